@@ -1,0 +1,8 @@
+//! scopegate: a reverse proxy that enforces OAuth scopes per route and method.
+//!
+//! A scope limits what an application may do with a user's account and never adds to what the user's roles allow. The
+//! rooms below import only downwards: `cli` → `app` → `config` → `gateway`, `admin` → `verify` → `telemetry` → `policy` →
+//! `token` → `scope`, `net`, `clock`.
+
+pub mod clock;
+pub mod scope;
