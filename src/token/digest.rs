@@ -1,0 +1,56 @@
+//! The name under which a token is remembered and logged.
+
+use std::fmt;
+
+use aws_lc_rs::digest;
+
+/// The SHA-256 digest of a token: the key of the memory of verified tokens.
+///
+/// `Display` and `Debug` show its first 16 hexadecimal digits, which are `token_id` in logs and tell nothing of the token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenDigest([u8; 32]);
+
+impl TokenDigest {
+    /// Digests the token as it was shown.
+    pub(super) fn of(token: &[u8]) -> Self {
+        let mut bytes = [0; 32];
+        for (to, from) in bytes.iter_mut().zip(digest::digest(&digest::SHA256, token).as_ref()) {
+            *to = *from;
+        }
+        Self(bytes)
+    }
+
+    /// Writes the first 16 hexadecimal digits, lower case: `token_id` in logs.
+    pub fn id(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl fmt::Display for TokenDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().take(8).try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokenDigest({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_sixteen_digits_of_sha_256() {
+        // FIPS 180-4's sample: SHA-256("abc") begins so.
+        assert_eq!(TokenDigest::of(b"abc").id(), "ba7816bf8f01cfea");
+        assert_eq!(format!("{:?}", TokenDigest::of(b"abc")), "TokenDigest(ba7816bf8f01cfea)");
+    }
+
+    #[test]
+    fn every_byte_counts() {
+        assert_ne!(TokenDigest::of(b"a.b.c"), TokenDigest::of(b"a.b.d"));
+    }
+}
