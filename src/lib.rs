@@ -5,5 +5,6 @@
 //! `token` → `scope`, `net`, `clock`.
 
 pub mod clock;
+pub mod policy;
 pub mod scope;
 pub mod token;

@@ -1,0 +1,204 @@
+//! A refusal, with what its answer needs.
+
+use http::{HeaderValue, StatusCode};
+
+use super::Reason;
+use crate::token::{CredentialFault, Outage, TokenFault};
+
+/// Why a request is refused, with what the answer needs.
+///
+/// Matched without `_` everywhere, so that a new refusal breaks the build wherever refusals are answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// Message or target malformed.
+    BadRequest,
+    /// Beyond a limit: the target, or else the fields.
+    TooLarge {
+        /// Whether it is the target.
+        target: bool,
+    },
+    /// Two readers of the path could reach two routes.
+    AmbiguousPath,
+    /// The query overrides the method.
+    AmbiguousMethod,
+    /// A method that neither the standards nor the table know.
+    MethodUnknown,
+    /// No template matches.
+    NoRoute,
+    /// The route has no entry for the method.
+    MethodNotAllowed {
+        /// The methods that it has: the `Allow` field (RFC 9110 §10.2.1).
+        allow: HeaderValue,
+    },
+    /// No bearer credentials.
+    NoToken {
+        /// The challenge's `scope`: the whole of one set that would open the route, one space between. `None` where no
+        /// scope is asked for, and where the set is longer than 1 KiB.
+        scope: Option<String>,
+    },
+    /// Credentials that are not one bearer token.
+    Credential(CredentialFault),
+    /// A token that is not valid here.
+    Token(TokenFault),
+    /// Neither side of the entry is within the scopes held.
+    InsufficientScope {
+        /// The challenge's `scope` (RFC 6750 §3): the whole of one set that would open the route, one space between.
+        /// `None` where the ceilings permit none, and where the set is longer than 1 KiB.
+        scope: Option<String>,
+        /// The part of `scope` that is not held; `None` exactly where `scope` is.
+        missing: Option<String>,
+    },
+    /// Held, but not within what the client may use.
+    ClientCeiling,
+    /// Held, but not within what the roles permit.
+    RoleCeiling,
+    /// Something is needed to verify the token and not to be had.
+    Unavailable(Outage),
+    /// The upstream refused the connection or broke it off.
+    UpstreamUnreachable,
+    /// The upstream did not answer in time.
+    UpstreamTimeout,
+    /// A limit of the gateway is reached.
+    Overloaded,
+    /// The gateway is going down.
+    Draining,
+    /// A defect of ours.
+    Internal,
+}
+
+impl Denial {
+    /// Returns the reason that metrics, logs and the answer name.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::BadRequest => Reason::BadRequest,
+            Self::TooLarge { .. } => Reason::TooLarge,
+            Self::AmbiguousPath => Reason::AmbiguousPath,
+            Self::AmbiguousMethod => Reason::AmbiguousMethod,
+            Self::MethodUnknown => Reason::MethodUnknown,
+            Self::NoRoute => Reason::NoRoute,
+            Self::MethodNotAllowed { .. } => Reason::MethodNotAllowed,
+            Self::NoToken { .. } => Reason::NoToken,
+            Self::Credential(fault) => credential_reason(*fault),
+            Self::Token(fault) => token_reason(*fault),
+            Self::InsufficientScope { .. } => Reason::InsufficientScope,
+            Self::ClientCeiling => Reason::ClientCeiling,
+            Self::RoleCeiling => Reason::RoleCeiling,
+            Self::Unavailable(Outage::Keys) => Reason::KeysUnavailable,
+            Self::UpstreamUnreachable => Reason::UpstreamUnreachable,
+            Self::UpstreamTimeout => Reason::UpstreamTimeout,
+            Self::Overloaded => Reason::Overloaded,
+            Self::Draining => Reason::Draining,
+            Self::Internal => Reason::Internal,
+        }
+    }
+
+    /// Returns the status of the answer.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest | Self::AmbiguousPath | Self::AmbiguousMethod => StatusCode::BAD_REQUEST,
+            Self::TooLarge { target: true } => StatusCode::URI_TOO_LONG,
+            Self::TooLarge { target: false } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::MethodUnknown => StatusCode::NOT_IMPLEMENTED,
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            // RFC 6750 §3.1: 401 without credentials and for an invalid token, 400 for a malformed request.
+            Self::NoToken { .. } | Self::Token(_) | Self::Credential(CredentialFault::NoToken) => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::Credential(
+                CredentialFault::MultipleTokens | CredentialFault::MalformedToken | CredentialFault::TokenTooLarge,
+            ) => StatusCode::BAD_REQUEST,
+            Self::InsufficientScope { .. } | Self::ClientCeiling | Self::RoleCeiling => StatusCode::FORBIDDEN,
+            Self::Unavailable(Outage::Keys) | Self::Overloaded | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::UpstreamUnreachable => StatusCode::BAD_GATEWAY,
+            Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+fn credential_reason(fault: CredentialFault) -> Reason {
+    match fault {
+        CredentialFault::NoToken => Reason::NoToken,
+        CredentialFault::MultipleTokens => Reason::MultipleTokens,
+        CredentialFault::MalformedToken => Reason::MalformedToken,
+        CredentialFault::TokenTooLarge => Reason::TokenTooLarge,
+    }
+}
+
+fn token_reason(fault: TokenFault) -> Reason {
+    match fault {
+        TokenFault::BadToken => Reason::BadToken,
+        TokenFault::AlgNotAllowed => Reason::AlgNotAllowed,
+        TokenFault::UnknownIssuer => Reason::UnknownIssuer,
+        TokenFault::UnknownKey => Reason::UnknownKey,
+        TokenFault::BadSignature => Reason::BadSignature,
+        TokenFault::Expired => Reason::Expired,
+        TokenFault::NotYetValid => Reason::NotYetValid,
+        TokenFault::BadAudience => Reason::BadAudience,
+        TokenFault::BadType => Reason::BadType,
+        TokenFault::BadClaims => Reason::BadClaims,
+        TokenFault::SenderConstraint => Reason::SenderConstraint,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every refusal with the status and the name that the documents give it.
+    fn table() -> Vec<(Denial, u16, &'static str)> {
+        let allow = HeaderValue::from_static("GET, HEAD");
+        let (credential, token) = (Denial::Credential, Denial::Token);
+        vec![
+            (Denial::BadRequest, 400, "bad_request"),
+            (Denial::TooLarge { target: true }, 414, "too_large"),
+            (Denial::TooLarge { target: false }, 431, "too_large"),
+            (Denial::AmbiguousPath, 400, "ambiguous_path"),
+            (Denial::AmbiguousMethod, 400, "ambiguous_method"),
+            (Denial::MethodUnknown, 501, "method_unknown"),
+            (Denial::NoRoute, 404, "no_route"),
+            (Denial::MethodNotAllowed { allow }, 405, "method_not_allowed"),
+            (Denial::NoToken { scope: None }, 401, "no_token"),
+            (credential(CredentialFault::NoToken), 401, "no_token"),
+            (credential(CredentialFault::MultipleTokens), 400, "multiple_tokens"),
+            (credential(CredentialFault::MalformedToken), 400, "malformed_token"),
+            (credential(CredentialFault::TokenTooLarge), 400, "token_too_large"),
+            (token(TokenFault::BadToken), 401, "bad_token"),
+            (token(TokenFault::AlgNotAllowed), 401, "alg_not_allowed"),
+            (token(TokenFault::UnknownIssuer), 401, "unknown_issuer"),
+            (token(TokenFault::UnknownKey), 401, "unknown_key"),
+            (token(TokenFault::BadSignature), 401, "bad_signature"),
+            (token(TokenFault::Expired), 401, "expired"),
+            (token(TokenFault::NotYetValid), 401, "not_yet_valid"),
+            (token(TokenFault::BadAudience), 401, "bad_audience"),
+            (token(TokenFault::BadType), 401, "bad_type"),
+            (token(TokenFault::BadClaims), 401, "bad_claims"),
+            (token(TokenFault::SenderConstraint), 401, "sender_constraint"),
+            (Denial::InsufficientScope { scope: None, missing: None }, 403, "insufficient_scope"),
+            (Denial::ClientCeiling, 403, "client_ceiling"),
+            (Denial::RoleCeiling, 403, "role_ceiling"),
+            (Denial::Unavailable(Outage::Keys), 503, "keys_unavailable"),
+            (Denial::UpstreamUnreachable, 502, "upstream_unreachable"),
+            (Denial::UpstreamTimeout, 504, "upstream_timeout"),
+            (Denial::Overloaded, 503, "overloaded"),
+            (Denial::Draining, 503, "draining"),
+            (Denial::Internal, 500, "internal"),
+        ]
+    }
+
+    #[test]
+    fn every_refusal_has_its_status_and_its_reason() {
+        for (denial, status, reason) in table() {
+            assert_eq!(denial.status().as_u16(), status, "{denial:?}");
+            assert_eq!(denial.reason().as_str(), reason, "{denial:?}");
+        }
+    }
+
+    #[test]
+    fn every_reason_is_the_reason_of_some_refusal() {
+        for reason in Reason::ALL {
+            assert!(table().iter().any(|(denial, ..)| denial.reason() == *reason), "{reason}");
+        }
+    }
+}
