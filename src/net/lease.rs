@@ -1,0 +1,95 @@
+//! One upstream connection, lent for one exchange.
+
+use std::fmt;
+use std::rc::Rc;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
+
+use super::{Bytes, UpstreamPool};
+
+/// A connection in use. Given back by [`Lease::release`]; merely dropped, it is closed.
+pub struct Lease<B> {
+    pool: Rc<UpstreamPool<B>>,
+    sender: SendRequest<B>,
+    bytes: Rc<Bytes>,
+    exchanges: u64,
+}
+
+/// The head of an answer, with its content still to come.
+pub type Exchanged = Response<Incoming>;
+
+/// Why a request got no answer on a connection.
+#[derive(Debug)]
+pub struct SendFault<B> {
+    /// The request, if not a byte of it was sent.
+    pub unsent: Option<Request<B>>,
+    /// Whether the upstream had begun to answer.
+    pub answered: bool,
+    /// What hyper says.
+    pub source: hyper::Error,
+}
+
+impl<B> fmt::Debug for Lease<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").field("exchanges", &self.exchanges).finish_non_exhaustive()
+    }
+}
+
+impl<B> Lease<B> {
+    pub(super) fn new(pool: Rc<UpstreamPool<B>>, sender: SendRequest<B>, bytes: Rc<Bytes>) -> Self {
+        Self { pool, sender, bytes, exchanges: 0 }
+    }
+
+    /// Whether the connection has carried an exchange already, so that the upstream may be closing it just now.
+    pub fn is_reused(&self) -> bool {
+        self.exchanges > 0
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Waits until the connection can take a request; `false` if it has closed.
+    pub(super) async fn ready(&mut self) -> bool {
+        self.sender.ready().await.is_ok()
+    }
+}
+
+impl<B> Lease<B>
+where
+    B: Body + 'static,
+{
+    /// Sends a request and waits for the head of its answer.
+    ///
+    /// # Errors
+    ///
+    /// [`SendFault`], which says what may be sent again without harm.
+    pub async fn send(&mut self, request: Request<B>) -> Result<Exchanged, SendFault<B>> {
+        self.exchanges += 1;
+        let before = self.bytes.read.get();
+        self.sender.try_send_request(request).await.map_err(|mut fault| SendFault {
+            unsent: fault.take_message(),
+            answered: self.bytes.read.get() > before,
+            source: fault.into_error(),
+        })
+    }
+
+    /// Gives the connection back for the next exchange once it can take one; closes it if it never will.
+    pub fn release(mut self) {
+        if self.sender.is_ready() {
+            let pool = Rc::clone(&self.pool);
+            pool.keep(self);
+        } else if !self.sender.is_closed() {
+            // The answer came before the request was sent whole: the rest of it still goes out.
+            tokio::task::spawn_local(async move {
+                if self.ready().await {
+                    let pool = Rc::clone(&self.pool);
+                    pool.keep(self);
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Sockets: listeners, workers, deadlines, upstream connections, drain.
+//!
+//! This room moves bytes and bounds how long and how many. It knows HTTP/1.1's connections (RFC 9112 §9) through hyper, and
+//! nothing of tokens, scopes or routes: what a request means is decided above, in `gateway`.
+//!
+//! * [`bind`] opens one `SO_REUSEPORT` socket for each worker, so that the kernel spreads connections and no two workers
+//!   share one.
+//! * [`Worker`] is a thread with a runtime of its own; everything below lives on one worker and is never sent elsewhere.
+//! * [`Metered`] counts a stream's bytes; [`Watch`] holds the one deadline that a connection has at any moment;
+//!   [`serve_connection`] drives hyper under both and under [`Drain`].
+//! * [`UpstreamPool`] keeps a worker's connections to one upstream: bounded in number, with a bounded queue, reused last in
+//!   first out.
+//! * [`fetch`] is the small client for key sets, on the control runtime.
+
+mod connect;
+mod drain;
+mod fetch;
+#[cfg(test)]
+pub(crate) mod fetch_testing;
+#[cfg(test)]
+mod fetch_tests;
+mod lease;
+mod listener;
+mod metered;
+mod pool;
+mod serve;
+mod watch;
+mod worker;
+
+pub use connect::{ConnectFault, Endpoint};
+pub use drain::{Drain, Drained};
+pub use fetch::{Answer, BODY_LIMIT, FetchFault, FetchSettings, fetch};
+pub use lease::{Exchanged, Lease, SendFault};
+pub use listener::bind;
+pub use metered::{Bytes, Metered};
+pub use pool::{PoolEvent, PoolSettings, UpstreamPool};
+pub use serve::{ConnectionEnd, ServerLimits, serve_connection};
+pub use watch::{Phase, Watch};
+pub use worker::Worker;

@@ -1,0 +1,217 @@
+//! A worker's connections to one upstream.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use http_body::Body;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::sync::oneshot;
+
+use super::{ConnectFault, Endpoint, Lease, Metered};
+
+/// How many connections a worker may hold to one upstream, and how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// Where the upstream listens.
+    pub endpoint: Endpoint,
+    /// The time that connecting, or waiting for a connection, may take.
+    pub connect: Duration,
+    /// Connections at most, in use or idle.
+    pub max: usize,
+    /// Requests at most that wait for a connection.
+    pub queue: usize,
+    /// How long a connection may stand idle before it is closed.
+    pub idle: Duration,
+}
+
+/// What happened to the number of open connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolEvent {
+    /// One more is open.
+    Opened,
+    /// One has closed.
+    Closed,
+}
+
+/// Connections to one upstream, kept by one worker: the one used last is used next, so that the others can fall idle.
+pub struct UpstreamPool<B> {
+    settings: PoolSettings,
+    idle: RefCell<Vec<Resting<B>>>,
+    open: Cell<usize>,
+    waiting: RefCell<VecDeque<oneshot::Sender<Turn<B>>>>,
+    told: Box<dyn Fn(PoolEvent)>,
+}
+
+struct Resting<B> {
+    lease: Lease<B>,
+    since: Instant,
+}
+
+/// What one that waited is given: a connection, or leave to open one.
+enum Turn<B> {
+    Connection(Lease<B>),
+    Place(Place<B>),
+}
+
+/// One of the `max` places; gives itself back when it is dropped, be it after the connection or instead of one.
+pub(super) struct Place<B> {
+    pool: Rc<UpstreamPool<B>>,
+    opened: bool,
+}
+
+impl<B> fmt::Debug for UpstreamPool<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpstreamPool")
+            .field("settings", &self.settings)
+            .field("open", &self.open)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<B> UpstreamPool<B> {
+    /// A pool without connections; `told` hears of each that opens or closes.
+    pub fn new(settings: PoolSettings, told: impl Fn(PoolEvent) + 'static) -> Rc<Self> {
+        Rc::new(Self {
+            settings,
+            idle: RefCell::default(),
+            open: Cell::new(0),
+            waiting: RefCell::default(),
+            told: Box::new(told),
+        })
+    }
+
+    /// What the pool was made with.
+    pub fn settings(&self) -> &PoolSettings {
+        &self.settings
+    }
+
+    /// Closes what has been idle for longer than the settings allow; to be called now and then.
+    pub fn reap(&self, now: Instant) {
+        let limit = self.settings.idle;
+        // Closing a connection runs its place's end, which looks at this list: let go of it first.
+        let mut idle = self.idle.take();
+        idle.retain(|resting| !resting.lease.is_closed() && now.saturating_duration_since(resting.since) < limit);
+        let mut newer = self.idle.replace(idle);
+        self.idle.borrow_mut().append(&mut newer);
+    }
+
+    fn end_place(self: &Rc<Self>) {
+        self.open.set(self.open.get().saturating_sub(1));
+        self.offer_place();
+    }
+
+    /// Lets the first that waits open a connection, if there is a place.
+    fn offer_place(self: &Rc<Self>) {
+        while self.open.get() < self.settings.max {
+            let Some(waiter) = self.waiting.borrow_mut().pop_front() else { return };
+            // One that gave up waiting hands the place back by dropping it, which offers it to the next.
+            let _ = waiter.send(Turn::Place(self.place()));
+        }
+    }
+
+    fn place(self: &Rc<Self>) -> Place<B> {
+        self.open.set(self.open.get() + 1);
+        Place { pool: Rc::clone(self), opened: false }
+    }
+
+    pub(super) fn keep(&self, mut lease: Lease<B>) {
+        loop {
+            let Some(waiter) = self.waiting.borrow_mut().pop_front() else { break };
+            match waiter.send(Turn::Connection(lease)) {
+                Ok(()) => return,
+                Err(Turn::Connection(back)) => lease = back,
+                Err(Turn::Place(_)) => return,
+            }
+        }
+        self.idle.borrow_mut().push(Resting { lease, since: Instant::now() });
+    }
+}
+
+impl<B> UpstreamPool<B>
+where
+    B: Body + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    /// A connection to use for one exchange: an idle one, a new one, or the first that others give back.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectFault`]; `QueueFull` when `queue` requests wait already, or none came free in the time for connecting.
+    pub async fn acquire(self: &Rc<Self>) -> Result<Lease<B>, ConnectFault> {
+        while let Some(mut resting) = self.take_idle() {
+            if resting.ready().await {
+                return Ok(resting);
+            }
+        }
+        self.acquire_new().await
+    }
+
+    /// A connection that nobody has used yet, or one that was given back while waiting for a place.
+    ///
+    /// # Errors
+    ///
+    /// As [`UpstreamPool::acquire`].
+    pub async fn acquire_new(self: &Rc<Self>) -> Result<Lease<B>, ConnectFault> {
+        if self.open.get() < self.settings.max {
+            return self.open(self.place()).await;
+        }
+        match self.wait().await? {
+            Turn::Connection(lease) => Ok(lease),
+            Turn::Place(place) => self.open(place).await,
+        }
+    }
+
+    fn take_idle(&self) -> Option<Lease<B>> {
+        let mut idle = self.idle.borrow_mut();
+        idle.pop().map(|resting| resting.lease)
+    }
+
+    async fn wait(&self) -> Result<Turn<B>, ConnectFault> {
+        let turn = {
+            let mut waiting = self.waiting.borrow_mut();
+            if waiting.len() >= self.settings.queue {
+                waiting.retain(|waiter| !waiter.is_closed());
+            }
+            if waiting.len() >= self.settings.queue {
+                return Err(ConnectFault::QueueFull);
+            }
+            let (waiter, turn) = oneshot::channel();
+            waiting.push_back(waiter);
+            turn
+        };
+        match tokio::time::timeout(self.settings.connect, turn).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(ConnectFault::QueueFull),
+        }
+    }
+
+    async fn open(self: &Rc<Self>, mut place: Place<B>) -> Result<Lease<B>, ConnectFault> {
+        let stream = Metered::new(self.settings.endpoint.connect(self.settings.connect).await?);
+        let bytes = stream.bytes();
+        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|fault| ConnectFault::Refused(std::io::Error::other(fault)))?;
+        place.opened = true;
+        (self.told)(PoolEvent::Opened);
+        tokio::task::spawn_local(async move {
+            // A fault of the connection reaches the request that it carries; one without a request concerns nobody.
+            let _ = connection.await;
+            drop(place);
+        });
+        Ok(Lease::new(Rc::clone(self), sender, bytes))
+    }
+}
+
+impl<B> Drop for Place<B> {
+    fn drop(&mut self) {
+        if self.opened {
+            (self.pool.told)(PoolEvent::Closed);
+        }
+        self.pool.end_place();
+    }
+}

@@ -1,0 +1,184 @@
+//! The one deadline that a connection has at any moment.
+//!
+//! A request passes through many waits, and a timer for each would be set and cancelled several times a request. Instead the
+//! connection has a phase, every phase has one deadline, and a single timer is armed lazily: it is moved only when a deadline
+//! comes nearer than what is armed, and looks at the phase again when it fires. A busy connection so touches the timer wheel
+//! once in many seconds.
+
+use std::cell::{Cell, RefCell};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+/// What a connection waits for. The driver closes it when the deadline of a phase of the peer's passes; those of the upstream
+/// are seen by whoever waits, through [`Watch::has_expired`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The first byte of the next request.
+    Idle,
+    /// The rest of a request's head.
+    Head,
+    /// The upstream's answer, or its readiness to take more of the request.
+    Upstream,
+    /// The next part of the request's content, from the peer.
+    Content,
+    /// The peer to take the answer.
+    Peer,
+}
+
+/// A connection's phase, its deadline, and who is to be woken when it comes nearer.
+#[derive(Debug)]
+pub struct Watch {
+    phase: Cell<Phase>,
+    deadline: Cell<Instant>,
+    armed: Cell<Option<Instant>>,
+    expired: Cell<bool>,
+    head_time: Cell<Duration>,
+    served: Cell<u64>,
+    driver: RefCell<Option<Waker>>,
+}
+
+impl Watch {
+    /// A watch of a connection that was just accepted: it has `idle` to send its first byte, and `head_time` from that byte to
+    /// complete a head.
+    pub fn new(idle: Duration, head_time: Duration) -> Self {
+        Self {
+            phase: Cell::new(Phase::Idle),
+            deadline: Cell::new(Instant::now() + idle),
+            armed: Cell::new(None),
+            expired: Cell::new(false),
+            head_time: Cell::new(head_time),
+            served: Cell::new(0),
+            driver: RefCell::new(None),
+        }
+    }
+
+    /// The phase now.
+    pub fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Enters `phase`, which may last `time` from `now`. Wakes the driver only if the armed timer would come too late.
+    pub fn enter(&self, phase: Phase, now: Instant, time: Duration) {
+        let deadline = now + time;
+        self.phase.set(phase);
+        self.deadline.set(deadline);
+        self.expired.set(false);
+        if self.armed.get().is_some_and(|armed| deadline < armed) {
+            self.wake();
+        }
+    }
+
+    /// Ends an exchange: the next head may take `idle` to begin and `head_time` from its first byte.
+    pub fn rest(&self, now: Instant, idle: Duration, head_time: Duration) {
+        self.head_time.set(head_time);
+        self.served.set(self.served.get() + 1);
+        self.enter(Phase::Idle, now, idle);
+    }
+
+    /// Whether the deadline of the present phase has passed, as the driver last saw it.
+    pub fn has_expired(&self) -> bool {
+        self.expired.get()
+    }
+
+    /// Ends the present phase at once, whatever is left of its time; to be followed by [`Watch::wake`].
+    pub fn expire(&self) {
+        self.deadline.set(Instant::now());
+        self.expired.set(true);
+    }
+
+    /// Requests that this connection has completed.
+    pub fn served(&self) -> u64 {
+        self.served.get()
+    }
+
+    /// Has the driver polled again, whatever it waits for.
+    pub fn wake(&self) {
+        if let Some(waker) = self.driver.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    /// Lets the present phase last `time` more at most; `true` also if it was to end sooner.
+    pub(super) fn shorten(&self, time: Duration) -> bool {
+        let now = Instant::now();
+        if now >= self.deadline.get() {
+            return false;
+        }
+        self.deadline.set(self.deadline.get().min(now + time));
+        true
+    }
+
+    pub(super) fn bytes_arrived(&self) {
+        if self.phase.get() == Phase::Idle {
+            self.phase.set(Phase::Head);
+            self.deadline.set(Instant::now() + self.head_time.get());
+        }
+    }
+
+    pub(super) fn driven_by(&self, waker: &Waker) {
+        let mut driver = self.driver.borrow_mut();
+        if !driver.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *driver = Some(waker.clone());
+        }
+    }
+
+    /// The moment to arm the timer for, if what is armed would come too late; remembers it as armed.
+    pub(super) fn to_arm(&self) -> Option<Instant> {
+        let deadline = self.deadline.get();
+        if self.armed.get().is_some_and(|armed| armed <= deadline) {
+            return None;
+        }
+        self.armed.set(Some(deadline));
+        Some(deadline)
+    }
+
+    /// Takes note that the timer fired at `now`; whether the deadline of the present phase has truly passed.
+    pub(super) fn fired(&self, now: Instant) -> bool {
+        self.armed.set(None);
+        if now < self.deadline.get() {
+            return false;
+        }
+        self.expired.set(true);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn the_timer_is_moved_only_when_a_deadline_comes_nearer() {
+        let watch = Watch::new(75 * SECOND, 10 * SECOND);
+        assert!(watch.to_arm().is_some());
+        watch.bytes_arrived();
+        assert_eq!(watch.phase(), Phase::Head);
+        assert!(watch.to_arm().is_some(), "10 s come before 75 s");
+        watch.enter(Phase::Upstream, Instant::now(), 30 * SECOND);
+        assert_eq!(watch.to_arm(), None, "the armed timer comes first and will look again");
+    }
+
+    #[test]
+    fn a_timer_that_fires_early_expires_nothing() {
+        let watch = Watch::new(75 * SECOND, 10 * SECOND);
+        let now = Instant::now();
+        watch.enter(Phase::Upstream, now, 30 * SECOND);
+        assert!(!watch.fired(now + 10 * SECOND));
+        assert!(!watch.has_expired());
+        assert!(watch.fired(now + 30 * SECOND));
+        assert!(watch.has_expired());
+        watch.rest(now + 31 * SECOND, SECOND, SECOND);
+        assert!(!watch.has_expired(), "a new phase begins unexpired");
+        assert_eq!(watch.served(), 1);
+    }
+
+    #[test]
+    fn bytes_in_the_midst_of_an_exchange_do_not_begin_a_head() {
+        let watch = Watch::new(SECOND, SECOND);
+        watch.enter(Phase::Content, Instant::now(), SECOND);
+        watch.bytes_arrived();
+        assert_eq!(watch.phase(), Phase::Content);
+    }
+}
