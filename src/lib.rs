@@ -8,4 +8,5 @@ pub mod clock;
 pub mod net;
 pub mod policy;
 pub mod scope;
+pub mod telemetry;
 pub mod token;

@@ -1,0 +1,244 @@
+//! The registry.
+
+use std::time::Duration;
+
+#[cfg(target_os = "linux")]
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{Gauge, Histogram, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+
+use crate::policy::RouteTable;
+
+use super::families::{DECISION_SECONDS, Families, increase, observe};
+use super::keys::KeyFamilies;
+use super::labels::{CacheResult, Children, ConnectionError, FetchResult, ReloadResult, TokenLabel};
+use super::routes::{LiveTable, RouteMetrics};
+use super::upstreams::{UpstreamFamilies, UpstreamMetrics};
+
+/// The version of this build.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The revision that this build was made from: `SCOPEGATE_REVISION` when it was compiled, else `unknown`.
+pub const REVISION: &str = match option_env!("SCOPEGATE_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
+/// Every metric of one gateway process.
+///
+/// What happens once a request or oftener is counted without a lock and without a look-up by label. Labels come from
+/// closed lists, from the table and from the gateway file, never from a peer.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    table: LiveTable,
+    upstreams: UpstreamFamilies,
+    keys: KeyFamilies,
+    requests: Requests,
+    connections: Connections,
+    tokens: Tokens,
+    reloads: Reloads,
+    log_lines_dropped: IntCounter,
+}
+
+impl Metrics {
+    /// Makes a registry with every family of this build.
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let families = Families(&registry);
+        let table = LiveTable::new();
+        families.collector(table.clone());
+        register_process(&families);
+        Self {
+            table,
+            upstreams: UpstreamFamilies::new(&families),
+            keys: KeyFamilies::new(&families),
+            requests: Requests::new(&families),
+            connections: Connections::new(&families),
+            tokens: Tokens::new(&families),
+            reloads: Reloads::new(&families),
+            log_lines_dropped: families.counter(
+                "scopegate_log_lines_dropped_total",
+                "Log lines dropped: of allowed requests when the writer was behind, of any kind when they could not be written.",
+            ),
+            registry,
+        }
+    }
+
+    /// Returns everything in Prometheus' text format; ages are as of `now`, since the Unix epoch.
+    pub fn render(&self, now: Duration) -> String {
+        self.keys.set_ages(now);
+        let mut text = String::new();
+        if let Err(fault) = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text) {
+            tracing::error!(%fault, "metrics could not be written as text");
+        }
+        text
+    }
+
+    /// Puts a table in force at `now` and returns its counters.
+    ///
+    /// Routes and upstreams that the table before had too keep their counts; the children of those that are gone are
+    /// removed, and what requests still count under the table before reaches only what is still in force.
+    pub fn table(&self, table: &RouteTable, now: Duration) -> RouteMetrics {
+        let route_metrics = self.table.replace(table, now, &self.upstreams);
+        self.upstreams.retain(table.upstreams().iter().map(|upstream| &*upstream.name));
+        route_metrics
+    }
+
+    /// Returns the counters of one upstream of the gateway file.
+    pub fn upstream(&self, name: &str) -> UpstreamMetrics {
+        self.upstreams.of(name)
+    }
+
+    /// Counts one look-up in the memory of verified tokens.
+    pub fn token_lookup(&self, result: CacheResult) {
+        increase(self.tokens.lookups.get(result));
+    }
+
+    /// Adds to the number of remembered tokens, which counts for the process.
+    pub fn token_entries(&self, change: i64) {
+        self.tokens.entries.add(change);
+    }
+
+    /// Sets how many usable keys an issuer has, and how old they are at `now`; `None` while it has had none.
+    pub fn keys(&self, issuer: &str, keys: usize, age: Option<Duration>, now: Duration) {
+        self.keys.set(issuer, keys, age, now);
+    }
+
+    /// Counts one fetch of an issuer's key set.
+    pub fn keys_fetch(&self, issuer: &str, result: FetchResult) {
+        self.keys.fetch(issuer, result);
+    }
+
+    /// Removes the children of an issuer that a reload dropped.
+    pub fn forget_issuer(&self, issuer: &str) {
+        self.keys.forget(issuer);
+    }
+
+    /// Counts one reload that ended at `now`.
+    pub fn reload(&self, result: ReloadResult, now: Duration) {
+        increase(self.reloads.results.get(result));
+        match result {
+            ReloadResult::Ok | ReloadResult::Unchanged => self.reloads.success.set(now.as_secs_f64()),
+            ReloadResult::Failed => {}
+        }
+    }
+
+    /// Counts what ended a connection, or a panic in a request.
+    pub fn connection_error(&self, kind: ConnectionError) {
+        increase(self.connections.errors.get(kind));
+    }
+
+    /// Adds to the number of open HTTP/1.1 connections of a listener, named as the gateway file writes its address.
+    pub fn connection(&self, listener: &str, change: i64) {
+        self.connections.open.with_label_values(&[listener, "http1"]).add(change);
+    }
+
+    /// Adds to the number of requests being served.
+    pub fn in_flight(&self, change: i64) {
+        self.requests.in_flight.add(change);
+    }
+
+    /// Observes how long one decision took, verification of the token included.
+    pub fn decision(&self, token: TokenLabel, took: Duration) {
+        observe(self.requests.decisions.get(token), took);
+    }
+
+    /// Counts one log line that was not written.
+    pub fn log_dropped(&self) {
+        self.log_lines_dropped.inc();
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What is counted of requests besides the counters of routes.
+#[derive(Debug)]
+struct Requests {
+    in_flight: IntGauge,
+    decisions: Children<TokenLabel, Histogram>,
+}
+
+impl Requests {
+    fn new(families: &Families<'_>) -> Self {
+        let decisions = families.histograms(
+            "scopegate_decision_duration_seconds",
+            "From the request's fields to the decision, verification of the token included.",
+            DECISION_SECONDS,
+            &["token"],
+        );
+        Self {
+            in_flight: families.gauge(Opts::new("scopegate_requests_in_flight", "Requests being served.")),
+            decisions: Children::of(|token| decisions.with_label_values(&[token])),
+        }
+    }
+}
+
+/// What is counted of clients' connections.
+#[derive(Debug)]
+struct Connections {
+    open: IntGaugeVec,
+    errors: Children<ConnectionError, IntCounter>,
+}
+
+impl Connections {
+    fn new(families: &Families<'_>) -> Self {
+        Self {
+            open: families.gauges("scopegate_connections", "Open connections of clients.", &["listener", "protocol"]),
+            errors: families.closed_counters(
+                "scopegate_connection_errors_total",
+                "What ended connections, or refused messages before they were requests, and panics.",
+                "kind",
+            ),
+        }
+    }
+}
+
+/// What is counted of the memory of verified tokens.
+#[derive(Debug)]
+struct Tokens {
+    entries: IntGauge,
+    lookups: Children<CacheResult, IntCounter>,
+}
+
+impl Tokens {
+    fn new(families: &Families<'_>) -> Self {
+        Self {
+            entries: families.gauge(Opts::new("scopegate_token_cache_entries", "Verified tokens remembered.")),
+            lookups: families.closed_counters(
+                "scopegate_token_cache_lookups_total",
+                "Look-ups in the memory of verified tokens.",
+                "result",
+            ),
+        }
+    }
+}
+
+/// What is counted of reloads.
+#[derive(Debug)]
+struct Reloads {
+    results: Children<ReloadResult, IntCounter>,
+    success: Gauge,
+}
+
+impl Reloads {
+    fn new(families: &Families<'_>) -> Self {
+        Self {
+            results: families.closed_counters("scopegate_reload_total", "Reloads of the files.", "result"),
+            success: families.fraction(
+                "scopegate_reload_last_success_timestamp_seconds",
+                "When the files were last read without a fault, in seconds since the Unix epoch.",
+            ),
+        }
+    }
+}
+
+fn register_process(families: &Families<'_>) {
+    let build = Opts::new("scopegate_build_info", "The build of this process.");
+    families.gauge(build.const_label("version", VERSION).const_label("revision", REVISION)).set(1);
+    #[cfg(target_os = "linux")]
+    families.collector(ProcessCollector::for_self());
+}

@@ -1,0 +1,74 @@
+//! What is known of one request when it ends.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use http::Method;
+
+use crate::policy::{Access, Reason, RouteIndex};
+
+use super::labels::Source;
+use super::log::Log;
+use super::routes::RouteMetrics;
+
+/// Everything that is known of one request when it ends. Borrowed: making one allocates nothing.
+#[derive(Clone, Debug)]
+pub struct AccessRecord<'a> {
+    /// The request id that the client and the upstream were given.
+    pub request_id: &'a str,
+    /// The TCP side that sent the request.
+    pub peer: IpAddr,
+    /// The method as sent.
+    pub method: &'a Method,
+    /// The host in lower case, if the target could be read.
+    pub host: Option<&'a str>,
+    /// The path without query, if the target could be read.
+    pub path: Option<&'a str>,
+    /// The route that matched, by its place in the table of the [`RouteMetrics`].
+    pub route: Option<RouteIndex>,
+    /// The status of the answer: for a refusal in gRPC's form the one that HTTP would have had.
+    pub status: u16,
+    /// Who answered.
+    pub source: Source,
+    /// Why the gateway refused; `None` for what it forwarded, whatever the upstream said.
+    pub reason: Option<Reason>,
+    /// The side that was granted.
+    pub access: Option<Access>,
+    /// Canonical text of the requirement.
+    pub required: Option<&'a str>,
+    /// What a set that opens the route has beyond the scopes held.
+    pub missing: Option<&'a str>,
+    /// Held, as far as the catalogue knows it.
+    pub scope: Option<&'a str>,
+    /// The roles of the token.
+    pub roles: &'a [Box<str>],
+    /// The issuer of the verified token.
+    pub issuer: Option<&'a str>,
+    /// The subject of the verified token.
+    pub subject: Option<&'a str>,
+    /// The client of the verified token.
+    pub client_id: Option<&'a str>,
+    /// The first 16 hex digits of the token's SHA-256; never the token.
+    pub token_id: Option<&'a str>,
+    /// The fingerprint of the table that decided.
+    pub table: &'a str,
+    /// From the request's fields to the end of the response.
+    pub duration: Duration,
+    /// The upstream that the request was forwarded to.
+    pub upstream: Option<&'a str>,
+    /// From forwarding to the upstream's fields.
+    pub upstream_duration: Option<Duration>,
+    /// Bytes of the request's body.
+    pub bytes_in: u64,
+    /// Bytes of the response's body.
+    pub bytes_out: u64,
+}
+
+/// Ends one request: counts it (requests, allowed or denials, duration) and writes its record, both from the same fields.
+///
+/// `metrics` is that of the table that decided. Takes no lock; waits only if the request was refused and the log's
+/// writer is thousands of lines behind.
+pub fn finish(metrics: &RouteMetrics, log: &Log, record: &AccessRecord<'_>) {
+    metrics.count(record);
+    log.access(record, record.route.and_then(|route| metrics.route_id(route)));
+}
