@@ -10,3 +10,4 @@ pub mod policy;
 pub mod scope;
 pub mod telemetry;
 pub mod token;
+pub mod verify;

@@ -1,0 +1,209 @@
+//! The trusted issuers of one snapshot.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::task::AbortOnDropHandle;
+
+use super::issuer::{Issuer, Refreshing};
+use super::key_set::KeySet;
+use super::refresh::{RemoteKeys, read_keys};
+use super::schedule::Schedule;
+use super::settings::{IssuerSettings, KeySource};
+use crate::clock::Clock;
+use crate::telemetry::Metrics;
+use crate::token::TrustedIssuer;
+
+/// All issuers of one snapshot with their live keys, shared by all workers.
+///
+/// Dropping the last snapshot that has an issuer ends its refreshing. A request keeps the issuers that it began with, and
+/// sees their newest keys.
+#[derive(Debug)]
+pub struct Issuers {
+    /// By rising generation.
+    issuers: Vec<Arc<LiveIssuer>>,
+    /// Positions in `issuers`.
+    named: HashMap<Arc<str>, usize>,
+    clock: Clock,
+}
+
+/// An issuer and what keeps it alive; an unchanged one is shared with the snapshot before.
+#[derive(Debug)]
+struct LiveIssuer {
+    issuer: Arc<Issuer>,
+    settings: IssuerSettings,
+    _refreshing: Option<AbortOnDropHandle<()>>,
+}
+
+/// Why an issuer cannot be put in force.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("issuer `{issuer}`: {message}")]
+pub struct IssuerFault {
+    /// The issuer's name.
+    pub issuer: String,
+    /// What is wrong with its key file.
+    pub message: String,
+}
+
+/// How an issuer's keys are, for `/readyz`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct IssuerState {
+    /// The issuer's name.
+    pub issuer: String,
+    /// Whether readiness waits for its keys.
+    pub required: bool,
+    /// Whether it has had keys once.
+    pub had_keys: bool,
+    /// Usable keys.
+    pub keys: usize,
+    /// Seconds since its keys were last confirmed; `None` if it never had any.
+    pub age_seconds: Option<u64>,
+    /// Whether there are keys, and none too old to be used.
+    pub fresh: bool,
+}
+
+impl Issuers {
+    /// Reads key files and starts refreshing key sets at URLs, one task an issuer on the current tokio runtime.
+    ///
+    /// Issuers whose settings are equal to those in `previous` keep their keys, state and task; a key file is read again all
+    /// the same, and its keys are in force at once, in `previous` too.
+    ///
+    /// # Errors
+    ///
+    /// One fault for each key file that cannot be read or has no usable key; then nothing has changed.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, if an issuer's keys are at a URL.
+    pub fn start(
+        settings: Vec<IssuerSettings>,
+        previous: Option<&Issuers>,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, Vec<IssuerFault>> {
+        let files = read_files(&settings)?;
+        let house = House { clock, metrics };
+        let mut issuers: Vec<_> = settings
+            .into_iter()
+            .zip(files)
+            .map(|(settings, keys)| house.put_in_force(settings, keys, previous))
+            .collect();
+        issuers.sort_by_key(|live| live.issuer.generation);
+        let named = issuers.iter().enumerate();
+        let named = named.map(|(position, live)| (live.issuer.trusted.name().clone(), position)).collect();
+        Ok(Self { issuers, named, clock: house.clock })
+    }
+
+    /// Tells how each issuer's keys are, in the order in which the issuers came into force.
+    pub fn readiness(&self) -> Vec<IssuerState> {
+        let now = self.clock.now();
+        self.issuers.iter().map(|live| live.state(now)).collect()
+    }
+
+    /// The issuer that `iss` names, byte for byte.
+    pub(super) fn named(&self, name: &str) -> Option<&Issuer> {
+        self.live(name).map(|live| &*live.issuer)
+    }
+
+    /// The issuer of a generation, unless a reload dropped or changed it.
+    pub(super) fn of_generation(&self, generation: u64) -> Option<&Issuer> {
+        let position = self.issuers.binary_search_by_key(&generation, |live| live.issuer.generation).ok()?;
+        self.issuers.get(position).map(|live| &*live.issuer)
+    }
+
+    fn live(&self, name: &str) -> Option<&Arc<LiveIssuer>> {
+        self.named.get(name).and_then(|position| self.issuers.get(*position))
+    }
+}
+
+/// What every issuer of the process shares.
+struct House {
+    clock: Clock,
+    metrics: Arc<Metrics>,
+}
+
+impl House {
+    /// Takes an unchanged issuer over, or starts a new one; keys read from a file are in force at once.
+    fn put_in_force(
+        &self,
+        settings: IssuerSettings,
+        keys: Option<KeySet>,
+        previous: Option<&Issuers>,
+    ) -> Arc<LiveIssuer> {
+        let before = previous.and_then(|previous| previous.live(&settings.rules.issuer));
+        let live = match before.filter(|live| live.settings == settings) {
+            Some(unchanged) => unchanged.clone(),
+            None => {
+                if let Some(changed) = before {
+                    changed.issuer.replace();
+                }
+                self.start(settings)
+            }
+        };
+        if let Some(keys) = keys {
+            live.issuer.put(keys, self.clock.now());
+        }
+        live
+    }
+
+    fn start(&self, settings: IssuerSettings) -> Arc<LiveIssuer> {
+        let trusted = TrustedIssuer::new(&settings.rules);
+        let (clock, metrics) = (self.clock.clone(), self.metrics.clone());
+        let (issuer, refreshing) = match settings.keys.clone() {
+            KeySource::File(_) => (Arc::new(Issuer::new(trusted, None, metrics)), None),
+            KeySource::Url { url, refresh, max_stale, cooldown, timeout, ca } => {
+                let refreshing = Refreshing::new(max_stale, cooldown, timeout);
+                let issuer = Arc::new(Issuer::new(trusted, Some(refreshing), metrics.clone()));
+                let schedule = Schedule { refresh, cooldown };
+                let keys = RemoteKeys { issuer: issuer.clone(), url, ca, schedule, clock, metrics, latest: None };
+                let task = tokio::spawn(keys.keep_fresh(issuer.clone()));
+                (issuer, Some(AbortOnDropHandle::new(task)))
+            }
+        };
+        issuer.report(self.clock.now());
+        Arc::new(LiveIssuer { issuer, settings, _refreshing: refreshing })
+    }
+}
+
+impl LiveIssuer {
+    fn state(&self, now: Duration) -> IssuerState {
+        let issuer = &self.issuer;
+        let age = issuer.age(now);
+        IssuerState {
+            issuer: issuer.name().to_owned(),
+            required: self.settings.required,
+            had_keys: age.is_some(),
+            keys: issuer.key_count(),
+            age_seconds: age.map(|age| age.as_secs()),
+            fresh: age.is_some() && !issuer.is_stale(now),
+        }
+    }
+}
+
+/// Reads every key file before anything changes; the answers are in the order of the issuers.
+fn read_files(settings: &[IssuerSettings]) -> Result<Vec<Option<KeySet>>, Vec<IssuerFault>> {
+    let mut faults = Vec::new();
+    let mut read = Vec::with_capacity(settings.len());
+    for issuer in settings {
+        let name = &issuer.rules.issuer;
+        read.push(match &issuer.keys {
+            KeySource::Url { .. } => None,
+            KeySource::File(path) => match read_file(name, path) {
+                Ok(keys) => Some(keys),
+                Err(message) => {
+                    faults.push(IssuerFault { issuer: name.clone(), message });
+                    None
+                }
+            },
+        });
+    }
+    if faults.is_empty() { Ok(read) } else { Err(faults) }
+}
+
+fn read_file(issuer: &str, path: &Path) -> Result<KeySet, String> {
+    let shown = |why: String| format!("key file `{}`: {why}", path.display());
+    let text = std::fs::read(path).map_err(|cause| shown(cause.to_string()))?;
+    read_keys(issuer, &text).map_err(shown)
+}

@@ -1,0 +1,40 @@
+//! From a [`BearerToken`](crate::token::BearerToken) to a [`VerifiedToken`](crate::token::VerifiedToken): key sets, and the
+//! memory of verified tokens.
+//!
+//! [`Issuers`] holds the trusted issuers of one snapshot with their live keys. Keys come from a file, read at start and at
+//! each reload, or from a URL (RFC 7517 §5), which one task an issuer refreshes on the control runtime: on a schedule, after
+//! failures with growing pauses, and when a worker meets an unknown `kid`. Old keys serve on until they are too old; one
+//! issuer never waits for another.
+//!
+//! [`Verifier`] belongs to one worker. It remembers facts about tokens, never a verdict, under their SHA-256 digest, and
+//! checks on every hit what may have changed: times, issuer, key. Its budget bounds the share of a worker's time that the
+//! signatures of unknown tokens may take.
+//!
+//! What the checks are is the business of `token`; who may do what with a verified token is that of `policy`.
+
+mod budget;
+mod issuer;
+mod issuers;
+mod key_set;
+mod memory;
+mod refresh;
+mod refusal;
+mod schedule;
+mod settings;
+mod unknown_keys;
+mod verifier;
+
+#[cfg(test)]
+mod issuers_tests;
+#[cfg(test)]
+mod refresh_tests;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod verifier_tests;
+
+pub use issuers::{IssuerFault, IssuerState, Issuers};
+pub use memory::Remembered;
+pub use refusal::{Provenance, Refusal};
+pub use settings::{IssuerSettings, KeySource};
+pub use verifier::Verifier;

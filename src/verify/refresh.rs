@@ -1,0 +1,135 @@
+//! The task that keeps one issuer's keys fresh.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand;
+use bytes::Bytes;
+use http::Uri;
+use tokio::time::sleep;
+
+use super::issuer::{Issuer, Refreshing};
+use super::key_set::KeySet;
+use super::schedule::Schedule;
+use crate::clock::Clock;
+use crate::net::{FetchFault, FetchSettings, fetch};
+use crate::telemetry::{FetchResult, Metrics};
+use crate::token::{JwkSet, SkippedKey};
+
+/// RFC 7517 §8.5.2, and what most issuers send.
+const ACCEPT: &str = "application/jwk-set+json, application/json;q=0.9";
+/// Of one key set, so many odd keys are logged one by one.
+const MOST_LOGGED: usize = 16;
+
+/// An issuer whose keys are at a URL.
+pub(super) struct RemoteKeys {
+    pub(super) issuer: Arc<Issuer>,
+    pub(super) url: Uri,
+    pub(super) ca: Option<PathBuf>,
+    pub(super) schedule: Schedule,
+    pub(super) clock: Clock,
+    pub(super) metrics: Arc<Metrics>,
+    /// The digest of the text that the keys in force were read from.
+    pub(super) latest: Option<[u8; 32]>,
+}
+
+impl RemoteKeys {
+    /// Fetches at once and then for ever; ends when it is dropped.
+    pub(super) async fn keep_fresh(mut self, issuer: Arc<Issuer>) {
+        let Some(refreshing) = &issuer.refreshing else { return };
+        let mut failures = 0;
+        loop {
+            let (result, max_age) = self.round(refreshing).await;
+            self.metrics.keys_fetch(self.issuer.name(), result);
+            let pause = if result == FetchResult::Ok {
+                failures = 0;
+                self.schedule.after_success(max_age, chance())
+            } else {
+                failures += 1;
+                self.schedule.after_failure(failures, chance())
+            };
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = refreshing.wanted() => {}
+            }
+        }
+    }
+
+    /// Fetches once. Whatever is not a key set with usable keys leaves the old keys in force.
+    pub(super) async fn round(&mut self, refreshing: &Refreshing) -> (FetchResult, Option<Duration>) {
+        refreshing.begin_round();
+        let settings =
+            FetchSettings { url: &self.url, accept: ACCEPT, timeout: refreshing.timeout, ca: self.ca.as_deref() };
+        let (result, max_age) = match fetch(settings).await {
+            Ok(answer) => (self.take(&answer.body), answer.max_age),
+            Err(fault) => (self.complain(&fault), None),
+        };
+        refreshing.end_round(result == FetchResult::Ok);
+        (result, max_age)
+    }
+
+    fn take(&mut self, body: &Bytes) -> FetchResult {
+        let text_digest = digest(&SHA256, body).as_ref().try_into().ok();
+        if self.latest.is_some() && self.latest == text_digest {
+            self.issuer.confirm(self.clock.now());
+            return FetchResult::Ok;
+        }
+        match read_keys(self.issuer.name(), body) {
+            Ok(keys) => {
+                self.latest = text_digest;
+                tracing::info!(issuer = self.issuer.name(), keys = keys.len(), "key set read");
+                self.issuer.put(keys, self.clock.now());
+                FetchResult::Ok
+            }
+            Err(message) => {
+                tracing::warn!(issuer = self.issuer.name(), message, "key set refused, the old keys stay");
+                FetchResult::Malformed
+            }
+        }
+    }
+
+    fn complain(&self, fault: &FetchFault) -> FetchResult {
+        let cause = std::error::Error::source(fault).map(ToString::to_string);
+        tracing::warn!(issuer = self.issuer.name(), %fault, cause, "key set not fetched");
+        match fault {
+            FetchFault::TimedOut => FetchResult::TimedOut,
+            FetchFault::TooLarge => FetchResult::TooLarge,
+            FetchFault::Url
+            | FetchFault::Unresolved(_)
+            | FetchFault::Refused(_)
+            | FetchFault::Roots(_)
+            | FetchFault::Tls(_)
+            | FetchFault::Status(_)
+            | FetchFault::Protocol(_) => FetchResult::Failed,
+        }
+    }
+}
+
+/// Reads a key set and warns of the keys that are left out.
+///
+/// A set without a usable key is refused like garbage: issuers publish it by mistake, and one that wants its keys gone has
+/// `max_stale` to wait, or the operator removes it.
+pub(super) fn read_keys(issuer: &str, text: &[u8]) -> Result<KeySet, String> {
+    let set = JwkSet::read(text).map_err(|fault| fault.to_string())?;
+    for SkippedKey { position, id, fault } in set.skipped.iter().take(MOST_LOGGED) {
+        tracing::warn!(issuer, position, kid = id.as_deref(), "key left out: {fault}");
+    }
+    if set.skipped.len() > MOST_LOGGED {
+        tracing::warn!(issuer, count = set.skipped.len(), "many keys left out");
+    }
+    if set.keys.is_empty() {
+        let reason = set.skipped.first().map(|key| format!(": the first was left out because {}", key.fault));
+        return Err(format!("the set has no usable key{}", reason.unwrap_or_default()));
+    }
+    Ok(KeySet::new(set.keys))
+}
+
+/// A number from 0 to below 1.
+fn chance() -> f64 {
+    let mut bytes = [0; 4];
+    // Without randomness gateways only fetch in step.
+    let _ = rand::fill(&mut bytes);
+    f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
+}

@@ -1,0 +1,258 @@
+//! One worker's verifier.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use super::budget::{Budget, Reservation};
+use super::issuer::{Issuer, Refetch};
+use super::issuers::Issuers;
+use super::key_set::{Candidates, Selection};
+use super::memory::{Memory, Origin, Remembered};
+use super::refusal::{Provenance, Refusal};
+use super::unknown_keys::UnknownKeys;
+use crate::clock::Clock;
+use crate::telemetry::{CacheResult, Metrics};
+use crate::token::{
+    BearerToken, JwtParts, KeyId, TokenDigest, TokenFault, UnverifiedToken, VerificationKey, VerifiedToken,
+};
+
+/// So many requests of one worker may wait for a refetch at once.
+const MOST_WAITING: usize = 1024;
+
+/// One worker's verifier: its memory of verified tokens and its budget for unknown ones. Not shared between threads.
+///
+/// `N` is what the caller keeps beside a remembered token.
+pub struct Verifier<N> {
+    memory: RefCell<Memory<N>>,
+    unknown_keys: RefCell<UnknownKeys>,
+    budget: Budget,
+    /// The zero of the budget's time.
+    start: Instant,
+    /// Requests that wait for a refetch.
+    waiting: Cell<usize>,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+}
+
+impl<N> Verifier<N> {
+    /// Makes a verifier that remembers at most `capacity` tokens and spends at most `share` of its worker's time, from 0 to
+    /// 1, on the signatures of unknown ones.
+    pub fn new(capacity: usize, share: f64, clock: Clock, metrics: Arc<Metrics>) -> Self {
+        Self {
+            memory: RefCell::new(Memory::new(capacity)),
+            unknown_keys: RefCell::default(),
+            budget: Budget::new(share),
+            start: Instant::now(),
+            waiting: Cell::new(0),
+            clock,
+            metrics,
+        }
+    }
+
+    /// Changes the share of time for unknown tokens, from 0 to 1.
+    pub fn set_share(&self, share: f64) {
+        self.budget.set_share(share);
+    }
+}
+
+impl<N: Default> Verifier<N> {
+    /// Verifies a token: from memory if everything that it stands on still holds, otherwise by every check in its order.
+    ///
+    /// A remembered token is answered without waiting. An unknown one may wait for newer keys of its issuer (as long as one
+    /// fetch may take) and for its share of the worker's time (50 ms). `acts_alone` says of a client whether its tokens may
+    /// lack `sub`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Fault`] with the first check that fails, [`Refusal::Unavailable`] if the issuer's keys are not to be had,
+    /// [`Refusal::Overloaded`] if too many unknown tokens are being checked.
+    pub async fn verify(
+        &self,
+        issuers: &Issuers,
+        token: BearerToken<'_>,
+        acts_alone: impl Fn(&str) -> bool,
+    ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
+        let digest = token.digest();
+        let (remembered, result) = self.recall(issuers, &digest, &acts_alone);
+        self.metrics.token_lookup(result);
+        if let Some(remembered) = remembered {
+            return Ok((remembered, Provenance::Cached));
+        }
+        let parts = JwtParts::split(token)?;
+        let jwt = parts.read()?;
+        let issuer = jwt.issuer().and_then(|name| issuers.named(name));
+        let unverified = jwt.check(issuer.map(|issuer| &issuer.trusted), self.clock.now(), &acts_alone)?;
+        let issuer = issuer.ok_or(TokenFault::UnknownIssuer)?;
+        let (keys, generation) = self.candidates(issuer, &unverified).await?;
+        let reservation = self.reserve(&unverified, keys.len()).await?;
+        // While this one waited, the same token may have been verified for another request.
+        if !reservation.wait.is_zero()
+            && let (Some(remembered), _) = self.recall(issuers, &digest, &acts_alone)
+        {
+            return Ok((remembered, Provenance::Cached));
+        }
+        let (token, key) = check_signature(unverified, &keys, reservation)?;
+        // The token may have ended while it waited.
+        token.check_times(self.clock.now(), issuer.trusted.leeway())?;
+        let origin = Origin { issuer: issuer.generation, key, key_set: Cell::new(generation) };
+        Ok((self.remember(digest, token, origin), Provenance::Jwt))
+    }
+
+    /// Finds a remembered token and checks again what may have changed since; what does not hold is forgotten.
+    fn recall(
+        &self,
+        issuers: &Issuers,
+        digest: &TokenDigest,
+        acts_alone: impl Fn(&str) -> bool,
+    ) -> (Option<Rc<Remembered<N>>>, CacheResult) {
+        let memory = self.memory.borrow();
+        let Some((remembered, origin)) = memory.find(digest) else { return (None, CacheResult::Miss) };
+        if holds(&remembered.token, origin, issuers, self.clock.now(), acts_alone) {
+            return (Some(remembered.clone()), CacheResult::Hit);
+        }
+        // The guard must go before the memory is changed.
+        drop(memory);
+        self.change_memory(|memory| memory.remove(digest));
+        (None, CacheResult::Stale)
+    }
+
+    fn remember(&self, digest: TokenDigest, token: VerifiedToken, origin: Origin) -> Rc<Remembered<N>> {
+        let remembered = Rc::new(Remembered { token, note: N::default() });
+        self.change_memory(|memory| memory.insert(digest, remembered.clone(), origin));
+        remembered
+    }
+
+    fn change_memory(&self, change: impl FnOnce(&mut Memory<N>)) {
+        let mut memory = self.memory.borrow_mut();
+        let before = memory.len();
+        change(&mut memory);
+        self.metrics.token_entries(difference(before, memory.len()));
+    }
+
+    /// The keys that may have signed the token, after at most one refetch, and the generation of their set.
+    async fn candidates(&self, issuer: &Issuer, token: &UnverifiedToken<'_>) -> Result<(Candidates, u64), Refusal> {
+        let now = self.clock.now();
+        match select(issuer, token, now)? {
+            (Selection::Candidates(keys), generation) => return Ok((keys, generation)),
+            (Selection::None, _) => return Err(TokenFault::UnknownKey.into()),
+            (Selection::UnknownName, _) => {}
+        }
+        let KeyId::Named(name) = token.key_id() else { return Err(TokenFault::UnknownKey.into()) };
+        if self.unknown_keys.borrow().contains(issuer.generation, name, now) {
+            return Err(TokenFault::UnknownKey.into());
+        }
+        let outcome = self.refetch(issuer).await?;
+        let now = self.clock.now();
+        match select(issuer, token, now)? {
+            (Selection::Candidates(keys), generation) => Ok((keys, generation)),
+            (Selection::None | Selection::UnknownName, _) => {
+                if outcome == Refetch::Fetched {
+                    let until = now + issuer.forget_unknown_after();
+                    self.unknown_keys.borrow_mut().insert(issuer.generation, name, now, until);
+                }
+                Err(TokenFault::UnknownKey.into())
+            }
+        }
+    }
+
+    /// Waits for newer keys, unless too many wait already.
+    async fn refetch(&self, issuer: &Issuer) -> Result<Refetch, Refusal> {
+        if self.waiting.get() >= MOST_WAITING {
+            return Err(Refusal::Overloaded);
+        }
+        let _place = Place::take(&self.waiting);
+        Ok(issuer.refetch().await)
+    }
+
+    /// Takes a share of the worker's time for one token, and waits until it begins.
+    async fn reserve(&self, token: &UnverifiedToken<'_>, keys: usize) -> Result<Reservation<'_>, Refusal> {
+        let reservation = self.budget.reserve(self.start.elapsed(), token.algorithm(), keys);
+        let reservation = reservation.ok_or(Refusal::Overloaded)?;
+        if !reservation.wait.is_zero() {
+            sleep(reservation.wait).await;
+        }
+        Ok(reservation)
+    }
+}
+
+/// Whether a remembered token would be verified again: times, issuer, keys and key, and the client's right to lack `sub`.
+fn holds(
+    token: &VerifiedToken,
+    origin: &Origin,
+    issuers: &Issuers,
+    now: Duration,
+    acts_alone: impl Fn(&str) -> bool,
+) -> bool {
+    // An issuer that a reload dropped or changed is another generation, or none.
+    let Some(issuer) = issuers.of_generation(origin.issuer) else { return false };
+    if token.check_times(now, issuer.trusted.leeway()).is_err() {
+        return false;
+    }
+    let Ok(keys) = issuer.keys(now) else { return false };
+    if keys.generation() != origin.key_set.get() {
+        if !keys.holds(origin.key.identity()) {
+            return false;
+        }
+        origin.key_set.set(keys.generation());
+    }
+    token.subject.is_some() || token.client.as_deref().is_some_and(acts_alone)
+}
+
+fn select(issuer: &Issuer, token: &UnverifiedToken<'_>, now: Duration) -> Result<(Selection, u64), Refusal> {
+    let keys = issuer.keys(now)?;
+    Ok((keys.select(token.algorithm(), token.key_id()), keys.generation()))
+}
+
+/// Checks the signature, without waiting for anything, and settles what it cost.
+fn check_signature(
+    token: UnverifiedToken<'_>,
+    keys: &Candidates,
+    reservation: Reservation<'_>,
+) -> Result<(VerifiedToken, Arc<VerificationKey>), TokenFault> {
+    let began = Instant::now();
+    let outcome = token.verify(keys);
+    let tried = match &outcome {
+        Ok((_, key)) => keys.iter().take_while(|other| !Arc::ptr_eq(other, key)).count() + 1,
+        Err(_) => keys.len(),
+    };
+    reservation.settle(began.elapsed(), tried);
+    outcome.map(|(token, key)| (token, key.clone()))
+}
+
+fn difference(before: usize, after: usize) -> i64 {
+    let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    count(after) - count(before)
+}
+
+/// A place among those that wait, given up however the waiting ends.
+struct Place<'w>(&'w Cell<usize>);
+
+impl<'w> Place<'w> {
+    fn take(waiting: &'w Cell<usize>) -> Self {
+        waiting.set(waiting.get() + 1);
+        Self(waiting)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+}
+
+impl<N> Drop for Verifier<N> {
+    fn drop(&mut self) {
+        self.metrics.token_entries(difference(self.memory.get_mut().len(), 0));
+    }
+}
+
+impl<N> fmt::Debug for Verifier<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").field("waiting", &self.waiting).finish_non_exhaustive()
+    }
+}
