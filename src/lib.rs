@@ -5,6 +5,7 @@
 //! `token` → `scope`, `net`, `clock`.
 
 pub mod clock;
+pub mod gateway;
 pub mod net;
 pub mod policy;
 pub mod scope;

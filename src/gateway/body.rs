@@ -1,0 +1,283 @@
+//! Content in both directions, part by part: counted, under a deadline, its trailers cleaned. None of it is ever held whole.
+
+use std::cell::Cell;
+use std::fmt;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::gateway::exchange::Exchange;
+use crate::gateway::{request_fields, response_fields};
+use crate::net::{Lease, Phase, Watch};
+use crate::telemetry::{UpstreamFailure, UpstreamMetrics};
+
+/// How long the two sides of a stream may take for the next part.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ContentTimes {
+    /// The peer, to send or to take it.
+    pub(super) peer: Duration,
+    /// The upstream, to take it or to answer, or to send it.
+    pub(super) upstream: Duration,
+}
+
+/// A request's content on its way to an upstream.
+#[derive(Debug)]
+pub(super) struct RequestContent {
+    /// None for a request without content.
+    incoming: Option<Incoming>,
+    watch: Rc<Watch>,
+    counted: Rc<Cell<u64>>,
+    times: ContentTimes,
+    remove: Rc<[HeaderName]>,
+}
+
+impl RequestContent {
+    pub(super) fn new(
+        incoming: Incoming,
+        watch: &Rc<Watch>,
+        counted: Rc<Cell<u64>>,
+        times: ContentTimes,
+        remove: &Rc<[HeaderName]>,
+    ) -> Self {
+        let incoming = (!incoming.is_end_stream()).then_some(incoming);
+        Self { incoming, watch: Rc::clone(watch), counted, times, remove: Rc::clone(remove) }
+    }
+
+    /// Content to send again, if there is none.
+    pub(super) fn spare(&self) -> Option<Self> {
+        let Self { incoming: None, watch, counted, times, remove } = self else { return None };
+        Some(Self {
+            incoming: None,
+            watch: Rc::clone(watch),
+            counted: Rc::clone(counted),
+            times: *times,
+            remove: Rc::clone(remove),
+        })
+    }
+}
+
+impl Body for RequestContent {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        let polled = Pin::new(incoming).poll_frame(context);
+        match &polled {
+            Poll::Pending if self.watch.phase() != Phase::Content => {
+                self.watch.enter(Phase::Content, Instant::now(), self.times.peer);
+            }
+            Poll::Pending | Poll::Ready(Some(Err(_))) => {}
+            Poll::Ready(Some(Ok(_)) | None) => self.watch.enter(Phase::Upstream, Instant::now(), self.times.upstream),
+        }
+        let Some(frame) = ready!(polled) else { return Poll::Ready(None) };
+        Poll::Ready(Some(frame.map(|frame| self.pass(frame))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+impl RequestContent {
+    fn pass(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        if let Some(data) = frame.data_ref() {
+            self.counted.set(self.counted.get() + data.len() as u64);
+        }
+        match frame.into_trailers() {
+            Ok(mut trailers) => {
+                request_fields::clean_trailers(&mut trailers, &self.remove);
+                Frame::trailers(trailers)
+            }
+            Err(data) => data,
+        }
+    }
+}
+
+/// The content of an answer. It carries the exchange, which ends when the last of it is gone.
+#[derive(Debug)]
+pub(super) struct AnswerContent {
+    source: Content,
+    exchange: Option<Exchange>,
+}
+
+enum Content {
+    Text(Option<Bytes>),
+    Upstream(UpstreamContent),
+}
+
+pub(super) struct UpstreamContent {
+    incoming: Incoming,
+    /// Given back when the content has ended.
+    lease: Option<Lease<RequestContent>>,
+    metrics: UpstreamMetrics,
+    times: ContentTimes,
+}
+
+/// Why an answer broke off after its fields had gone to the peer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AnswerFault {
+    /// The upstream broke off.
+    #[error("the upstream broke off its answer")]
+    Upstream(#[source] hyper::Error),
+    /// The upstream sent nothing for too long.
+    #[error("the upstream paused its answer for too long")]
+    TimedOut,
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.debug_tuple("Text").field(&text.as_ref().map(Bytes::len)).finish(),
+            Self::Upstream(_) => f.write_str("Upstream"),
+        }
+    }
+}
+
+impl AnswerContent {
+    pub(super) fn text(text: Bytes, exchange: Exchange) -> Self {
+        exchange.sent_to_peer(text.len());
+        Self { source: Content::Text(Some(text)), exchange: Some(exchange) }
+    }
+
+    /// A text that belongs to no exchange: the answer to a request whose exchange was lost.
+    pub(super) fn lone_text(text: Bytes) -> Self {
+        Self { source: Content::Text(Some(text)), exchange: None }
+    }
+
+    pub(super) fn upstream(content: UpstreamContent, exchange: Exchange) -> Self {
+        Self { source: Content::Upstream(content), exchange: Some(exchange) }
+    }
+}
+
+impl AnswerContent {
+    /// The id of the request that this answers.
+    pub(super) fn request_id(&self) -> Option<&HeaderValue> {
+        self.exchange.as_ref().map(|exchange| &exchange.request_id)
+    }
+}
+
+impl Body for AnswerContent {
+    type Data = Bytes;
+    type Error = AnswerFault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, AnswerFault>>> {
+        let Self { source, exchange } = &mut *self;
+        match source {
+            Content::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Content::Upstream(content) => {
+                let frame = ready!(content.poll_frame(context, exchange.as_ref()));
+                if let (Some(Ok(frame)), Some(exchange)) = (&frame, exchange)
+                    && let Some(data) = frame.data_ref()
+                {
+                    exchange.sent_to_peer(data.len());
+                }
+                Poll::Ready(frame)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Content::Text(text) => text.as_ref().is_none_or(Bytes::is_empty),
+            Content::Upstream(content) => content.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Content::Text(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
+            Content::Upstream(content) => content.incoming.size_hint(),
+        }
+    }
+}
+
+impl UpstreamContent {
+    pub(super) fn new(
+        incoming: Incoming,
+        lease: Lease<RequestContent>,
+        metrics: UpstreamMetrics,
+        times: ContentTimes,
+    ) -> Self {
+        let mut content = Self { incoming, lease: Some(lease), metrics, times };
+        content.release_at_end();
+        content
+    }
+
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+        exchange: Option<&Exchange>,
+    ) -> Poll<Option<Result<Frame<Bytes>, AnswerFault>>> {
+        let watch = exchange.map(|exchange| &*exchange.connection.watch);
+        let polled = Pin::new(&mut self.incoming).poll_frame(context);
+        match polled {
+            Poll::Pending => match watch {
+                Some(watch) if watch.phase() != Phase::Upstream && watch.phase() != Phase::Content => {
+                    watch.enter(Phase::Upstream, Instant::now(), self.times.upstream);
+                    Poll::Pending
+                }
+                Some(watch) if watch.has_expired() => {
+                    self.metrics.failure(UpstreamFailure::IdleTimeout);
+                    Poll::Ready(Some(Err(AnswerFault::TimedOut)))
+                }
+                Some(_) | None => Poll::Pending,
+            },
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(watch) = watch {
+                    watch.enter(Phase::Peer, Instant::now(), self.times.peer);
+                }
+                self.release_at_end();
+                Poll::Ready(Some(Ok(pass(frame))))
+            }
+            Poll::Ready(Some(Err(fault))) => {
+                self.lease = None;
+                self.metrics.failure(UpstreamFailure::Closed);
+                Poll::Ready(Some(Err(AnswerFault::Upstream(fault))))
+            }
+            Poll::Ready(None) => {
+                self.release();
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    /// Gives the connection back as soon as nothing more can come, before the peer has taken the last of it.
+    fn release_at_end(&mut self) {
+        if self.incoming.is_end_stream() {
+            self.release();
+        }
+    }
+
+    fn release(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.release();
+        }
+    }
+}
+
+fn pass(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            response_fields::clean_trailers(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(data) => data,
+    }
+}

@@ -1,0 +1,149 @@
+//! One worker's side of the gateway: what its requests share, and no other worker touches.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::HeaderName;
+use tokio_util::task::TaskTracker;
+
+use crate::gateway::bearer::Note;
+use crate::gateway::body::RequestContent;
+use crate::gateway::request_id::RequestIds;
+use crate::gateway::snapshot::{Shared, Snapshot, Upstream};
+use crate::net::{PoolEvent, PoolSettings, UpstreamPool, Watch};
+use crate::verify::Verifier;
+
+/// A worker's memory of tokens, connections to upstreams, and view of what is in force.
+pub(super) struct DataPlane {
+    pub(super) shared: Arc<Shared>,
+    pub(super) verifier: Verifier<Note>,
+    pub(super) request_ids: RequestIds,
+    /// Set when the process drains: answers close their connections.
+    pub(super) draining: Rc<Cell<bool>>,
+    /// Set when the drain's time is over: what is still unanswered is refused.
+    pub(super) cutting: Cell<bool>,
+    view: RefCell<Rc<View>>,
+    peers: RefCell<Vec<Weak<Watch>>>,
+    /// The connections' tasks; a drain waits for the last of them.
+    pub(super) connections: TaskTracker,
+}
+
+/// A snapshot with this worker's pools for its upstreams.
+pub(super) struct View {
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) pools: Vec<Pool>,
+}
+
+/// A pool, and what its requests are spared.
+pub(super) struct Pool {
+    pub(super) connections: Rc<UpstreamPool<RequestContent>>,
+    pub(super) remove: Rc<[HeaderName]>,
+}
+
+impl fmt::Debug for DataPlane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DataPlane").field("draining", &self.draining).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View").field("table", &self.snapshot.table.fingerprint()).finish_non_exhaustive()
+    }
+}
+
+impl DataPlane {
+    pub(super) fn new(shared: Arc<Shared>, workers: usize, seed: u64) -> Rc<Self> {
+        let snapshot = shared.snapshot.load_full();
+        let remembered = snapshot.limits.remembered_tokens.div_ceil(workers.max(1));
+        let verifier =
+            Verifier::new(remembered, snapshot.limits.verification, shared.clock.clone(), Arc::clone(&shared.metrics));
+        Rc::new(Self {
+            verifier,
+            request_ids: RequestIds::new(seed),
+            draining: Rc::default(),
+            cutting: Cell::new(false),
+            view: RefCell::new(Rc::new(View::new(snapshot, None))),
+            peers: RefCell::default(),
+            connections: TaskTracker::new(),
+            shared,
+        })
+    }
+
+    /// What is in force now. A request calls this once and keeps what it is given.
+    pub(super) fn view(&self) -> Rc<View> {
+        let current = self.shared.snapshot.load();
+        let mut view = self.view.borrow_mut();
+        if !Arc::ptr_eq(&current, &view.snapshot) {
+            self.verifier.set_share(current.limits.verification);
+            *view = Rc::new(View::new(Arc::clone(&current), Some(&view)));
+        }
+        Rc::clone(&view)
+    }
+
+    /// Keeps a connection's watch until the connection has ended.
+    pub(super) fn watch(&self, watch: &Rc<Watch>) {
+        let mut peers = self.peers.borrow_mut();
+        if peers.len() == peers.capacity() {
+            peers.retain(|peer| peer.strong_count() > 0);
+        }
+        peers.push(Rc::downgrade(watch));
+    }
+
+    /// Has every connection look at once at what has changed: the drain, or its end.
+    pub(super) fn wake_all(&self) {
+        let peers: Vec<Rc<Watch>> = self.peers.borrow().iter().filter_map(Weak::upgrade).collect();
+        for peer in peers {
+            if self.cutting.get() {
+                peer.expire();
+            }
+            peer.wake();
+        }
+    }
+
+    /// Closes upstream connections that have been idle for too long.
+    pub(super) fn reap(&self, now: Instant) {
+        let view = Rc::clone(&self.view.borrow());
+        for pool in &view.pools {
+            pool.connections.reap(now);
+        }
+    }
+}
+
+impl View {
+    fn new(snapshot: Arc<Snapshot>, previous: Option<&Self>) -> Self {
+        let pools = snapshot.upstreams.iter().map(|upstream| Pool::new(upstream, previous)).collect();
+        Self { snapshot, pools }
+    }
+}
+
+impl Pool {
+    /// A pool like that of the previous view is that pool: a reload closes no connection that is still of use.
+    fn new(upstream: &Upstream, previous: Option<&View>) -> Self {
+        let settings = &upstream.settings;
+        let wanted = PoolSettings {
+            endpoint: settings.endpoint.clone(),
+            connect: settings.connect,
+            max: settings.max_connections,
+            queue: settings.queue,
+            idle: settings.connection_idle,
+        };
+        let same = |view: &View| {
+            let mut known = view.snapshot.upstreams.iter().zip(&view.pools);
+            known
+                .find(|(known, pool)| known.settings.name == settings.name && *pool.connections.settings() == wanted)
+                .map(|(_, pool)| Rc::clone(&pool.connections))
+        };
+        let connections = previous.and_then(same).unwrap_or_else(|| {
+            let metrics = upstream.metrics.clone();
+            UpstreamPool::new(wanted, move |event| match event {
+                PoolEvent::Opened => metrics.connections(1),
+                PoolEvent::Closed => metrics.connections(-1),
+            })
+        });
+        Self { connections, remove: settings.remove.clone().into() }
+    }
+}

@@ -1,0 +1,201 @@
+//! One request from its first byte to the end of its answer, and the record that is left of it.
+
+use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use http::header::{AUTHORIZATION, HOST};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+
+use crate::gateway::bearer::{Bearer, Note};
+use crate::gateway::data_plane::{DataPlane, View};
+use crate::gateway::forwarded::Story;
+use crate::net::{Phase, Watch};
+use crate::policy::{Access, Denial, Found, Reason};
+use crate::telemetry::{self, AccessRecord, Source};
+use crate::token::BearerToken;
+use crate::verify::Remembered;
+
+/// The field that names one request in every record of it.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The status in records of requests whose peer left before any answer; no answer ever carries it.
+const PEER_LEFT: u16 = 499;
+
+/// What a connection is to all of its requests.
+#[derive(Debug)]
+pub(super) struct PeerConnection {
+    pub(super) watch: Rc<Watch>,
+    pub(super) address: IpAddr,
+    pub(super) story: Story,
+    /// Position of its listener.
+    pub(super) listener: usize,
+}
+
+/// An exchange under way. When it is dropped, with the last of the answer or in the midst of it, it is counted and recorded once.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) plane: Rc<DataPlane>,
+    pub(super) view: Rc<View>,
+    pub(super) connection: Rc<PeerConnection>,
+    pub(super) request_id: HeaderValue,
+    pub(super) started: Instant,
+    method: Method,
+    uri: Uri,
+    host: Option<HeaderValue>,
+    /// Kept for the record's `token_id`, which is made only for records that are written.
+    credentials: Option<HeaderValue>,
+    bytes_in: Rc<Cell<u64>>,
+    bytes_out: Cell<u64>,
+    progress: RefCell<Progress>,
+}
+
+/// What is known so far.
+#[derive(Debug, Default)]
+struct Progress {
+    found: Option<Found>,
+    token: Option<(Rc<Remembered<Note>>, Rc<Bearer>)>,
+    access: Option<Access>,
+    status: u16,
+    reason: Option<Reason>,
+    missing: Option<String>,
+    asked_at: Option<Instant>,
+    upstream_took: Option<Duration>,
+    answered_by_upstream: bool,
+}
+
+impl Exchange {
+    pub(super) fn begin(plane: Rc<DataPlane>, view: Rc<View>, connection: Rc<PeerConnection>, parts: &Parts) -> Self {
+        Self {
+            request_id: plane.request_ids.choose(parts.headers.get(REQUEST_ID)),
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
+            host: parts.headers.get(HOST).cloned(),
+            credentials: parts.headers.get(AUTHORIZATION).cloned(),
+            plane,
+            view,
+            connection,
+            started: Instant::now(),
+            bytes_in: Rc::default(),
+            bytes_out: Cell::new(0),
+            progress: RefCell::default(),
+        }
+    }
+
+    /// The counter that the request's content counts into.
+    pub(super) fn bytes_in(&self) -> Rc<Cell<u64>> {
+        Rc::clone(&self.bytes_in)
+    }
+
+    pub(super) fn sent_to_peer(&self, bytes: usize) {
+        self.bytes_out.set(self.bytes_out.get() + bytes as u64);
+    }
+
+    pub(super) fn found(&self, found: Found) {
+        self.progress.borrow_mut().found = Some(found);
+    }
+
+    pub(super) fn verified(&self, token: Rc<Remembered<Note>>, bearer: Rc<Bearer>) {
+        self.progress.borrow_mut().token = Some((token, bearer));
+    }
+
+    pub(super) fn granted(&self, access: Access) {
+        self.progress.borrow_mut().access = Some(access);
+    }
+
+    pub(super) fn denied(&self, denial: &Denial) {
+        let mut progress = self.progress.borrow_mut();
+        progress.status = denial.status().as_u16();
+        progress.reason = Some(denial.reason());
+        progress.answered_by_upstream = false;
+        if let Denial::InsufficientScope { missing, .. } = denial {
+            progress.missing = missing.clone();
+        }
+    }
+
+    pub(super) fn asked_upstream(&self, now: Instant) {
+        self.progress.borrow_mut().asked_at = Some(now);
+    }
+
+    pub(super) fn answered(&self, status: u16, now: Instant) {
+        let mut progress = self.progress.borrow_mut();
+        progress.status = status;
+        progress.answered_by_upstream = true;
+        progress.upstream_took = progress.asked_at.map(|asked| now.saturating_duration_since(asked));
+    }
+
+    /// The bearer whose token was verified, if one was shown.
+    pub(super) fn bearer(&self) -> Option<Rc<Bearer>> {
+        self.progress.borrow().token.as_ref().map(|(_, bearer)| Rc::clone(bearer))
+    }
+
+    /// Waits for the upstream from now on.
+    pub(super) fn wait_for_upstream(&self, now: Instant, time: Duration) {
+        self.connection.watch.enter(Phase::Upstream, now, time);
+    }
+
+    fn is_written(&self, progress: &Progress) -> bool {
+        progress.reason.is_some() || self.plane.shared.log.wants_allowed()
+    }
+
+    fn token_id(&self) -> Option<String> {
+        let mut fields = HeaderMap::with_capacity(1);
+        fields.insert(AUTHORIZATION, self.credentials.clone()?);
+        BearerToken::from_fields(&fields, usize::MAX).ok().map(|token| token.digest().id())
+    }
+
+    fn record(&self) {
+        let progress = self.progress.borrow();
+        let snapshot = &self.view.snapshot;
+        let token = progress.token.as_ref().map(|(remembered, _)| &remembered.token);
+        let written = self.is_written(&progress);
+        let token_id = if written { self.token_id() } else { None };
+        let held = match &progress.token {
+            Some((_, bearer)) if written => Some(snapshot.table.catalog().text(bearer.standing.held())),
+            Some(_) | None => None,
+        };
+        let route = progress.found.map(|found| snapshot.table.route(found.route));
+        let asked = progress.asked_at.and(route).and_then(|route| snapshot.upstreams.get(route.upstream));
+        let record = AccessRecord {
+            request_id: self.request_id.to_str().unwrap_or("-"),
+            peer: self.connection.address,
+            method: &self.method,
+            host: self.host.as_ref().and_then(|host| host.to_str().ok()),
+            path: Some(self.uri.path()),
+            route: progress.found.map(|found| found.route),
+            status: if progress.status == 0 { PEER_LEFT } else { progress.status },
+            source: if progress.answered_by_upstream { Source::Upstream } else { Source::Gateway },
+            reason: progress.reason,
+            access: progress.access,
+            required: progress.found.map(|found| snapshot.table.required(found)).filter(|text| !text.is_empty()),
+            missing: progress.missing.as_deref(),
+            scope: held.as_deref(),
+            roles: token.map_or(&[], |token| &token.roles),
+            issuer: token.map(|token| &*token.issuer),
+            subject: token.and_then(|token| token.subject.as_deref()),
+            client_id: token.and_then(|token| token.client.as_deref()),
+            token_id: token_id.as_deref(),
+            table: snapshot.table.fingerprint(),
+            duration: self.started.elapsed(),
+            upstream: asked.map(|upstream| &*upstream.settings.name),
+            upstream_duration: progress.upstream_took,
+            bytes_in: self.bytes_in.get(),
+            bytes_out: self.bytes_out.get(),
+        };
+        telemetry::finish(&snapshot.routes, &self.plane.shared.log, &record);
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.denied(&Denial::Internal);
+        }
+        let limits = &self.view.snapshot.limits;
+        self.connection.watch.rest(Instant::now(), limits.keep_alive, limits.header_time);
+        self.plane.shared.end_request();
+        self.record();
+    }
+}

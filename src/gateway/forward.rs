@@ -1,0 +1,255 @@
+//! A granted request's way to its upstream, and the answer's way back.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+
+use crate::gateway::authorize::Authorized;
+use crate::gateway::body::{ContentTimes, RequestContent, UpstreamContent};
+use crate::gateway::data_plane::Pool;
+use crate::gateway::exchange::{Exchange, REQUEST_ID};
+use crate::gateway::forwarded::{Told, add_via};
+use crate::gateway::request_fields::{self, Removal};
+use crate::gateway::snapshot::Upstream;
+use crate::gateway::{HostRule, response_fields};
+use crate::net::{ConnectFault, Lease, Phase, SendFault};
+use crate::policy::{Denial, Grant};
+use crate::telemetry::UpstreamFailure;
+
+const ACCESS: HeaderName = HeaderName::from_static("scopegate-access");
+const SUBJECT: HeaderName = HeaderName::from_static("scopegate-subject");
+const CLIENT: HeaderName = HeaderName::from_static("scopegate-client");
+const SCOPE: HeaderName = HeaderName::from_static("scopegate-scope");
+const ISSUER: HeaderName = HeaderName::from_static("scopegate-issuer");
+const ROUTE: HeaderName = HeaderName::from_static("scopegate-route");
+
+/// An answer's head and content, with the connection that it comes on.
+type Answered = (Response<Incoming>, Lease<RequestContent>);
+
+/// Forwards what the grant allows, and nothing else: it is used up here.
+///
+/// # Errors
+///
+/// The denial for an upstream that could not be reached, broke off or took too long.
+pub(super) async fn forward(
+    authorized: Authorized,
+    exchange: &Exchange,
+    parts: Parts,
+    content: Incoming,
+) -> Result<(Response<()>, UpstreamContent), Denial> {
+    let Authorized { grant, path_and_query, unchecked_credentials } = authorized;
+    let table = &exchange.view.snapshot.table;
+    let route = table.route(grant.found().route);
+    let (Some(upstream), Some(pool)) =
+        (exchange.view.snapshot.upstreams.get(route.upstream), exchange.view.pools.get(route.upstream))
+    else {
+        return Err(Denial::Internal);
+    };
+    let response_time = route.timeout.unwrap_or(upstream.settings.response);
+    let content = RequestContent::new(
+        content,
+        &exchange.connection.watch,
+        exchange.bytes_in(),
+        ContentTimes { peer: exchange.view.snapshot.limits.body_idle, upstream: response_time },
+        &pool.remove,
+    );
+    let mut request = Request::new(content);
+    *request.method_mut() = parts.method;
+    *request.uri_mut() = Uri::from(path_and_query);
+    *request.version_mut() = Version::HTTP_11;
+    *request.headers_mut() = parts.headers;
+    write_fields(exchange, &grant, upstream, unchecked_credentials, &mut request)?;
+
+    let sending = Sending { exchange, upstream, pool, response_time };
+    let (response, lease) = sending.send(request).await?;
+    exchange.answered(response.status().as_u16(), Instant::now());
+    let (mut head, incoming) = response.into_parts();
+    response_fields::clean(&mut head.headers);
+    let times = ContentTimes { peer: exchange.view.snapshot.limits.body_idle, upstream: upstream.settings.idle };
+    let content = UpstreamContent::new(incoming, lease, upstream.metrics.clone(), times);
+    // The version of the peer's connection is hyper's to write.
+    head.version = Version::HTTP_11;
+    Ok((Response::from_parts(head, ()), content))
+}
+
+/// Writes the fields that the upstream receives; the grant says which side was granted.
+fn write_fields(
+    exchange: &Exchange,
+    grant: &Grant,
+    upstream: &Upstream,
+    unchecked_credentials: bool,
+    request: &mut Request<RequestContent>,
+) -> Result<(), Denial> {
+    let snapshot = &exchange.view.snapshot;
+    let settings = &upstream.settings;
+    let connection = &exchange.connection;
+    let listener = snapshot.listeners.get(connection.listener);
+    let trusted = listener.is_some_and(|l| l.trusted_peers.iter().any(|network| network.contains(connection.address)));
+    let unknown_length = request.body().size_hint().exact().is_none();
+    let fields = request.headers_mut();
+    let host = fields.get(HOST).cloned().ok_or(Denial::BadRequest)?;
+    request_fields::clean_trailer_names(fields, &settings.remove);
+    let authorization = unchecked_credentials || !settings.forward_token;
+    request_fields::clean(fields, Removal { more: &settings.remove, authorization, forwarding: !trusted });
+    if unknown_length {
+        // Said outright, for hyper takes content of unknown length for none where the method is GET or HEAD.
+        fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    } else if let Some(length) = request.body().size_hint().exact().filter(|length| *length > 0) {
+        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    let fields = request.headers_mut();
+    let told = Told {
+        style: settings.forwarded,
+        public_url: listener.and_then(|listener| listener.public_url.as_ref()),
+        trusted,
+    };
+    connection.story.tell(told, &host, fields);
+    add_via(fields);
+    fields.insert(REQUEST_ID, exchange.request_id.clone());
+    write_identity(exchange, grant, fields);
+    match &settings.host {
+        HostRule::Keep => {}
+        HostRule::Endpoint => {
+            let authority = HeaderValue::try_from(settings.endpoint.authority()).map_err(|_| Denial::Internal)?;
+            fields.insert(HOST, authority);
+        }
+        HostRule::Fixed(name) => {
+            fields.insert(HOST, name.clone());
+        }
+    }
+    Ok(())
+}
+
+fn write_identity(exchange: &Exchange, grant: &Grant, fields: &mut HeaderMap) {
+    fields.insert(ACCESS, HeaderValue::from_static(grant.access().as_str()));
+    let route =
+        usize::try_from(grant.found().route.0).ok().and_then(|index| exchange.view.snapshot.route_ids.get(index));
+    if let Some(route) = route {
+        fields.insert(ROUTE, route.clone());
+    }
+    let Some(bearer) = exchange.bearer() else { return };
+    fields.insert(ISSUER, bearer.issuer.clone());
+    fields.insert(SCOPE, bearer.permitted.clone());
+    if let Some(subject) = &bearer.subject {
+        fields.insert(SUBJECT, subject.clone());
+    }
+    if let Some(client) = &bearer.client {
+        fields.insert(CLIENT, client.clone());
+    }
+}
+
+struct Sending<'a> {
+    exchange: &'a Exchange,
+    upstream: &'a Upstream,
+    pool: &'a Pool,
+    response_time: Duration,
+}
+
+impl Sending<'_> {
+    /// Sends the request; once more, on a new connection, where the one it was sent on had been used before and died before any
+    /// answer, if nothing was sent or the method is idempotent and there is no content (RFC 9110 §9.2.2).
+    async fn send(&self, request: Request<RequestContent>) -> Result<Answered, Denial> {
+        let lease = self.pool.connections.acquire().await.map_err(|fault| self.no_connection(&fault))?;
+        self.exchange.asked_upstream(Instant::now());
+        let reused = lease.is_reused();
+        let spare = if reused { spare(&request) } else { None };
+        let fault = match self.attempt(lease, request).await? {
+            Ok(answered) => return Ok(answered),
+            Err(fault) => fault,
+        };
+        let again = match (fault.unsent, spare) {
+            (Some(unsent), _) if reused => unsent,
+            (None, Some(spare)) if !fault.answered => spare,
+            (Some(_) | None, _) => return Err(self.broke_off()),
+        };
+        self.upstream.metrics.failure(UpstreamFailure::Retried);
+        let lease = self.pool.connections.acquire_new().await.map_err(|fault| self.no_connection(&fault))?;
+        self.attempt(lease, again).await?.map_err(|_| self.broke_off())
+    }
+
+    fn broke_off(&self) -> Denial {
+        self.upstream.metrics.failure(UpstreamFailure::Closed);
+        Denial::UpstreamUnreachable
+    }
+
+    /// One attempt under the deadline; the outer fault is final.
+    async fn attempt(
+        &self,
+        mut lease: Lease<RequestContent>,
+        request: Request<RequestContent>,
+    ) -> Result<Result<Answered, SendFault<RequestContent>>, Denial> {
+        self.exchange.wait_for_upstream(Instant::now(), self.response_time);
+        let sent = {
+            let mut sending = pin!(lease.send(request));
+            let watch = &self.exchange.connection.watch;
+            poll_fn(|context| match sending.as_mut().poll(context) {
+                Poll::Ready(sent) => Poll::Ready(Some(sent)),
+                Poll::Pending if watch.has_expired() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            })
+            .await
+        };
+        match sent {
+            Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                // Nobody asked for it: `Upgrade` is not passed on.
+                self.upstream.metrics.failure(UpstreamFailure::Protocol);
+                Err(Denial::UpstreamUnreachable)
+            }
+            Some(Ok(response)) => Ok(Ok((response, lease))),
+            Some(Err(fault)) if fault.source.is_parse() => {
+                self.upstream.metrics.failure(UpstreamFailure::Protocol);
+                Err(Denial::UpstreamUnreachable)
+            }
+            Some(Err(fault)) => Ok(Err(fault)),
+            None => Err(self.expired()),
+        }
+    }
+
+    /// Whose time ran out: ours for the drain, the peer's for its content, or the upstream's.
+    fn expired(&self) -> Denial {
+        if self.exchange.plane.cutting.get() {
+            return Denial::Draining;
+        }
+        match self.exchange.connection.watch.phase() {
+            Phase::Content => Denial::BadRequest,
+            Phase::Upstream | Phase::Idle | Phase::Head | Phase::Peer => {
+                self.upstream.metrics.failure(UpstreamFailure::ResponseTimeout);
+                Denial::UpstreamTimeout
+            }
+        }
+    }
+
+    fn no_connection(&self, fault: &ConnectFault) -> Denial {
+        let (kind, denial) = match fault {
+            ConnectFault::Refused(_) => (UpstreamFailure::Connect, Denial::UpstreamUnreachable),
+            ConnectFault::TimedOut => (UpstreamFailure::ConnectTimeout, Denial::UpstreamTimeout),
+            ConnectFault::QueueFull => (UpstreamFailure::QueueFull, Denial::Overloaded),
+        };
+        self.upstream.metrics.failure(kind);
+        denial
+    }
+}
+
+/// A copy to send again, of a request that may be: idempotent, and without content that would be gone.
+fn spare(request: &Request<RequestContent>) -> Option<Request<RequestContent>> {
+    if !is_idempotent(request.method()) {
+        return None;
+    }
+    let mut copy = Request::new(request.body().spare()?);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    Some(copy)
+}
+
+/// RFC 9110 §9.2.2.
+fn is_idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
+}

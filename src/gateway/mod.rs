@@ -1,0 +1,31 @@
+//! One request from peer to upstream and back.
+//!
+//! A worker accepts a connection ([`serve`]); each of its requests takes the [`Snapshot`] in force and keeps it, is screened,
+//! read, looked up, verified and decided, and is then either answered with its refusal (a challenge of RFC 6750 §3 and a problem
+//! document of RFC 9457) or forwarded with the grant that the decision made. Nothing else can be forwarded: the grant is taken by
+//! value, and only the decision makes one.
+//!
+//! What this room leaves alone: how a decision comes about (`policy`), what makes a token good (`verify`, `token`), and the
+//! sockets themselves (`net`). It implements the intermediary's part of RFC 9110 §7.6 and RFC 9112 §9: fields that concern one
+//! hop end there, the message is framed anew, and content is passed on part by part.
+
+mod authorize;
+mod bearer;
+mod body;
+mod challenge;
+mod data_plane;
+mod exchange;
+mod forward;
+mod forwarded;
+mod peers;
+mod request_fields;
+mod request_id;
+mod response_fields;
+mod service;
+mod settings;
+mod snapshot;
+
+pub use crate::net::Endpoint;
+pub use peers::{WorkerStart, serve};
+pub use settings::{ForwardedStyle, HostRule, Limits, ListenerSettings, Network, RevealRoutes, UpstreamSettings};
+pub use snapshot::{Shared, Snapshot, Upstream};

@@ -1,0 +1,177 @@
+//! One worker at its listeners: accepting peers, serving them, draining.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::service::service_fn;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::gateway::data_plane::DataPlane;
+use crate::gateway::exchange::PeerConnection;
+use crate::gateway::forwarded::Story;
+use crate::gateway::service::respond;
+use crate::gateway::snapshot::Shared;
+use crate::net::{ConnectionEnd, Drained, Phase, ServerLimits, Watch, serve_connection};
+use crate::telemetry::ConnectionError;
+
+/// How long to wait after the system refused to accept, for want of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often idle upstream connections are looked at.
+const REAP_EVERY: Duration = Duration::from_secs(5);
+/// What answers may still take to leave once the drain's time is over.
+const CUT_GRACE: Duration = Duration::from_secs(1);
+/// Bytes that a head takes besides the names and values that the limits count: for each field, and for the request line.
+const HEAD_EXTRA: usize = 16 * 1024;
+
+/// What one worker is given to run with.
+#[derive(Debug)]
+pub struct WorkerStart {
+    /// What all workers share.
+    pub shared: Arc<Shared>,
+    /// This worker's socket of each listener, in the order of the snapshot's listeners.
+    pub listeners: Vec<std::net::TcpListener>,
+    /// The signal to drain.
+    pub drained: Drained,
+    /// How long requests under way may take once it is given.
+    pub drain_timeout: Duration,
+    /// How many workers there are: each has its share of what is bounded for the process.
+    pub workers: usize,
+    /// A random number, other for every worker.
+    pub seed: u64,
+}
+
+/// Serves until the drain has ended.
+///
+/// # Errors
+///
+/// What the system says when a listening socket cannot be watched.
+pub async fn serve(start: WorkerStart) -> io::Result<()> {
+    let WorkerStart { shared, listeners, mut drained, drain_timeout, workers, seed } = start;
+    let plane = DataPlane::new(shared, workers, seed);
+    let mut accepting = Vec::new();
+    for (position, listener) in listeners.into_iter().enumerate() {
+        let listener = TcpListener::from_std(listener)?;
+        accepting.push(tokio::task::spawn_local(accept(Rc::clone(&plane), listener, position, drained.clone())));
+    }
+    let reaping = tokio::task::spawn_local(reap(Rc::clone(&plane)));
+    drained.begun().await;
+    plane.draining.set(true);
+    plane.wake_all();
+    for listener in accepting {
+        // A listener's task ends by itself; if it panicked there is nothing left to accept.
+        let _ = listener.await;
+    }
+    drain(&plane, drain_timeout).await;
+    reaping.abort();
+    Ok(())
+}
+
+async fn accept(plane: Rc<DataPlane>, listener: TcpListener, position: usize, mut drained: Drained) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            accepted = listener.accept() => accepted,
+            () = drained.begun() => break,
+        };
+        match accepted {
+            Ok((stream, address)) => welcome(&plane, stream, address, position),
+            Err(fault) if is_of_one_connection(&fault) => {}
+            Err(fault) => {
+                tracing::warn!(%fault, "cannot accept connections");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    // Those whose handshake the kernel has completed believe that they are connected: serve what they send.
+    while let Some(Ok((stream, address))) = ready_now(listener.accept()).await {
+        welcome(&plane, stream, address, position);
+    }
+}
+
+/// The peer has gone before it was accepted.
+fn is_of_one_connection(fault: &io::Error) -> bool {
+    matches!(
+        fault.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}
+
+async fn ready_now<T>(future: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        value = future => Some(value),
+        () = std::future::ready(()) => None,
+    }
+}
+
+fn welcome(plane: &Rc<DataPlane>, stream: TcpStream, address: SocketAddr, listener: usize) {
+    let view = plane.view();
+    let limits = &view.snapshot.limits;
+    if !plane.shared.begin_connection(limits.connections) {
+        plane.shared.metrics.connection_error(ConnectionError::TooMany);
+        return;
+    }
+    // Answers are written whole: nothing is won by waiting for more. A peer that has gone already shows at the first read.
+    let _ = stream.set_nodelay(true);
+    let watch = Rc::new(Watch::new(limits.keep_alive, limits.header_time));
+    plane.watch(&watch);
+    let server_limits =
+        ServerLimits { fields: limits.fields, head_bytes: limits.header_bytes + limits.target_bytes + HEAD_EXTRA };
+    let name = view.snapshot.listeners.get(listener).map_or_else(String::new, |listener| listener.address.to_string());
+    let connection = Rc::new(PeerConnection {
+        watch: Rc::clone(&watch),
+        address: address.ip(),
+        story: Story::new(address.ip()),
+        listener,
+    });
+    let tracker = plane.connections.clone();
+    let plane = Rc::clone(plane);
+    tracker.spawn_local(async move {
+        plane.shared.metrics.connection(&name, 1);
+        let service = service_fn(|request| respond(Rc::clone(&plane), Rc::clone(&connection), request));
+        let end = serve_connection(stream, watch, server_limits, Rc::clone(&plane.draining), service).await;
+        if let Some(kind) = kind_of(&end) {
+            plane.shared.metrics.connection_error(kind);
+        }
+        plane.shared.metrics.connection(&name, -1);
+        plane.shared.end_connection();
+    });
+}
+
+/// What a connection's end is counted as, unless it is nobody's fault.
+fn kind_of(end: &ConnectionEnd) -> Option<ConnectionError> {
+    match end {
+        ConnectionEnd::Closed | ConnectionEnd::TimedOut(Phase::Idle) => None,
+        ConnectionEnd::TimedOut(Phase::Head) => Some(ConnectionError::HeaderTimeout),
+        ConnectionEnd::TimedOut(Phase::Content | Phase::Peer | Phase::Upstream) => Some(ConnectionError::BodyTimeout),
+        ConnectionEnd::Fault(fault) if fault.is_parse_too_large() => Some(ConnectionError::TooLarge),
+        ConnectionEnd::Fault(fault) if fault.is_parse() => Some(ConnectionError::Parse),
+        ConnectionEnd::Fault(fault) if fault.is_incomplete_message() => Some(ConnectionError::Incomplete),
+        // Our own service's fault: the upstream broke off, and was counted as the upstream's failure.
+        ConnectionEnd::Fault(fault) if fault.is_user() => None,
+        ConnectionEnd::Fault(_) => Some(ConnectionError::Io),
+    }
+}
+
+async fn reap(plane: Rc<DataPlane>) {
+    let mut ticks = tokio::time::interval(REAP_EVERY);
+    loop {
+        ticks.tick().await;
+        plane.reap(Instant::now());
+    }
+}
+
+/// Waits until every connection has ended, for `timeout` at most; then refuses what is still unanswered.
+async fn drain(plane: &Rc<DataPlane>, timeout: Duration) {
+    plane.connections.close();
+    if tokio::time::timeout(timeout, plane.connections.wait()).await.is_ok() {
+        return;
+    }
+    plane.cutting.set(true);
+    plane.wake_all();
+    let _ = tokio::time::timeout(CUT_GRACE, plane.connections.wait()).await;
+}

@@ -1,0 +1,76 @@
+//! `X-Request-Id`: the peer's if it is sound, else one of ours.
+
+use std::cell::Cell;
+
+use http::HeaderValue;
+
+/// The longest id that is taken over from a peer, in bytes.
+const LONGEST: usize = 64;
+
+/// Makes request ids for one worker: 16 hex digits that do not repeat within 2⁶⁴ requests, and differ between workers and starts.
+#[derive(Debug)]
+pub(super) struct RequestIds {
+    state: Cell<u64>,
+}
+
+impl RequestIds {
+    /// Begins at `seed`, which is to be random.
+    pub(super) fn new(seed: u64) -> Self {
+        Self { state: Cell::new(seed) }
+    }
+
+    /// The peer's id if it is 1 to 64 of `[A-Za-z0-9._-]`, else a new one.
+    pub(super) fn choose(&self, sent: Option<&HeaderValue>) -> HeaderValue {
+        match sent {
+            Some(id) if is_sound(id.as_bytes()) => id.clone(),
+            Some(_) | None => self.next(),
+        }
+    }
+
+    fn next(&self) -> HeaderValue {
+        let state = self.state.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.state.set(state);
+        // The finaliser of SplitMix64: a permutation, so ids repeat only when the counter does.
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let mixed = mixed ^ (mixed >> 31);
+        let mut digits = [b'0'; 16];
+        for (position, digit) in digits.iter_mut().enumerate() {
+            let nibble = (mixed >> (60 - 4 * position)) & 15;
+            *digit = if nibble < 10 { b'0' + nibble as u8 } else { b'a' - 10 + nibble as u8 };
+        }
+        HeaderValue::from_bytes(&digits).unwrap_or(HeaderValue::from_static("-"))
+    }
+}
+
+fn is_sound(id: &[u8]) -> bool {
+    (1..=LONGEST).contains(&id.len())
+        && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sound_id_is_kept_and_others_are_made_new() {
+        let ids = RequestIds::new(1);
+        let kept = |id: &'static str| ids.choose(Some(&HeaderValue::from_static(id))) == id;
+        assert!(kept("a"));
+        assert!(kept("Aa0._-"));
+        assert!(!kept(""));
+        assert!(!kept("a b"));
+        assert!(!kept("{}"));
+        let (longest, longer) = ("x".repeat(LONGEST), "x".repeat(LONGEST + 1));
+        assert_eq!(ids.choose(Some(&HeaderValue::from_str(&longest).unwrap())), longest);
+        assert_ne!(ids.choose(Some(&HeaderValue::from_str(&longer).unwrap())), longer);
+    }
+
+    #[test]
+    fn made_ids_are_sixteen_hex_digits_and_differ() {
+        let ids = RequestIds::new(7);
+        let (first, second) = (ids.choose(None), ids.choose(None));
+        assert_ne!(first, second);
+        assert!(first.as_bytes().len() == 16 && first.as_bytes().iter().all(u8::is_ascii_hexdigit));
+    }
+}

@@ -1,0 +1,114 @@
+//! One request from the parser to its answer, whatever happens on the way.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response};
+use hyper::body::Incoming;
+
+use crate::gateway::authorize::authorize;
+use crate::gateway::body::AnswerContent;
+use crate::gateway::challenge::refuse;
+use crate::gateway::data_plane::DataPlane;
+use crate::gateway::exchange::{Exchange, PeerConnection, REQUEST_ID};
+use crate::gateway::forward::forward;
+use crate::net::Phase;
+use crate::policy::Denial;
+use crate::telemetry::ConnectionError;
+
+/// Answers one request. A panic on the way answers 500, counts, and touches no other request.
+pub(super) async fn respond(
+    plane: Rc<DataPlane>,
+    connection: Rc<PeerConnection>,
+    request: Request<Incoming>,
+) -> Result<Response<AnswerContent>, Infallible> {
+    let draining = Rc::clone(&plane.draining);
+    let survivor = Rc::clone(&plane);
+    let mut response = match catch(answer(plane, connection, request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            survivor.shared.metrics.connection_error(ConnectionError::Panic);
+            let realm = &survivor.view().snapshot.realm;
+            refuse(&Denial::Internal, realm, &survivor.request_ids.choose(None)).map(AnswerContent::lone_text)
+        }
+    };
+    if draining.get() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+async fn answer(
+    plane: Rc<DataPlane>,
+    connection: Rc<PeerConnection>,
+    request: Request<Incoming>,
+) -> Response<AnswerContent> {
+    let (parts, content) = request.into_parts();
+    let view = plane.view();
+    let limit = view.snapshot.limits.requests_in_flight;
+    let within_limit = plane.shared.begin_request(limit);
+    let exchange = Exchange::begin(plane, view, connection, &parts);
+    // Until the upstream is asked only we can keep the peer waiting.
+    exchange.wait_for_upstream(exchange.started, exchange.view.snapshot.limits.header_time);
+    let decided = match within_limit {
+        true => authorize(&exchange, &parts).await,
+        false => Err(Denial::Overloaded),
+    };
+    let forwarded = match decided {
+        Ok(authorized) => forward(authorized, &exchange, parts, content).await,
+        Err(denial) => Err(denial),
+    };
+    match forwarded {
+        Ok((head, content)) => {
+            let mut response = head.map(|()| AnswerContent::upstream(content, exchange));
+            if let Some(id) = response.body().request_id().cloned() {
+                response.headers_mut().insert(REQUEST_ID, id);
+            }
+            response
+        }
+        Err(denial) => refused(&denial, exchange),
+    }
+}
+
+fn refused(denial: &Denial, exchange: Exchange) -> Response<AnswerContent> {
+    exchange.denied(denial);
+    let mut response = refuse(denial, &exchange.view.snapshot.realm, &exchange.request_id);
+    response.headers_mut().insert(REQUEST_ID, exchange.request_id.clone());
+    if exchange.connection.watch.phase() == Phase::Content {
+        // The rest of the content may never come: what follows on this connection could not be told from it.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response.map(|text| AnswerContent::text(text, exchange))
+}
+
+/// Runs a future to its end or to its first panic.
+async fn catch<T>(future: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
+    let mut future = pin!(future);
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+        Err(panic) => Poll::Ready(Err(panic)),
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_caught_where_it_happens() {
+        assert_eq!(catch(async { 7 }).await.unwrap(), 7);
+        let panicked = catch(async {
+            tokio::task::yield_now().await;
+            panic!("on purpose")
+        });
+        assert!(panicked.await.is_err());
+    }
+}

@@ -1,0 +1,181 @@
+//! What the gateway file says of listeners, upstreams and limits, as valid values.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Uri};
+
+use crate::net::Endpoint;
+
+/// `limits:` as far as requests, connections and tokens are concerned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Bytes of all field names and values of one request, at most.
+    pub header_bytes: usize,
+    /// Fields of one request, at most.
+    pub fields: usize,
+    /// Bytes of a request target, at most.
+    pub target_bytes: usize,
+    /// Bytes of a bearer token, at most.
+    pub token_bytes: usize,
+    /// From the first byte of a request to the end of its head.
+    pub header_time: Duration,
+    /// Between two parts of a request's content, and for a peer to take the next part of an answer.
+    pub body_idle: Duration,
+    /// From the end of one exchange to the first byte of the next request.
+    pub keep_alive: Duration,
+    /// Requests under way in the process, at most.
+    pub requests_in_flight: usize,
+    /// Connections of peers in the process, at most.
+    pub connections: usize,
+    /// Verified tokens that the process remembers, at most.
+    pub remembered_tokens: usize,
+    /// Share of a worker's time for unknown tokens, above 0 and at most 1.
+    pub verification: f64,
+}
+
+/// One upstream as requests reach it; what its paths mean is in `policy::UpstreamRules`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamSettings {
+    /// The name that routes use.
+    pub name: Arc<str>,
+    /// Where it listens.
+    pub endpoint: Endpoint,
+    /// Whether the token is passed on.
+    pub forward_token: bool,
+    /// What its `Host` field says.
+    pub host: HostRule,
+    /// In which fields it is told of the peer.
+    pub forwarded: ForwardedStyle,
+    /// More request fields to take away; lower case, with `-`.
+    pub remove: Vec<HeaderName>,
+    /// For connecting, and for waiting until a connection is free.
+    pub connect: Duration,
+    /// From the request's last progress to the fields of the answer.
+    pub response: Duration,
+    /// Between two parts of an answer's content.
+    pub idle: Duration,
+    /// Connections of each worker, at most.
+    pub max_connections: usize,
+    /// Requests of each worker that wait for a connection, at most.
+    pub queue: usize,
+    /// How long an unused connection is kept.
+    pub connection_idle: Duration,
+}
+
+/// What an upstream's `Host` field says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostRule {
+    /// What the peer sent.
+    Keep,
+    /// The endpoint's own authority.
+    Endpoint,
+    /// A fixed name.
+    Fixed(HeaderValue),
+}
+
+/// In which fields an upstream is told of the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedStyle {
+    /// `X-Forwarded-For`, `-Proto` and `-Host`.
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    /// All of them.
+    Both,
+    /// None.
+    None,
+}
+
+/// Whether those without a valid token learn which routes exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevealRoutes {
+    /// 404 and 405 come before 401, and a 401 names the scope.
+    Always,
+    /// A valid token is asked for first, and no 401 names a scope.
+    Authenticated,
+}
+
+/// One listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerSettings {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Scheme and authority that upstreams are told of.
+    pub public_url: Option<Uri>,
+    /// Networks whose `Forwarded` and `X-Forwarded-*` fields are kept.
+    pub trusted_peers: Vec<Network>,
+}
+
+/// A block of addresses such as `10.0.0.0/8`; a single address is a block of its full length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// The first address, or any of the block.
+    pub address: IpAddr,
+    /// Leading bits that count: at most 32, or 128 for IPv6.
+    pub prefix: u8,
+}
+
+impl Network {
+    /// Parses `ADDRESS` or `ADDRESS/BITS`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let length = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = match prefix {
+            Some(bits) if !bits.is_empty() && bits.bytes().all(|b| b.is_ascii_digit()) => bits.parse().ok()?,
+            Some(_) => return None,
+            None => length,
+        };
+        (prefix <= length).then_some(Self { address, prefix })
+    }
+
+    /// Whether `address` is in the block; an IPv4 address mapped into IPv6 counts as what it maps.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address.to_canonical(), address.to_canonical()) {
+            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
+                let differing = u32::from(ours) ^ u32::from(theirs);
+                differing.leading_zeros() >= u32::from(self.prefix.min(32))
+            }
+            (IpAddr::V6(ours), IpAddr::V6(theirs)) => {
+                let differing = u128::from(ours) ^ u128::from(theirs);
+                differing.leading_zeros() >= u32::from(self.prefix)
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_contain_what_shares_their_prefix() {
+        for (network, address, expected) in [
+            ("10.0.0.0/8", "10.255.0.1", true),
+            ("10.0.0.0/8", "11.0.0.1", false),
+            ("10.0.0.0/8", "::ffff:10.1.2.3", true),
+            ("0.0.0.0/0", "203.0.113.9", true),
+            ("127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.1", "127.0.0.2", false),
+            ("2001:db8::/32", "2001:db8:1::1", true),
+            ("2001:db8::/32", "2001:db9::1", false),
+            ("2001:db8::/32", "10.0.0.1", false),
+        ] {
+            let contains = Network::parse(network).unwrap().contains(address.parse().unwrap());
+            assert_eq!(contains, expected, "{address} in {network}");
+        }
+    }
+
+    #[test]
+    fn malformed_networks_are_refused() {
+        for text in ["", "10.0.0.0/33", "10.0.0/8", "10.0.0.0/", "10.0.0.0/+8", "::1/129", "host/8"] {
+            assert_eq!(Network::parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What is in force: one value that a request takes once and keeps.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use http::HeaderValue;
+
+use crate::clock::Clock;
+use crate::gateway::{Limits, ListenerSettings, RevealRoutes, UpstreamSettings};
+use crate::policy::RouteTable;
+use crate::telemetry::{Log, Metrics, RouteMetrics, UpstreamMetrics};
+use crate::verify::Issuers;
+
+/// The table, the issuers and the settings that were loaded together. Immutable; a reload makes another.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Routes, scopes and ceilings.
+    pub table: Arc<RouteTable>,
+    /// Counters of the table's routes.
+    pub routes: RouteMetrics,
+    /// Issuers with their keys; the keys are always the newest.
+    pub issuers: Arc<Issuers>,
+    /// In the order of `table.upstreams()`.
+    pub upstreams: Vec<Upstream>,
+    /// In the order in which they were bound.
+    pub listeners: Vec<ListenerSettings>,
+    /// Bounds.
+    pub limits: Limits,
+    /// The challenge's `realm`, free of `"` and `\`.
+    pub realm: String,
+    /// Whether a valid token is asked for before a route is shown to exist.
+    pub reveal_routes: RevealRoutes,
+    /// `Scopegate-Route` of each route, by its index.
+    pub route_ids: Vec<HeaderValue>,
+}
+
+/// An upstream's settings with its counters.
+#[derive(Debug)]
+pub struct Upstream {
+    /// As the gateway file describes it.
+    pub settings: UpstreamSettings,
+    /// Its counters.
+    pub metrics: UpstreamMetrics,
+}
+
+/// What every worker of the process shares.
+#[derive(Debug)]
+pub struct Shared {
+    /// What is in force.
+    pub snapshot: ArcSwap<Snapshot>,
+    /// The registry.
+    pub metrics: Arc<Metrics>,
+    /// Where records go.
+    pub log: Log,
+    /// The wall clock.
+    pub clock: Clock,
+    in_flight: AtomicUsize,
+    connections: AtomicUsize,
+}
+
+impl Shared {
+    /// Begins with `snapshot` in force and nothing under way.
+    pub fn new(snapshot: Snapshot, metrics: Arc<Metrics>, log: Log, clock: Clock) -> Self {
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            metrics,
+            log,
+            clock,
+            in_flight: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
+        }
+    }
+
+    /// Requests under way in the process.
+    pub fn requests_in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Counts a request in; whether it is within `limit`. [`Shared::end_request`] counts it out in either case.
+    pub(super) fn begin_request(&self, limit: usize) -> bool {
+        self.metrics.in_flight(1);
+        self.in_flight.fetch_add(1, Ordering::Relaxed) < limit
+    }
+
+    pub(super) fn end_request(&self) {
+        self.metrics.in_flight(-1);
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Counts a connection in, unless `limit` are open already.
+    pub(super) fn begin_connection(&self, limit: usize) -> bool {
+        let within = self.connections.fetch_add(1, Ordering::Relaxed) < limit;
+        if !within {
+            self.end_connection();
+        }
+        within
+    }
+
+    pub(super) fn end_connection(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
