@@ -4,6 +4,7 @@
 //! rooms below import only downwards: `cli` → `app` → `config` → `gateway`, `admin` → `verify` → `telemetry` → `policy` →
 //! `token` → `scope`, `net`, `clock`.
 
+pub mod admin;
 pub mod clock;
 pub mod gateway;
 pub mod net;
