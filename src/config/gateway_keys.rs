@@ -1,0 +1,246 @@
+//! The keys of a gateway file.
+
+use std::time::Duration;
+
+use super::keys::{Key, Shape};
+
+const DAY: Duration = Duration::from_hours(24);
+/// A time limit that limits: neither none at all nor for ever.
+const LIMIT: Shape = Shape::Duration(Duration::from_millis(1), DAY);
+/// Bytes or entries that a process can still hold.
+const MANY: usize = 1 << 30;
+
+/// A gateway file.
+pub(super) static ROOT: &[Key] = &[
+    Key::new("listeners", Shape::List(&Shape::Section(LISTENER)), "Where the gateway listens; at least one")
+        .required()
+        .restart(),
+    Key::new("admin", Shape::Section(ADMIN), "The admin listener"),
+    Key::new("workers", Shape::Count(0, 1024), "Threads that serve requests; 0 is one a core").default("0").restart(),
+    Key::new(
+        "issuers",
+        Shape::List(&Shape::Section(ISSUER)),
+        "Whose tokens are believed; needed as soon as one method is not public",
+    ),
+    Key::new("ceilings", Shape::Section(CEILINGS), "Which ceilings limit what a token may do"),
+    Key::new(
+        "reveal_routes",
+        Shape::Choice(&["always", "authenticated"]),
+        "Whether 404 and 405 are told before a valid token is shown",
+    )
+    .default("always"),
+    Key::new("upstreams", Shape::Map("name", &Shape::Section(UPSTREAM)), "Where requests are forwarded to").required(),
+    Key::new("limits", Shape::Section(LIMITS), "What one peer, and all of them, may take"),
+    Key::new("realm", Shape::Text, "The `realm` of challenges").default("api"),
+    Key::new(
+        "drain_timeout",
+        Shape::Duration(Duration::ZERO, DAY),
+        "How long requests in flight may take to end after SIGTERM",
+    )
+    .default("30s"),
+    Key::new("log", Shape::Section(LOG), "What is logged, and how"),
+    Key::new(
+        "policy",
+        Shape::List(&Shape::Text),
+        "Policy files or globs, relative to this file; at least one, and each must match a file",
+    )
+    .required(),
+];
+
+pub(super) static LISTENER: &[Key] = &[
+    Key::new("address", Shape::Text, "IP address and port").required().restart(),
+    Key::new(
+        "public_url",
+        Shape::Text,
+        "Scheme and authority under which clients reach this listener, for what upstreams are told",
+    ),
+    Key::new(
+        "trusted_peers",
+        Shape::List(&Shape::Text),
+        "Networks whose `Forwarded` and `X-Forwarded-*` fields are kept",
+    )
+    .default("[]"),
+];
+
+static ADMIN: &[Key] = &[
+    Key::new("address", Shape::Text, "IP address and port").default("127.0.0.1:9901").restart(),
+    Key::new(
+        "token",
+        Shape::Secret,
+        "The bearer token that the admin listener asks for; demanded when the address is not loopback",
+    ),
+    Key::new("open_metrics", Shape::Boolean, "Whether `/metrics` is open without that token").default("false"),
+];
+
+pub(super) static ISSUER: &[Key] = &[
+    Key::new("issuer", Shape::Text, "The `iss` of its tokens, byte for byte").required(),
+    Key::new("required", Shape::Boolean, "Whether `/readyz` waits for this issuer's keys once, at start")
+        .default("true"),
+    Key::new("audience", Shape::Texts, "Values of `aud` that mean this gateway; a token must have one of them")
+        .required(),
+    Key::new("keys", Shape::Section(KEYS), "Where its keys are: `{file: PATH}` or `{url: URL}`").required(),
+    Key::new(
+        "algorithms",
+        Shape::List(&Shape::Choice(&["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"])),
+        "Signature algorithms that its tokens may use",
+    )
+    .default("[RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA]"),
+    Key::new(
+        "type",
+        Shape::Choice(&["access_token", "strict"]),
+        "Header `typ`: `access_token` takes `at+jwt`, `JWT` or none; `strict` takes `at+jwt` only",
+    )
+    .default("access_token"),
+    Key::new(
+        "leeway",
+        Shape::Duration(Duration::ZERO, Duration::from_mins(1)),
+        "How far `nbf` and `iat` may be ahead; `exp` has no leeway",
+    )
+    .default("5s"),
+    Key::new(
+        "max_lifetime",
+        Shape::Duration(Duration::from_secs(1), Duration::from_hours(24 * 366)),
+        "How long a token may live, from `iat` to `exp`",
+    )
+    .default("24h"),
+    Key::new(
+        "claims",
+        Shape::Section(CLAIMS),
+        "Where its tokens hold scopes, roles and the client: JSON pointers (RFC 6901)",
+    ),
+    Key::new("client_only", Shape::Section(CLIENT_ONLY), "How it marks tokens without a user"),
+];
+
+static KEYS: &[Key] = &[
+    Key::new("file", Shape::Text, "A JWK Set on disk, relative to this file"),
+    Key::new("url", Shape::Text, "A JWK Set's address: https, or http to a loopback address"),
+    Key::new("refresh", Shape::Duration(Duration::from_secs(1), DAY), "How often the key set is fetched").default("5m"),
+    Key::new(
+        "max_stale",
+        Shape::Duration(Duration::from_secs(1), Duration::from_hours(24 * 366)),
+        "How long keys serve on when they cannot be fetched",
+    )
+    .default("24h"),
+    Key::new(
+        "cooldown",
+        Shape::Duration(Duration::from_millis(100), DAY),
+        "The least time between two fetches that unknown keys cause",
+    )
+    .default("30s"),
+    Key::new(
+        "timeout",
+        Shape::Duration(Duration::from_millis(10), Duration::from_mins(1)),
+        "How long a fetch may take",
+    )
+    .default("3s"),
+    Key::new("ca", Shape::Text, "Certificates (PEM) that are trusted for this address instead of the system's"),
+    Key::new(
+        "insecure_http",
+        Shape::Boolean,
+        "Whether the address may be http beyond loopback; warned about at each load",
+    )
+    .default("false"),
+];
+
+static CLAIMS: &[Key] = &[
+    Key::new("scope", Shape::Texts, "Claims that hold scopes; they are united").default("[/scope, /scp]"),
+    Key::new("roles", Shape::Text, "The claim that holds roles").default("/roles"),
+    Key::new("client", Shape::Texts, "Claims that name the client; they must agree").default("[/client_id, /azp]"),
+];
+
+static CLIENT_ONLY: &[Key] = &[
+    Key::new("pointer", Shape::Text, "The claim that says so").required(),
+    Key::new("equals", Shape::Scalar, "The value that it then has").required(),
+];
+
+static CEILINGS: &[Key] = &[
+    Key::new("roles", Shape::Boolean, "Whether a token's roles limit it to what they permit").default("off"),
+    Key::new("clients", Shape::Boolean, "Whether a token's client limits it to what that client may use")
+        .default("off"),
+];
+
+pub(super) static UPSTREAM: &[Key] = &[
+    Key::new("endpoints", Shape::List(&Shape::Text), "Its address, as `http://host:port`; exactly one").required(),
+    Key::new("forward_token", Shape::Boolean, "Whether it receives the token").default("true"),
+    Key::new(
+        "host",
+        Shape::Text,
+        "The `Host` that it receives: `keep` for the client's, `endpoint` for its own, or a fixed name",
+    )
+    .default("keep"),
+    Key::new(
+        "forwarded",
+        Shape::Choice(&["x-forwarded", "forwarded", "both", "none"]),
+        "Which fields tell it of the client",
+    )
+    .default("x-forwarded"),
+    Key::new("remove", Shape::List(&Shape::Text), "More request fields to take away").default("[]"),
+    Key::new(
+        "readings",
+        Shape::Section(READINGS),
+        "In which other ways it might read a path: a request whose readings disagree is refused",
+    ),
+    Key::new(
+        "refuse_query",
+        Shape::List(&Shape::Text),
+        "Query parameters that a request may not have, for it takes the method from them",
+    )
+    .default("[_method]"),
+    Key::new("base_path", Shape::Text, "Put in front of every path").default("/"),
+    Key::new("timeouts", Shape::Section(TIMEOUTS), "How long it may take"),
+    Key::new("connections", Shape::Section(CONNECTIONS), "Connections to it, for each worker"),
+];
+
+static READINGS: &[Key] = &[
+    Key::new("decoding", Shape::Boolean, "It decodes escapes").default("on"),
+    Key::new("encoded_slash", Shape::Boolean, r"It takes `%2F`, `\` and `%5C` for a slash").default("on"),
+    Key::new("path_parameters", Shape::Boolean, "It cuts `;…` from each segment").default("on"),
+    Key::new("merged_slashes", Shape::Boolean, "It takes several slashes for one").default("on"),
+    Key::new("query_in_path", Shape::Boolean, "It cuts the path at a decoded `?` or `#`").default("on"),
+    Key::new("trailing_slash", Shape::Boolean, "It adds or removes a slash at the end").default("on"),
+    Key::new("letter_case", Shape::Boolean, "It takes capitals for small letters").default("on"),
+    Key::new("suffix", Shape::Boolean, "It cuts `.json` and the like").default("off"),
+    Key::new("trailing_dot", Shape::Boolean, "It cuts dots from the end of a segment").default("off"),
+];
+
+static TIMEOUTS: &[Key] = &[
+    Key::new("connect", LIMIT, "Until a connection stands").default("2s"),
+    Key::new("response", LIMIT, "Until its answer's fields are there").default("30s"),
+    Key::new("idle", LIMIT, "Between two parts of a body").default("60s"),
+];
+
+static CONNECTIONS: &[Key] = &[
+    Key::new("max", Shape::Count(1, 65_535), "Connections at most").default("256"),
+    Key::new("queue", Shape::Count(0, MANY), "Requests that may wait for one").default("64"),
+    Key::new("idle", LIMIT, "How long an unused one is kept").default("90s"),
+];
+
+static LIMITS: &[Key] = &[
+    Key::new("header_bytes", Shape::Size(1 << 10, 1 << 20), "Names and values of a request's fields").default("64KiB"),
+    Key::new("fields", Shape::Count(1, 1_000), "Fields of a request").default("100"),
+    Key::new("target_bytes", Shape::Size(64, 1 << 16), "A request's target").default("8KiB"),
+    Key::new("token_bytes", Shape::Size(64, 1 << 20), "A token").default("16KiB"),
+    Key::new("header_time", LIMIT, "From a request's first byte to the end of its fields").default("10s"),
+    Key::new("body_idle", LIMIT, "Between two parts of a request's body").default("30s"),
+    Key::new("keep_alive", LIMIT, "How long a connection waits for its next request").default("75s"),
+    Key::new("requests_in_flight", Shape::Count(1, MANY), "Requests at one time, for the process").default("10000"),
+    Key::new("connections", Shape::Count(1, MANY), "Connections at one time, for the process")
+        .default("20000")
+        .restart(),
+    Key::new("remembered_tokens", Shape::Count(1, MANY), "Verified tokens that are remembered, for the process")
+        .default("65536")
+        .restart(),
+    Key::new("verification", Shape::Share, "The share of a worker's time that unknown tokens may take").default("0.5"),
+];
+
+static LOG: &[Key] = &[
+    Key::new("format", Shape::Choice(&["json", "text"]), "One JSON object a line, or text for people").default("json"),
+    Key::new(
+        "level",
+        Shape::Choice(&["error", "warn", "info", "debug", "trace"]),
+        "The least important events that are written",
+    )
+    .default("info"),
+    Key::new("access", Shape::Choice(&["all", "denied"]), "Which requests have a record").default("denied"),
+    Key::new("subject", Shape::Choice(&["plain", "hashed"]), "How a record names the subject").default("plain"),
+];

@@ -1,0 +1,189 @@
+//! From paths to a valid gateway or policy, or every fault.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::policy::{Entry, RouteTable};
+
+use super::cases::{self, Cases};
+use super::ceilings::Switches;
+use super::diagnostic::Diagnostic;
+use super::faults::{Fault, Faults};
+use super::gateway_file::{self, GatewayFile};
+use super::inputs::Inputs;
+use super::policy_files;
+use super::raw_policy::{self, RawPolicy};
+use super::routes::{PlacedRoute, Upstreams};
+use super::secrets::Folder;
+use super::source::{FileId, Sources};
+use super::{Gateway, Policy, TestReport, catalog, ceilings, routes, table, upstreams, yaml};
+
+/// Loads a gateway file with its policies and secrets, and runs the policies' `tests:`.
+///
+/// # Errors
+/// Every fault of all files at once, by file and place, and the warnings found besides. A test that fails is a fault.
+pub fn load_gateway(path: &Path) -> Result<Gateway, Vec<Diagnostic>> {
+    load_gateway_with_inputs(path).0
+}
+
+/// Loads a gateway as [`load_gateway`] does, and also says what was read or looked for.
+///
+/// The second part is there in every case: a watcher has to see the mend of files that do not load.
+pub fn load_gateway_with_inputs(path: &Path) -> (Result<Gateway, Vec<Diagnostic>>, Inputs) {
+    let mut reading = Reading::default();
+    let gateway = reading.gateway(path);
+    let Reading { sources, inputs, faults } = reading;
+    let outcome = finish(gateway, faults, &sources).map(|(gateway, warnings)| {
+        let files = inputs.files().map(Path::to_owned).collect();
+        Gateway { files, warnings, ..gateway }
+    });
+    (outcome, inputs)
+}
+
+/// Loads policy files alone; several add up. Their `tests:` are run and reported.
+///
+/// Upstreams are those that the routes name, with every default; a ceiling is on where the files have its section.
+///
+/// # Errors
+/// Every fault of all files at once, by file and place, and the warnings found besides. A test that fails is none.
+pub fn load_policy(paths: &[PathBuf]) -> Result<Policy, Vec<Diagnostic>> {
+    let mut reading = Reading::default();
+    let compiled = reading.policy(paths);
+    let Reading { sources, faults, .. } = reading;
+    let ((table, passed, failed), warnings) = finish(compiled, faults, &sources)?;
+    Ok(Policy { table, warnings, tests: TestReport { passed, failed: failed.into_diagnostics(&sources) } })
+}
+
+/// Says whether a file has `listeners`, and so is a gateway file. A text that is no YAML is one if a line begins so.
+///
+/// # Errors
+/// When the file cannot be read as text.
+pub fn is_gateway_file(path: &Path) -> std::io::Result<bool> {
+    Ok(yaml::has_root_key(&std::fs::read_to_string(path)?, "listeners"))
+}
+
+/// What a load comes to: the value with all warnings, or every fault.
+fn finish<T>(value: Option<T>, faults: Faults, sources: &Sources) -> Result<(T, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let refused = faults.has_errors();
+    let diagnostics = faults.into_diagnostics(sources);
+    match value {
+        Some(value) if !refused => Ok((value, diagnostics)),
+        Some(_) | None => Err(diagnostics),
+    }
+}
+
+/// One load: what has been read so far, and what is wrong with it.
+#[derive(Default)]
+struct Reading {
+    sources: Sources,
+    inputs: Inputs,
+    faults: Faults,
+}
+
+impl Reading {
+    fn gateway(&mut self, path: &Path) -> Option<Gateway> {
+        let file = self.read("gateway file", path)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let node = yaml::parse(self.sources.text(file), file, &self.faults)?;
+        let settings = gateway_file::read(&node, &mut Folder { path: folder, inputs: &mut self.inputs }, &self.faults);
+        drop(node);
+        let paths = policy_files::expand(&settings.policy, folder, &mut self.inputs, &self.faults);
+        let files = self.read_all(&paths);
+        let (table, passed) = compile_for(&settings, &files, &self.sources, &self.faults)?;
+        gateway(settings, table, passed)
+    }
+
+    fn policy(&mut self, paths: &[PathBuf]) -> Option<(Arc<RouteTable>, usize, Faults)> {
+        let files = self.read_all(paths);
+        compile_alone(&files, &self.sources, &self.faults)
+    }
+
+    fn read_all(&mut self, paths: &[PathBuf]) -> Vec<FileId> {
+        paths.iter().filter_map(|path| self.read("policy file", path)).collect()
+    }
+
+    fn read(&mut self, kind: &str, path: &Path) -> Option<FileId> {
+        let text = self.inputs.read_text(path);
+        let text = text.map_err(|what| self.faults.push(Fault::nowhere(format!("{kind} `{}` {what}", path.display()))));
+        let file = self.sources.add(path.to_owned(), text.ok()?);
+        if file.is_none() {
+            self.faults.push(Fault::nowhere(format!("{kind} `{}` is one file too many", path.display())));
+        }
+        file
+    }
+}
+
+/// Compiles policy files under a gateway file and runs their tests: the table, and how many passed; a failing one is a fault.
+fn compile_for(
+    settings: &GatewayFile,
+    files: &[FileId],
+    sources: &Sources,
+    faults: &Faults,
+) -> Option<(Arc<RouteTable>, usize)> {
+    let nodes: Vec<_> = files.iter().filter_map(|file| yaml::parse(sources.text(*file), *file, faults)).collect();
+    let policies: Vec<RawPolicy<'_>> = nodes.iter().map(|node| raw_policy::read(node, faults)).collect();
+    let switches = Switches::Written { roles: settings.roles_ceiling, clients: settings.clients_ceiling };
+    let catalog = catalog::compile(&policies, faults);
+    let ceilings = ceilings::compile(&policies, switches, &catalog, faults);
+    let names = settings.upstreams.iter().map(|upstream| upstream.rules.name.to_string()).collect();
+    let routes = routes::compile(&policies, &catalog, &mut Upstreams::Listed(names), faults);
+    let issuers: Vec<String> = settings.issuers.iter().map(|issuer| issuer.name.clone()).collect();
+    let cases = cases::compile(&policies, Some(&issuers), faults);
+    refuse_no_issuer(settings, &routes, faults);
+    let rules = settings.upstreams.iter().map(|upstream| upstream.rules.clone()).collect();
+    let table = table::build(&catalog, ceilings, rules, routes, faults)?;
+    let passed = run(&cases, &table, faults);
+    Some((table, passed))
+}
+
+/// Compiles policy files alone and runs their tests: the table, how many passed, and those that did not.
+fn compile_alone(files: &[FileId], sources: &Sources, faults: &Faults) -> Option<(Arc<RouteTable>, usize, Faults)> {
+    let nodes: Vec<_> = files.iter().filter_map(|file| yaml::parse(sources.text(*file), *file, faults)).collect();
+    let policies: Vec<RawPolicy<'_>> = nodes.iter().map(|node| raw_policy::read(node, faults)).collect();
+    let catalog = catalog::compile(&policies, faults);
+    let ceilings = ceilings::compile(&policies, Switches::AsWritten, &catalog, faults);
+    let mut named = Upstreams::Named(Vec::new());
+    let routes = routes::compile(&policies, &catalog, &mut named, faults);
+    let cases = cases::compile(&policies, None, faults);
+    let rules = named.names().iter().map(|name| upstreams::supposed(name)).collect();
+    let table = table::build(&catalog, ceilings, rules, routes, faults)?;
+    let failed = Faults::default();
+    let passed = run(&cases, &table, &failed);
+    Some((table, passed, failed))
+}
+
+fn run(cases: &Cases<'_>, table: &RouteTable, failed: &Faults) -> usize {
+    // The table of files with faults lacks routes: what its tests say would be about another policy.
+    if failed.has_errors() { 0 } else { cases.run(table, failed) }
+}
+
+/// Without an issuer no token is ever believed, so only public methods could be reached.
+fn refuse_no_issuer(settings: &GatewayFile, routes: &[PlacedRoute], faults: &Faults) {
+    let asks = |placed: &PlacedRoute| placed.route.methods.iter().any(|(_, entry)| *entry != Entry::Public);
+    if settings.issuers_written == 0
+        && let Some(placed) = routes.iter().find(|placed| asks(placed))
+    {
+        let fault = Fault::error(settings.issuers_place, "`issuers` lists none, and not every method is public");
+        faults.push(fault.related(placed.path, "asks for a token"));
+    }
+}
+
+/// The settings and the table together; `None` after a fault.
+fn gateway(settings: GatewayFile, table: Arc<RouteTable>, tests_passed: usize) -> Option<Gateway> {
+    Some(Gateway {
+        listeners: settings.listeners,
+        admin: settings.admin,
+        workers: settings.workers,
+        issuers: settings.issuers.into_iter().map(|issuer| issuer.settings).collect::<Option<_>>()?,
+        reveal_routes: settings.reveal_routes,
+        upstreams: settings.upstreams.into_iter().map(|upstream| upstream.settings).collect::<Option<_>>()?,
+        limits: settings.limits,
+        realm: settings.realm,
+        drain_timeout: settings.drain_timeout,
+        log: settings.log,
+        table,
+        files: Vec::new(),
+        warnings: Vec::new(),
+        tests_passed,
+    })
+}

@@ -1,0 +1,61 @@
+//! What a load gives: a gateway, or a policy by itself.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::diagnostic::Diagnostic;
+use crate::{admin, gateway, policy, telemetry, verify};
+
+/// A valid gateway file with its policy, compiled. The policy's `tests:` have passed.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Where to listen; at least one.
+    pub listeners: Vec<gateway::ListenerSettings>,
+    /// The admin listener.
+    pub admin: admin::AdminSettings,
+    /// Threads that serve requests, at most 1,024; 0 is one a core.
+    pub workers: usize,
+    /// Whose tokens are believed; no two have one name, and there is one unless every method is public.
+    pub issuers: Vec<verify::IssuerSettings>,
+    /// Whether 404 and 405 are told before a valid token is shown.
+    pub reveal_routes: gateway::RevealRoutes,
+    /// In the order of `table.upstreams()`.
+    pub upstreams: Vec<gateway::UpstreamSettings>,
+    /// What one peer, and all of them, may take.
+    pub limits: gateway::Limits,
+    /// The `realm` of challenges: 1 to 128 letters of printable ASCII, without `"` and `\`.
+    pub realm: String,
+    /// How long requests in flight may take to end; may be zero.
+    pub drain_timeout: Duration,
+    /// What is logged, and how.
+    pub log: telemetry::LogSettings,
+    /// The policy.
+    pub table: Arc<policy::RouteTable>,
+    /// Everything that was read: the gateway file, policies, key files, secrets; sorted.
+    pub files: Vec<PathBuf>,
+    /// By file and place.
+    pub warnings: Vec<Diagnostic>,
+    /// How many of the policy's `tests:` there are: all have passed.
+    pub tests_passed: usize,
+}
+
+/// A policy checked alone, against upstreams with every default that its routes name.
+#[derive(Debug)]
+pub struct Policy {
+    /// The policy.
+    pub table: Arc<policy::RouteTable>,
+    /// By file and place.
+    pub warnings: Vec<Diagnostic>,
+    /// What its `tests:` came to.
+    pub tests: TestReport,
+}
+
+/// What the `tests:` of a policy came to.
+#[derive(Clone, Debug, Default)]
+pub struct TestReport {
+    /// How many passed.
+    pub passed: usize,
+    /// Those that did not: what was expected, what came instead, and where.
+    pub failed: Vec<Diagnostic>,
+}

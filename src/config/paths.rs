@@ -1,0 +1,191 @@
+//! Paths and addresses as texts: prefixes, sockets, URLs.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::Uri;
+
+use super::scalars::Wrong;
+
+/// A path that is put in front of another or taken away: `/` and whole literal segments, without a slash at the end.
+pub(super) fn prefix(text: &str) -> Result<&str, Wrong> {
+    let wrong = || Wrong::expected("a path of whole literal segments, such as `/api/v1`");
+    let Some(rest) = text.strip_prefix('/') else { return Err(wrong().hint(format!("write `/{text}`"))) };
+    if let Some(trimmed) = text.strip_suffix('/').filter(|_| !rest.is_empty()) {
+        return Err(wrong().hint(format!("write `{trimmed}`, without the slash at the end")));
+    }
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !br#"?#%\;{}"<>^`|"#.contains(&byte);
+    let is_segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(is_plain);
+    if rest.is_empty() || rest.split('/').all(is_segment) { Ok(text) } else { Err(wrong()) }
+}
+
+/// `127.0.0.1:8080`, `[::1]:8080`.
+pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Wrong> {
+    text.parse().map_err(|_| {
+        let wrong = Wrong::expected("an IP address and a port, such as `127.0.0.1:8080` or `[::]:8080`");
+        let port = text.rsplit(':').next().unwrap_or_default();
+        match text.strip_prefix("localhost:") {
+            Some(port) => wrong.hint(format!("write `127.0.0.1:{port}`")),
+            None if text.starts_with("unix:") => wrong.hint("unix sockets are not supported yet"),
+            None if text.starts_with(':') => wrong.hint(format!("write `0.0.0.0{text}` for every address")),
+            None if port == text && text.parse::<u16>().is_ok() => wrong.hint(format!("write `127.0.0.1:{text}`")),
+            None if text.parse::<IpAddr>().is_ok() => wrong.hint("write the port too"),
+            None => wrong,
+        }
+    })
+}
+
+/// Scheme and authority without path: how clients reach a listener.
+pub(super) fn origin(text: &str) -> Result<Uri, Wrong> {
+    let wrong = || Wrong::expected("scheme and authority, such as `https://api.example.com`");
+    let uri = absolute(text).ok_or_else(wrong)?;
+    let bare = uri.query().is_none() && uri.path() == "/";
+    if bare { Ok(uri) } else { Err(wrong().hint("write no path: it would have no effect")) }
+}
+
+/// An http or https URL with a host and without user information.
+pub(super) fn absolute(text: &str) -> Option<Uri> {
+    let uri: Uri = text.parse().ok()?;
+    let authority = uri.authority()?;
+    let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+    // `http` takes an empty port, and one that no socket has, for none.
+    let has_bad_port = authority.port_u16().is_none() && authority.as_str().len() != authority.host().len();
+    let fits = is_http
+        && !has_bad_port
+        && !authority.as_str().contains('@')
+        && !authority.host().is_empty()
+        && !text.contains('#');
+    fits.then_some(uri)
+}
+
+/// The host, without brackets, and port of `http://host:port`, by default port 80.
+pub(super) fn endpoint(text: &str) -> Result<(String, u16), Wrong> {
+    let wrong = || Wrong::expected("`http://` with host and port, such as `http://127.0.0.1:9000`");
+    if text.starts_with("https:") || text.starts_with("unix:") {
+        let scheme = if text.starts_with("https:") { "TLS" } else { "unix sockets" };
+        return Err(wrong().hint(format!("{scheme} to upstreams is not supported yet")));
+    }
+    if !text.contains("://") {
+        return Err(wrong().hint(format!("write `http://{text}`")));
+    }
+    let uri = absolute(text).filter(|uri| uri.scheme_str() == Some("http")).ok_or_else(wrong)?;
+    if uri.path() != "/" || uri.query().is_some() {
+        return Err(wrong().hint("write its path as `base_path`"));
+    }
+    let authority = uri.authority().ok_or_else(wrong)?;
+    match authority.port_u16() {
+        Some(0) => Err(wrong().hint("port 0 is no port to connect to")),
+        port => Ok((without_brackets(authority.host()).to_owned(), port.unwrap_or(80))),
+    }
+}
+
+/// Whether a URL stays on this machine.
+pub(super) fn is_loopback(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default();
+    let address = without_brackets(host).parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// An IPv6 address stands in brackets (RFC 3986 §3.2.2).
+fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+/// A JSON pointer (RFC 6901 §3): empty, or parts that begin with `/`, in which `~` is written `~0` and `/` is `~1`.
+pub(super) fn pointer(text: &str) -> Result<&str, Wrong> {
+    let wrong = || Wrong::expected("a JSON pointer such as `/roles` or `/realm_access/roles`");
+    if !text.starts_with('/') {
+        return Err(wrong().hint(format!("write `/{}`", text.replace('.', "/"))));
+    }
+    let escapes = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    if escapes { Ok(text) } else { Err(wrong().hint("write `~0` for `~` and `~1` for `/` inside a name")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_are_whole_literal_segments() {
+        let cases = [
+            ("/", true),
+            ("/api", true),
+            ("/api/v1", true),
+            ("/a.b/c-d_e~f/@x:y", true),
+            ("", false),
+            ("api", false),
+            ("/api/", false),
+            ("//api", false),
+            ("/a//b", false),
+            ("/a/../b", false),
+            ("/.", false),
+            ("/{id}", false),
+            ("/a%2fb", false),
+            ("/a?b", false),
+            ("/a;b", false),
+            ("/ä", false),
+            ("/a b", false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(prefix(text).is_ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn endpoints_are_http_with_one_host_and_port() {
+        let cases = [
+            ("http://127.0.0.1:9000", Some(("127.0.0.1", 9000))),
+            ("http://api.internal", Some(("api.internal", 80))),
+            ("http://api.internal:8080/", Some(("api.internal", 8080))),
+            ("http://[::1]:9000", Some(("::1", 9000))),
+            ("https://api.internal", None),
+            ("unix:/run/api.sock", None),
+            ("127.0.0.1:9000", None),
+            ("http://user@api:1", None),
+            ("http://api:0", None),
+            ("http://api:", None),
+            ("http://api:99999", None),
+            ("http://api/v1", None),
+            ("http://api/?x", None),
+            ("http://", None),
+            ("ftp://api", None),
+        ];
+        for (text, expected) in cases {
+            let found = endpoint(text).ok();
+            assert_eq!(found.as_ref().map(|(host, port)| (host.as_str(), *port)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_an_address_or_localhost() {
+        let cases = [
+            ("http://127.0.0.1:1/x", true),
+            ("http://127.8.8.8/", true),
+            ("http://[::1]:1/x", true),
+            ("http://localhost:1/", true),
+            ("http://LOCALHOST/", true),
+            ("http://localhost.example.com/", false),
+            ("http://10.0.0.1/", false),
+            ("http://127.0.0.1.example.com/", false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(is_loopback(&text.parse().unwrap()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn pointers_rfc6901_section_3() {
+        let cases = [
+            ("/scope", true),
+            ("/a/b", true),
+            ("/a~0b~1c", true),
+            ("/", true),
+            ("scope", false),
+            ("/a~", false),
+            ("/a~2", false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(pointer(text).is_ok(), expected, "{text}");
+        }
+        assert_eq!(pointer("realm_access.roles").unwrap_err().hint.unwrap(), "write `/realm_access/roles`");
+    }
+}

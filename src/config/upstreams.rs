@@ -1,0 +1,149 @@
+//! `upstreams` of a gateway file → where requests go, and what the policy must know of it.
+
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+
+use crate::gateway::{Endpoint, ForwardedStyle, HostRule, UpstreamSettings};
+use crate::policy::{Readings, UpstreamRules};
+
+use super::faults::Fault;
+use super::gateway_file::refuse_empty;
+use super::gateway_keys;
+use super::node::{Entry, Value};
+use super::paths;
+use super::read::{Fields, Subject};
+use super::scalars::{Scalar, Wrong};
+use super::source::Placed;
+
+/// Fields without which no message could be framed or routed.
+const NEEDED: [&str; 4] = ["connection", "content-length", "host", "transfer-encoding"];
+
+/// One upstream: its side of forwarding and its side of the policy.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    pub(super) rules: UpstreamRules,
+    /// `None` after a fault.
+    pub(super) settings: Option<UpstreamSettings>,
+}
+
+/// What a policy checked alone supposes of an upstream: every default.
+pub(super) fn supposed(name: &str) -> UpstreamRules {
+    UpstreamRules {
+        name: name.into(),
+        readings: Readings::default(),
+        refuse_query: vec!["_method".to_owned()],
+        base_path: "/".to_owned(),
+    }
+}
+
+/// Reads every upstream.
+pub(super) fn read(root: &Fields<'_, '_>) -> Vec<Upstream> {
+    if root.node("upstreams").is_some_and(|node| matches!(&node.value, Value::Map(entries) if entries.is_empty())) {
+        root.refuse(
+            root.place_of("upstreams"),
+            "upstreams",
+            "is empty",
+            Some("routes forward to one of them".to_owned()),
+        );
+    }
+    root.entries("upstreams").iter().map(|entry| upstream(entry, root)).collect()
+}
+
+fn upstream(entry: &Entry<'_>, root: &Fields<'_, '_>) -> Upstream {
+    let subject = Subject::new("upstream", &entry.key);
+    let fields = Fields::read_at(&entry.value, entry.place, gateway_keys::UPSTREAM, subject, root.faults);
+    let name: Arc<str> = Arc::from(entry.key.as_ref());
+    let rules = UpstreamRules {
+        name: Arc::clone(&name),
+        readings: readings(&fields.section("readings")),
+        refuse_query: fields.texts("refuse_query").into_iter().map(|placed| placed.value).collect(),
+        base_path: base_path(&fields),
+    };
+    Upstream { rules, settings: settings(name, &fields) }
+}
+
+fn readings(fields: &Fields<'_, '_>) -> Readings {
+    Readings {
+        decoding: fields.boolean("decoding"),
+        encoded_slash: fields.boolean("encoded_slash"),
+        path_parameters: fields.boolean("path_parameters"),
+        merged_slashes: fields.boolean("merged_slashes"),
+        query_in_path: fields.boolean("query_in_path"),
+        trailing_slash: fields.boolean("trailing_slash"),
+        letter_case: fields.boolean("letter_case"),
+        suffix: fields.boolean("suffix"),
+        trailing_dot: fields.boolean("trailing_dot"),
+    }
+}
+
+fn base_path(fields: &Fields<'_, '_>) -> String {
+    let path = fields.parsed("base_path", |scalar| paths::prefix(scalar.text).map(str::to_owned));
+    path.map_or_else(|| "/".to_owned(), |placed| placed.value)
+}
+
+fn settings(name: Arc<str>, fields: &Fields<'_, '_>) -> Option<UpstreamSettings> {
+    let timeouts = fields.section("timeouts");
+    let connections = fields.section("connections");
+    let host = fields.parsed("host", host_rule).map(|placed| placed.value);
+    let remove = fields.list("remove", removable).into_iter().map(|placed| placed.value).collect();
+    let forwarded = match fields.choice("forwarded") {
+        "forwarded" => ForwardedStyle::Forwarded,
+        "both" => ForwardedStyle::Both,
+        "none" => ForwardedStyle::None,
+        _ => ForwardedStyle::XForwarded,
+    };
+    let endpoint = endpoint(fields);
+    Some(UpstreamSettings {
+        name,
+        forward_token: fields.boolean("forward_token"),
+        forwarded,
+        remove,
+        connect: timeouts.duration("connect").unwrap_or_default(),
+        response: timeouts.duration("response").unwrap_or_default(),
+        idle: timeouts.duration("idle").unwrap_or_default(),
+        max_connections: connections.count("max"),
+        queue: connections.count("queue"),
+        connection_idle: connections.duration("idle").unwrap_or_default(),
+        endpoint: endpoint?,
+        host: host?,
+    })
+}
+
+fn endpoint(fields: &Fields<'_, '_>) -> Option<Endpoint> {
+    refuse_empty(fields, "endpoints", "write one, such as `[http://127.0.0.1:9000]`");
+    let endpoints = fields.list("endpoints", |scalar| paths::endpoint(scalar.text));
+    if let Some(Value::List(written)) = fields.node("endpoints").map(|node| &node.value)
+        && let Some(second) = written.get(1)
+    {
+        let message = fields.subject.tell("several endpoints are not supported yet");
+        fields.faults.push(Fault::error(second.place, message).hint("write one, and let it balance what is behind it"));
+    }
+    endpoints.into_iter().next().map(|Placed { value: (host, port), .. }| Endpoint { host, port })
+}
+
+/// `keep`, `endpoint`, or a `Host` field's value (RFC 9110 §7.2).
+fn host_rule(scalar: Scalar<'_>) -> Result<HostRule, Wrong> {
+    let wrong = || Wrong::expected("`keep`, `endpoint`, or a host with or without port");
+    match scalar.text {
+        "keep" => Ok(HostRule::Keep),
+        "endpoint" => Ok(HostRule::Endpoint),
+        text => {
+            let authority: http::uri::Authority = text.parse().map_err(|_| wrong())?;
+            if authority.as_str().contains('@') || authority.host().is_empty() {
+                return Err(wrong());
+            }
+            HeaderValue::from_str(text).map(HostRule::Fixed).map_err(|_| wrong())
+        }
+    }
+}
+
+/// A field's name, in lower case and with `-`, as both spellings are removed.
+fn removable(scalar: Scalar<'_>) -> Result<HeaderName, Wrong> {
+    let wrong = || Wrong::expected("the name of a request field");
+    let name = scalar.text.to_ascii_lowercase().replace('_', "-");
+    if NEEDED.contains(&name.as_str()) {
+        return Err(Wrong::expected("a field that messages can do without"));
+    }
+    HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())
+}
