@@ -5,6 +5,7 @@
 //! `token` → `scope`, `net`, `clock`.
 
 pub mod admin;
+pub mod app;
 pub mod clock;
 pub mod config;
 pub mod gateway;

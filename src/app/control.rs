@@ -1,0 +1,185 @@
+//! Reloading, and what the admin listener can be told.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::HeaderValue;
+
+use super::fault::StartFault;
+use super::restart::Fixed;
+use crate::admin::{AdminHandles, Readiness, ReloadOutcome};
+use crate::clock::Clock;
+use crate::config::{self, Diagnostic, Watcher};
+use crate::gateway::{ListenerSettings, Shared, Snapshot, Upstream};
+use crate::net::Drain;
+use crate::telemetry::{Metrics, ReloadResult};
+use crate::verify::{IssuerSettings, Issuers};
+
+/// What reloads, and answers for what is in force.
+#[derive(Debug)]
+pub(super) struct Control {
+    pub(super) path: PathBuf,
+    pub(super) shared: Arc<Shared>,
+    pub(super) fixed: Fixed,
+    pub(super) drain: Drain,
+    pub(super) watcher: Watcher,
+    /// Held for the length of a reload, so that two never interleave.
+    reloading: tokio::sync::Mutex<()>,
+    /// Why the last reload failed, if it did.
+    last_fault: Mutex<Option<String>>,
+}
+
+impl Control {
+    pub(super) fn new(path: PathBuf, shared: Arc<Shared>, fixed: Fixed, drain: Drain, watcher: Watcher) -> Self {
+        Self {
+            path,
+            shared,
+            fixed,
+            drain,
+            watcher,
+            reloading: tokio::sync::Mutex::default(),
+            last_fault: Mutex::default(),
+        }
+    }
+
+    /// What the admin listener asks.
+    pub(super) fn handles(self: Arc<Self>) -> AdminHandles {
+        let (ready, table, reload, metrics) = (Arc::clone(&self), Arc::clone(&self), Arc::clone(&self), self);
+        AdminHandles {
+            readiness: Arc::new(move || ready.readiness()),
+            table: Arc::new(move || Arc::clone(&table.shared.snapshot.load().table)),
+            reload: Arc::new(move || {
+                let control = Arc::clone(&reload);
+                Box::pin(async move { control.reload().await })
+            }),
+            metrics: Arc::new(move || metrics.shared.metrics.render(metrics.shared.clock.now())),
+        }
+    }
+
+    /// Compiles the files anew and puts them in force; one that does not compile changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// One text for each fault.
+    pub(super) async fn reload(&self) -> Result<ReloadOutcome, Vec<String>> {
+        let _one_at_a_time = self.reloading.lock().await;
+        let path = self.path.clone();
+        let loaded = tokio::task::spawn_blocking(move || config::load_gateway(&path)).await;
+        let replaced = match loaded {
+            Ok(Ok(gateway)) => self.replace(gateway).map_err(|fault| vec![fault.to_string()]),
+            Ok(Err(diagnostics)) => Err(diagnostics.iter().map(render).collect()),
+            Err(_) => Err(vec!["the reload ended with an internal fault".to_owned()]),
+        };
+        self.tell(&replaced);
+        replaced
+    }
+
+    fn replace(&self, gateway: config::Gateway) -> Result<ReloadOutcome, StartFault> {
+        let current = self.shared.snapshot.load_full();
+        let waiting = self.fixed.changed(&gateway);
+        let listeners = self.fixed.listeners(&current.listeners, &gateway.listeners);
+        self.watcher.set_files(gateway.files.clone());
+        self.shared.log.reconfigure(gateway.log.clone());
+        let warnings: Vec<String> = gateway.warnings.iter().map(render).collect();
+        let metrics = &self.shared.metrics;
+        let issuers = start_issuers(&gateway.issuers, Some(&current.issuers), &self.shared.clock, metrics)?;
+        let snapshot = snapshot(gateway, listeners, issuers, &self.shared.clock, metrics);
+        let outcome = ReloadOutcome {
+            changed: snapshot.table.fingerprint() != current.table.fingerprint(),
+            fingerprint: snapshot.table.fingerprint().to_owned(),
+            restart_needed: waiting.into_iter().map(str::to_owned).collect(),
+            warnings,
+        };
+        self.shared.snapshot.store(Arc::new(snapshot));
+        Ok(outcome)
+    }
+
+    fn tell(&self, replaced: &Result<ReloadOutcome, Vec<String>>) {
+        let now = self.shared.clock.now();
+        let mut last_fault = self.last_fault.lock().unwrap_or_else(PoisonError::into_inner);
+        match replaced {
+            Ok(outcome) => {
+                *last_fault = None;
+                let result = if outcome.changed { ReloadResult::Ok } else { ReloadResult::Unchanged };
+                self.shared.metrics.reload(result, now);
+                tracing::info!(table = outcome.fingerprint, changed = outcome.changed, "reloaded");
+                for warning in &outcome.warnings {
+                    tracing::warn!("{warning}");
+                }
+                for key in &outcome.restart_needed {
+                    tracing::warn!("`{key}` has changed and takes effect at the next start");
+                }
+            }
+            Err(faults) => {
+                self.shared.metrics.reload(ReloadResult::Failed, now);
+                let mut told = String::from("the last reload failed, and the table before it is in force");
+                for fault in faults {
+                    tracing::error!("{fault}");
+                    let first_line = fault.lines().next().unwrap_or_default();
+                    // Writing into a text cannot fail.
+                    let _ = write!(told, "; {first_line}");
+                }
+                *last_fault = Some(told);
+            }
+        }
+    }
+
+    /// What `/readyz` answers: a table is in force and the listeners are bound ever since this exists.
+    pub(super) fn readiness(&self) -> Readiness {
+        let states = self.shared.snapshot.load().issuers.readiness();
+        let mut reasons = Vec::new();
+        if self.drain.has_begun() {
+            reasons.push("draining".to_owned());
+        }
+        for state in states.iter().filter(|state| state.required && !state.had_keys) {
+            reasons.push(format!("issuer `{}` has had no keys yet", state.issuer));
+        }
+        let last_fault = self.last_fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let detail =
+            serde_json::json!({"issuers": states, "last_reload": last_fault.unwrap_or_else(|| "ok".to_owned())});
+        Readiness { ready: reasons.is_empty(), reasons, detail }
+    }
+}
+
+/// Without colours: for logs and for the admin listener.
+pub(super) fn render(diagnostic: &Diagnostic) -> String {
+    diagnostic.render(false)
+}
+
+pub(super) fn start_issuers(
+    settings: &[IssuerSettings],
+    previous: Option<&Issuers>,
+    clock: &Clock,
+    metrics: &Arc<Metrics>,
+) -> Result<Arc<Issuers>, StartFault> {
+    Issuers::start(settings.to_vec(), previous, clock.clone(), Arc::clone(metrics))
+        .map(Arc::new)
+        .map_err(StartFault::Issuers)
+}
+
+pub(super) fn snapshot(
+    gateway: config::Gateway,
+    listeners: Vec<ListenerSettings>,
+    issuers: Arc<Issuers>,
+    clock: &Clock,
+    metrics: &Metrics,
+) -> Snapshot {
+    let table = gateway.table;
+    let upstreams =
+        gateway.upstreams.into_iter().map(|settings| Upstream { metrics: metrics.upstream(&settings.name), settings });
+    let route_id = |route: &crate::policy::Route| {
+        HeaderValue::from_bytes(route.id.as_bytes()).unwrap_or(HeaderValue::from_static("-"))
+    };
+    Snapshot {
+        routes: metrics.table(&table, clock.now()),
+        route_ids: table.routes().iter().map(route_id).collect(),
+        table,
+        issuers,
+        upstreams: upstreams.collect(),
+        listeners,
+        limits: gateway.limits,
+        realm: gateway.realm,
+        reveal_routes: gateway.reveal_routes,
+    }
+}

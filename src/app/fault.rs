@@ -1,0 +1,48 @@
+//! Why the gateway did not start.
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::config::Diagnostic;
+use crate::verify::IssuerFault;
+
+/// Why the gateway did not start. Nothing is left listening.
+#[derive(Debug, thiserror::Error)]
+pub enum StartFault {
+    /// The gateway file or what belongs to it does not compile, or a test of the policy failed.
+    #[error("the gateway file does not compile")]
+    Files(Vec<Diagnostic>),
+    /// An issuer's keys cannot be read.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Issuers(Vec<IssuerFault>),
+    /// An address cannot be listened on.
+    #[error("cannot listen on `{address}`")]
+    Listen {
+        /// The address, as the gateway file says it.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system refused a thread, an event queue, a signal or random numbers.
+    #[error("cannot start {what}")]
+    System {
+        /// What was to be started.
+        what: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl StartFault {
+    /// The diagnostics, where files are at fault; otherwise none.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        match self {
+            Self::Files(diagnostics) => diagnostics,
+            Self::Issuers(_) | Self::Listen { .. } | Self::System { .. } => &[],
+        }
+    }
+
+    pub(super) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
+}

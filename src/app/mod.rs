@@ -1,0 +1,14 @@
+//! The composition root: builds what is in force, starts the servers, reloads, drains.
+//!
+//! Two kinds of threads: the workers of the data plane, which `gateway` runs, and one control runtime, on which the admin
+//! listener answers, keys are fetched, files are watched and signals heard. The control runtime compiles a new table aside and
+//! hands it to the workers in one atomic swap; a file that does not compile changes nothing but what is told about it.
+
+mod control;
+mod fault;
+mod restart;
+mod running;
+mod signals;
+
+pub use fault::StartFault;
+pub use running::{Running, serve, start};

@@ -1,0 +1,49 @@
+//! What a reload cannot change, and what it says of it.
+
+use std::net::SocketAddr;
+
+use crate::config;
+use crate::gateway::ListenerSettings;
+
+/// The settings that a process keeps from its start to its end.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Fixed {
+    listeners: Vec<SocketAddr>,
+    admin: SocketAddr,
+    workers: usize,
+    connections: usize,
+    remembered_tokens: usize,
+}
+
+impl Fixed {
+    pub(super) fn of(gateway: &config::Gateway) -> Self {
+        Self {
+            listeners: gateway.listeners.iter().map(|listener| listener.address).collect(),
+            admin: gateway.admin.address,
+            workers: gateway.workers,
+            connections: gateway.limits.connections,
+            remembered_tokens: gateway.limits.remembered_tokens,
+        }
+    }
+
+    /// The keys whose new values wait for a restart.
+    pub(super) fn changed(&self, gateway: &config::Gateway) -> Vec<&'static str> {
+        let new = Self::of(gateway);
+        let differs = [
+            ("listeners.address", self.listeners != new.listeners),
+            ("admin.address", self.admin != new.admin),
+            ("workers", self.workers != new.workers),
+            ("limits.connections", self.connections != new.connections),
+            ("limits.remembered_tokens", self.remembered_tokens != new.remembered_tokens),
+        ];
+        differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+    }
+
+    /// The listeners as they are bound, with what the new file says of each address; one that it no longer names stays as it is.
+    pub(super) fn listeners(&self, old: &[ListenerSettings], new: &[ListenerSettings]) -> Vec<ListenerSettings> {
+        let bound = self.listeners.iter().zip(old);
+        bound
+            .map(|(address, old)| new.iter().find(|listener| listener.address == *address).unwrap_or(old).clone())
+            .collect()
+    }
+}
