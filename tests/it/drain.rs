@@ -1,0 +1,78 @@
+//! A drain finishes what is under way and takes nothing new.
+
+use std::io::{BufReader, Write};
+use std::net::TcpStream;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::support::{Answer, Load, Setup, Upstream, eventually};
+
+/// An upstream that hands each request's connection to the test.
+fn held() -> (Upstream, mpsc::Receiver<BufReader<TcpStream>>) {
+    let (give, streams) = mpsc::channel();
+    let give = std::sync::Mutex::new(give);
+    let upstream = Upstream::answering(move |_| {
+        let give = give.lock().unwrap().clone();
+        Answer::Take(Box::new(move |stream| give.send(stream).unwrap()))
+    });
+    (upstream, streams)
+}
+
+#[test]
+fn every_request_that_was_read_is_answered() {
+    let upstream = Upstream::echo();
+    let mut gateway = Setup::default().start(&upstream);
+    let load = Load::start(gateway.address, 64, "GET /open/x HTTP/1.1\r\nHost: api.test\r\n\r\n");
+    eventually("the load runs", || (load.tally.good.load(Ordering::Relaxed) > 1000).then_some(()));
+    gateway.signal("TERM");
+    let tally = load.join();
+    assert!(gateway.exit().success());
+    assert_eq!(tally.bad.load(Ordering::Relaxed), 0, "{tally:?}");
+    assert_eq!(
+        upstream.taken().len(),
+        tally.good.load(Ordering::Relaxed),
+        "what was forwarded was answered: {tally:?}"
+    );
+}
+
+#[test]
+fn a_request_under_way_is_finished_and_its_connection_closed() {
+    let (upstream, streams) = held();
+    let mut gateway = Setup::default().start(&upstream);
+    let mut idle = gateway.client();
+    idle.send("GET /nowhere HTTP/1.1\r\nHost: api.test\r\n\r\n");
+    assert_eq!(idle.response_to("GET").status, 404);
+    let mut client = gateway.client();
+    client.send("GET /open/x HTTP/1.1\r\nHost: api.test\r\n\r\n");
+    let mut stream = streams.recv().unwrap();
+    gateway.signal("TERM");
+    assert!(idle.is_closed(), "an idle connection closes");
+    let ready = gateway.ask("GET", "/readyz");
+    assert!(ready.status == 503 && ready.text().contains("draining"), "{}", ready.text());
+    assert_eq!(gateway.ask("GET", "/healthz").status, 200);
+    assert!(!gateway.has_ended());
+    stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+    let response = client.response_to("GET");
+    assert_eq!((response.status, response.field("connection")), (200, Some("close")));
+    assert!(gateway.exit().success());
+}
+
+#[test]
+fn what_takes_longer_than_the_drain_may_is_refused() {
+    let (upstream, streams) = held();
+    let mut gateway = Setup { more: "drain_timeout: 300ms".into(), ..Setup::default() }.start(&upstream);
+    let mut client = gateway.client();
+    client.send("GET /open/x HTTP/1.1\r\nHost: api.test\r\n\r\n");
+    let stream = streams.recv().unwrap();
+    let started = Instant::now();
+    gateway.signal("TERM");
+    let response = client.response_to("GET");
+    assert_eq!(
+        (response.status, response.reason(), response.field("retry-after")),
+        (503, "draining".into(), Some("1"))
+    );
+    assert!(gateway.exit().success());
+    assert!(started.elapsed() < Duration::from_secs(10));
+    drop(stream);
+}

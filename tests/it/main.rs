@@ -1,0 +1,26 @@
+//! Integration tests: the gateway's binary between real sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test fails by panicking, and documents itself by its name"
+)]
+
+mod architecture;
+mod cli;
+mod content;
+mod demo;
+mod docs;
+mod drain;
+mod forwarding;
+mod keys;
+mod refusals;
+mod reload;
+mod support;
+mod timeouts;
+mod upstream_connections;

@@ -1,0 +1,47 @@
+//! What the integration tests stand on: the gateway's own binary, a real upstream, real signatures, raw sockets.
+//!
+//! Nothing sleeps for a while and hopes: [`eventually`] waits for a condition with a deadline, and ports are always given by the
+//! system.
+
+mod client;
+mod fences;
+mod gateway;
+mod key_server;
+mod load;
+mod message;
+mod signer;
+mod upstream;
+mod workplace;
+
+use std::time::{Duration, Instant};
+
+pub use client::{Client, Response};
+pub use fences::{Fence, documents, fences};
+pub use gateway::{Gateway, POLICY, Setup};
+pub use key_server::{Behaviour, KeyServer};
+pub use load::Load;
+pub use message::{Chunk, Message, read_chunk};
+pub use signer::Signer;
+pub use upstream::{Answer, Upstream};
+pub use workplace::{ROOT, Workplace, shipped};
+
+/// The longest that anything may take which is to happen at all.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The value of `condition` as soon as it has one.
+///
+/// # Panics
+///
+/// When it has none within [`DEADLINE`]; `what` names it.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(Instant::now() < end, "not in time: {what}");
+        // The condition is on another process: there is nothing to be woken by.
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
