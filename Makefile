@@ -1,0 +1,45 @@
+# `make help` lists what there is; `make check` is what CI runs.
+
+CARGO  ?= cargo
+TARGET ?= $(or $(CARGO_TARGET_DIR),target)
+FILES  := routes.yaml deploy/example/scopegate.yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help check fmt lint docs test examples dependencies demo bench dist clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+check: lint docs test examples dependencies ## everything that CI asks for
+
+fmt: ## format the code
+	$(CARGO) fmt
+
+lint: ## format and lints, no warning allowed
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+
+docs: ## the code's documentation, no warning allowed
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --locked
+
+test: ## every test
+	$(CARGO) test --locked
+
+examples: ## the policies and gateway files that are shipped, checked by the command itself
+	$(CARGO) build --locked
+	for file in $(FILES); do $(TARGET)/debug/scopegate check $$file || exit 1; done
+
+dependencies: ## licences, bans and sources of what is linked, by deny.toml
+	python3 .ci/dependencies.py
+
+demo: ## a gateway, an API behind it and tokens, on loopback
+	$(CARGO) run --release --locked -- demo
+
+bench: ## measured figures: decide, lookup, readings, verify, one request
+	$(CARGO) bench --locked
+
+dist: ## the smallest and fastest binary, in target/dist
+	$(CARGO) build --profile dist --locked
+
+clean: ## take away everything that was built
+	$(CARGO) clean
