@@ -28,7 +28,11 @@ impl PlacedCatalog {
         let found = self.catalog.id(name.value);
         if found.is_none() {
             let message = subject(format!("scope `{}` is not in the catalogue", name.value));
-            faults.push(Fault::error(name.place, message).hint_if(self.nearest(name.value, faults)));
+            let hint = match is_keyword(name.value) {
+                true => Some(format!("write `{}` by itself, instead of a pair or a list", name.value)),
+                false => self.nearest(name.value, faults),
+            };
+            faults.push(Fault::error(name.place, message).hint_if(hint));
         }
         found
     }
@@ -71,11 +75,16 @@ pub(super) fn compile(policies: &[RawPolicy<'_>], faults: &Faults) -> PlacedCata
     PlacedCatalog { catalog, places }
 }
 
+/// Whether a method's entry means something else by this word; real APIs have scopes of these names all the same.
+fn is_keyword(name: &str) -> bool {
+    matches!(name, "public" | "authenticated")
+}
+
 fn entry(raw: &RawScope<'_>, faults: &Faults) -> Option<ScopeEntry> {
-    if matches!(raw.name.value, "public" | "authenticated") {
-        let message = format!("scope `{}`: the name has a meaning of its own in routes", raw.name.value);
-        faults.push(Fault::error(raw.name.place, message));
-        return None;
+    if is_keyword(raw.name.value) {
+        let name = raw.name.value;
+        let message = format!("scope `{name}`: by itself in a route the word is no scope");
+        faults.push(Fault::warning(raw.name.place, message).hint(format!("ask for it in a pair: `{{user: {name}}}`")));
     }
     if !raw.uses.contains(&"token") && !raw.uses.contains(&"role") {
         let message = format!("scope `{}`: `uses` names neither `token` nor `role`", raw.name.value);

@@ -65,20 +65,10 @@ impl Reader<'_> {
                     continue;
                 }
             };
-            *side = self.side(&entry.value);
+            *side = self.requirement(&entry.value);
             whole &= side.is_some();
         }
         whole.then_some(RawEntry::Pair { user, admin })
-    }
-
-    /// One side of a pair; `public` and `authenticated` are no requirements.
-    fn side<'n>(&self, node: &'n Node<'_>) -> Option<RawRequirement<'n>> {
-        if let Some(word @ ("public" | "authenticated")) = node.text() {
-            let hint = format!("write `{}: {word}`", self.method);
-            self.refuse(node.place, &format!("`{word}` is no side of a pair, but the whole entry"), Some(hint));
-            return None;
-        }
-        self.requirement(node)
     }
 
     fn requirement<'n>(&self, node: &'n Node<'_>) -> Option<RawRequirement<'n>> {

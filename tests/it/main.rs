@@ -13,6 +13,7 @@
 
 mod architecture;
 mod cli;
+mod config_errors;
 mod content;
 mod demo;
 mod docs;
