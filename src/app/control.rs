@@ -1,7 +1,7 @@
 //! Reloading, and what the admin listener can be told.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderValue;
@@ -81,6 +81,7 @@ impl Control {
         let listeners = self.fixed.listeners(&current.listeners, &gateway.listeners);
         self.watcher.set_files(gateway.files.clone());
         self.shared.log.reconfigure(gateway.log.clone());
+        tell_warnings(&self.path, &gateway.warnings);
         let warnings: Vec<String> = gateway.warnings.iter().map(render).collect();
         let metrics = &self.shared.metrics;
         let issuers = start_issuers(&gateway.issuers, Some(&current.issuers), &self.shared.clock, metrics)?;
@@ -104,9 +105,6 @@ impl Control {
                 let result = if outcome.changed { ReloadResult::Ok } else { ReloadResult::Unchanged };
                 self.shared.metrics.reload(result, now);
                 tracing::info!(table = outcome.fingerprint, changed = outcome.changed, "reloaded");
-                for warning in &outcome.warnings {
-                    tracing::warn!("{warning}");
-                }
                 for key in &outcome.restart_needed {
                     tracing::warn!("`{key}` has changed and takes effect at the next start");
                 }
@@ -139,6 +137,20 @@ impl Control {
         let detail =
             serde_json::json!({"issuers": states, "last_reload": last_fault.unwrap_or_else(|| "ok".to_owned())});
         Readiness { ready: reasons.is_empty(), reasons, detail }
+    }
+}
+
+/// Logs the gateway file's own warnings, which are about safety, and only the number of the policy's: a reload of a large
+/// policy would fill the log each time, and `scopegate check` shows them better.
+pub(super) fn tell_warnings(path: &Path, warnings: &[Diagnostic]) {
+    let own_file = path.display().to_string();
+    let is_own = |warning: &&Diagnostic| warning.location.as_ref().is_none_or(|place| place.file == own_file);
+    let (own, of_policy): (Vec<_>, Vec<_>) = warnings.iter().partition(is_own);
+    for warning in own {
+        tracing::warn!("{}", warning.message);
+    }
+    if !of_policy.is_empty() {
+        tracing::warn!(warnings = of_policy.len(), "the policy has warnings; `scopegate check` shows them");
     }
 }
 

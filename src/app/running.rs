@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use super::control::{Control, render, snapshot, start_issuers};
+use super::control::{Control, snapshot, start_issuers, tell_warnings};
 use super::fault::StartFault;
 use super::restart::Fixed;
 use super::signals::{Asked, Signals};
@@ -122,9 +122,7 @@ impl Started {
         let clock = Clock::system();
         let metrics = Arc::new(Metrics::new());
         let log = Log::start(gateway.log.clone(), Arc::clone(&metrics), clock.clone());
-        for warning in &gateway.warnings {
-            tracing::warn!("{}", render(warning));
-        }
+        tell_warnings(path, &gateway.warnings);
         let issuers = start_issuers(&gateway.issuers, None, &clock, &metrics)?;
         let worker_count = match gateway.workers {
             0 => std::thread::available_parallelism().map_or(1, NonZero::get),

@@ -130,7 +130,7 @@ impl Places {
                     format!("route `{}`: it is not seen on host `{host}`, which has routes of its own", route.id);
                 Some(Fault::warning(route.path, message).hint("the host is chosen before the path"))
             }
-            Warning::BroaderHasMethod { route, broader, method } => self.broader(*route, *broader, method),
+            Warning::BroaderHasMethods { route, broader, methods } => self.broader(*route, *broader, methods),
             Warning::FoldedCollision { first, second, example } => {
                 let (first, second) = (self.route(*first)?, self.route(*second)?);
                 let message = format!(
@@ -143,12 +143,13 @@ impl Places {
         }
     }
 
-    fn broader(&self, route: RouteIndex, broader: RouteIndex, method: &http::Method) -> Option<Fault> {
+    fn broader(&self, route: RouteIndex, broader: RouteIndex, methods: &[http::Method]) -> Option<Fault> {
         let (route, broader) = (self.route(route)?, self.route(broader)?);
-        let message =
-            format!("route `{}`: it lacks `{method}`, which the broader route `{}` has", route.id, broader.id);
-        let fault =
-            Fault::warning(route.path, message).related(broader.method(method), "never consulted for its paths");
+        let names: Vec<String> = methods.iter().map(|method| format!("`{method}`")).collect();
+        let (lacks, names) = (&route.id, names.join(", "));
+        let message = format!("route `{lacks}`: it lacks {names}, which the broader route `{}` has", broader.id);
+        let place = methods.first().map_or(broader.path, |method| broader.method(method));
+        let fault = Fault::warning(route.path, message).related(place, "never consulted for its paths");
         Some(fault.hint("a method that the most specific route lacks is refused with 405"))
     }
 }

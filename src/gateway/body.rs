@@ -26,13 +26,21 @@ pub(super) struct ContentTimes {
     pub(super) upstream: Duration,
 }
 
+/// What has been seen of a request's content.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) bytes: Cell<u64>,
+    /// It was malformed, or ended before its end: the peer's fault, whatever the upstream makes of it.
+    pub(super) broke_off: Cell<bool>,
+}
+
 /// A request's content on its way to an upstream.
 #[derive(Debug)]
 pub(super) struct RequestContent {
     /// None for a request without content.
     incoming: Option<Incoming>,
     watch: Rc<Watch>,
-    counted: Rc<Cell<u64>>,
+    seen: Rc<Seen>,
     times: ContentTimes,
     remove: Rc<[HeaderName]>,
 }
@@ -41,21 +49,21 @@ impl RequestContent {
     pub(super) fn new(
         incoming: Incoming,
         watch: &Rc<Watch>,
-        counted: Rc<Cell<u64>>,
+        seen: Rc<Seen>,
         times: ContentTimes,
         remove: &Rc<[HeaderName]>,
     ) -> Self {
         let incoming = (!incoming.is_end_stream()).then_some(incoming);
-        Self { incoming, watch: Rc::clone(watch), counted, times, remove: Rc::clone(remove) }
+        Self { incoming, watch: Rc::clone(watch), seen, times, remove: Rc::clone(remove) }
     }
 
     /// Content to send again, if there is none.
     pub(super) fn spare(&self) -> Option<Self> {
-        let Self { incoming: None, watch, counted, times, remove } = self else { return None };
+        let Self { incoming: None, watch, seen, times, remove } = self else { return None };
         Some(Self {
             incoming: None,
             watch: Rc::clone(watch),
-            counted: Rc::clone(counted),
+            seen: Rc::clone(seen),
             times: *times,
             remove: Rc::clone(remove),
         })
@@ -76,7 +84,8 @@ impl Body for RequestContent {
             Poll::Pending if self.watch.phase() != Phase::Content => {
                 self.watch.enter(Phase::Content, Instant::now(), self.times.peer);
             }
-            Poll::Pending | Poll::Ready(Some(Err(_))) => {}
+            Poll::Pending => {}
+            Poll::Ready(Some(Err(_))) => self.seen.broke_off.set(true),
             Poll::Ready(Some(Ok(_)) | None) => self.watch.enter(Phase::Upstream, Instant::now(), self.times.upstream),
         }
         let Some(frame) = ready!(polled) else { return Poll::Ready(None) };
@@ -95,7 +104,7 @@ impl Body for RequestContent {
 impl RequestContent {
     fn pass(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
         if let Some(data) = frame.data_ref() {
-            self.counted.set(self.counted.get() + data.len() as u64);
+            self.seen.bytes.set(self.seen.bytes.get() + data.len() as u64);
         }
         match frame.into_trailers() {
             Ok(mut trailers) => {

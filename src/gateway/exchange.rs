@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use crate::gateway::bearer::{Bearer, Note};
+use crate::gateway::body::Seen;
 use crate::gateway::data_plane::{DataPlane, View};
 use crate::gateway::forwarded::Story;
 use crate::net::{Phase, Watch};
@@ -47,7 +48,7 @@ pub(super) struct Exchange {
     host: Option<HeaderValue>,
     /// Kept for the record's `token_id`, which is made only for records that are written.
     credentials: Option<HeaderValue>,
-    bytes_in: Rc<Cell<u64>>,
+    pub(super) content: Rc<Seen>,
     bytes_out: Cell<u64>,
     progress: RefCell<Progress>,
 }
@@ -78,15 +79,10 @@ impl Exchange {
             view,
             connection,
             started: Instant::now(),
-            bytes_in: Rc::default(),
+            content: Rc::default(),
             bytes_out: Cell::new(0),
             progress: RefCell::default(),
         }
-    }
-
-    /// The counter that the request's content counts into.
-    pub(super) fn bytes_in(&self) -> Rc<Cell<u64>> {
-        Rc::clone(&self.bytes_in)
     }
 
     pub(super) fn sent_to_peer(&self, bytes: usize) {
@@ -181,7 +177,7 @@ impl Exchange {
             duration: self.started.elapsed(),
             upstream: asked.map(|upstream| &*upstream.settings.name),
             upstream_duration: progress.upstream_took,
-            bytes_in: self.bytes_in.get(),
+            bytes_in: self.content.bytes.get(),
             bytes_out: self.bytes_out.get(),
         };
         telemetry::finish(&snapshot.routes, &self.plane.shared.log, &record);

@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -56,7 +57,7 @@ pub(super) async fn forward(
     let content = RequestContent::new(
         content,
         &exchange.connection.watch,
-        exchange.bytes_in(),
+        Rc::clone(&exchange.content),
         ContentTimes { peer: exchange.view.snapshot.limits.body_idle, upstream: response_time },
         &pool.remove,
     );
@@ -162,6 +163,7 @@ impl Sending<'_> {
         let spare = if reused { spare(&request) } else { None };
         let fault = match self.attempt(lease, request).await? {
             Ok(answered) => return Ok(answered),
+            Err(_) if self.exchange.content.broke_off.get() => return Err(Denial::BadRequest),
             Err(fault) => fault,
         };
         let again = match (fault.unsent, spare) {

@@ -47,14 +47,14 @@ pub enum Warning {
         /// The first such host.
         host: String,
     },
-    /// A method that the route lacks, and one that matches all of its paths has: such requests are refused all the same.
-    BroaderHasMethod {
+    /// Methods that the route lacks, and one that matches all of its paths has: such requests are refused all the same.
+    BroaderHasMethods {
         /// The route.
         route: RouteIndex,
-        /// The most specific one that has the method.
+        /// The most specific one that has them.
         broader: RouteIndex,
-        /// The method.
-        method: Method,
+        /// The methods, in the order of the broader route.
+        methods: Vec<Method>,
     },
     /// Two templates that differ only in letter case or a slash at the end, on an upstream that may not tell them apart.
     FoldedCollision {
@@ -109,10 +109,10 @@ impl RouteTable {
             if !covers(&other.template, &route.template) {
                 continue;
             }
-            for (method, _) in other.methods.iter().filter(|(method, _)| route.entry_position(method).is_none()) {
-                if named.insert(method) {
-                    warnings.push(Warning::BroaderHasMethod { route: index, broader, method: method.clone() });
-                }
+            let lacked = other.methods.iter().map(|(method, _)| method).filter(|&m| route.entry_position(m).is_none());
+            let methods: Vec<Method> = lacked.filter(|method| named.insert(method)).cloned().collect();
+            if !methods.is_empty() {
+                warnings.push(Warning::BroaderHasMethods { route: index, broader, methods });
             }
         }
         warnings

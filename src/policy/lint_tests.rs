@@ -56,19 +56,18 @@ fn a_method_of_a_broader_route_is_named_once() {
         oracle::route(None, "/{r=**}", &methods(&["DELETE", "PUT"])),
         oracle::route(None, "/{x}/other", &methods(&["PATCH"])),
     ]);
-    let expected = |route, broader, method| Warning::BroaderHasMethod {
+    let expected = |route, broader, methods: &[Method]| Warning::BroaderHasMethods {
         route: RouteIndex(route),
         broader: RouteIndex(broader),
-        method,
+        methods: methods.to_vec(),
     };
     assert_eq!(
         found,
         [
-            expected(0, 1, Method::DELETE),
-            expected(0, 2, Method::PUT),
-            expected(1, 2, Method::PUT),
-            expected(3, 2, Method::DELETE),
-            expected(3, 2, Method::PUT),
+            expected(0, 1, &[Method::DELETE]),
+            expected(0, 2, &[Method::PUT]),
+            expected(1, 2, &[Method::PUT]),
+            expected(3, 2, &[Method::DELETE, Method::PUT]),
         ]
     );
 }

@@ -41,7 +41,8 @@ fn every_diagnostic_serialises_with_its_place() {
 /// The files that are read by themselves; those below `parts` are read through them.
 fn cases(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut cases: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|ending| ending == "yaml")).collect();
+    let mut cases: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|ending| ending == "yaml")).collect();
     cases.sort();
     cases
 }

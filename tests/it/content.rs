@@ -189,6 +189,19 @@ fn an_answer_that_breaks_off_is_not_made_to_look_whole() {
 }
 
 #[test]
+fn malformed_content_is_the_peers_fault() {
+    let gateway = Setup::default().start(&Upstream::echo());
+    for size in ["10000000000000002", "+2", "-2", "0_2", ""] {
+        let mut client = gateway.client();
+        post(&mut client, &gateway, "Transfer-Encoding: chunked\r\n", &format!("{size}\r\nxx\r\n0\r\n\r\n"));
+        let response = client.response_to("POST");
+        assert_eq!((response.status, response.reason()), (400, "bad_request".into()), "{size:?}");
+        assert!(client.is_closed(), "{size:?}");
+    }
+    assert_eq!(gateway.metric("scopegate_upstream_failures_total", &[]), 0.0);
+}
+
+#[test]
 fn an_early_answer_reaches_a_peer_that_still_sends() {
     let upstream = Upstream::answering(|_| {
         Answer::Take(Box::new(|mut stream: BufReader<TcpStream>| {
