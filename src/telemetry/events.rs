@@ -11,7 +11,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
 use super::line::Line;
-use super::log::{Entry, Log};
+use super::log::Log;
 use super::settings::LogFormat;
 
 /// Events of this crate are written from the level of the settings on. Of other crates only warnings and errors are:
@@ -52,7 +52,7 @@ impl<S: Subscriber> Layer<S> for Events {
         let mut seen =
             Event { time: self.log.shared().clock.now(), level, message: String::new(), members: Vec::new() };
         event.record(&mut seen);
-        self.log.hand_over(Entry::Event(Box::new(seen)), level <= Level::INFO);
+        self.log.event(seen);
     }
 }
 

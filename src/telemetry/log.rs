@@ -13,6 +13,7 @@ use crate::clock::Clock;
 
 use super::events::{Event, Events};
 use super::metrics::Metrics;
+use super::overflow::Overflow;
 use super::owned::OwnedRecord;
 use super::pseudonym::Pseudonyms;
 use super::record::AccessRecord;
@@ -26,9 +27,8 @@ const FLUSH_TIME: Duration = Duration::from_secs(5);
 
 /// Writes access records and operational events as lines through one thread; clones share it.
 ///
-/// A record of an allowed request is dropped and counted when the writer is behind, and so is an event below `info`. A
-/// refusal is never dropped: whoever hands it over waits until there is room, so a reader of stdout that stands still
-/// holds up refusals. What cannot be written (stdout closed) is counted and given up.
+/// Nobody waits for it. When it is behind, records of allowed requests and events are dropped and counted, and of refusals
+/// only their number by reason is kept, for one line each. What cannot be written (stdout closed) is counted and given up.
 #[derive(Clone, Debug)]
 pub struct Log {
     shared: Arc<Shared>,
@@ -46,6 +46,7 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
     pub(super) pseudonyms: Pseudonyms,
+    pub(super) overflow: Overflow,
 }
 
 /// What is handed to the writer.
@@ -82,6 +83,7 @@ impl Log {
             metrics,
             clock,
             pseudonyms: Pseudonyms::random(),
+            overflow: Overflow::default(),
         });
         let writer = Writer::new(receiver, sink, Arc::clone(&shared));
         let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run());
@@ -125,25 +127,24 @@ impl Log {
 
     /// Hands over the record of one request, if it is wanted; `route` is the id of the route that matched.
     pub(super) fn access(&self, record: &AccessRecord<'_>, route: Option<&str>) {
-        let is_refusal = record.reason.is_some();
-        if !is_refusal && !self.wants_allowed() {
+        if record.reason.is_none() && !self.wants_allowed() {
             return;
         }
         let owned = Box::new(OwnedRecord::new(record, route, self.shared.clock.now()));
-        self.hand_over(Entry::Access(owned), is_refusal);
+        let handed_over = self.sender.try_send(Entry::Access(owned));
+        match (handed_over, record.reason) {
+            (Ok(()), _) => {}
+            (Err(TrySendError::Full(_)), Some(reason)) => {
+                self.shared.overflow.add(reason);
+                self.wake();
+            }
+            (Err(_), _) => self.shared.metrics.log_dropped(),
+        }
     }
 
-    /// Hands an entry to the writer; where there is no room, waits if it `must` be written and else drops it.
-    pub(super) fn hand_over(&self, entry: Entry, must: bool) {
-        let lost = match self.sender.try_send(entry) {
-            Ok(()) => false,
-            Err(TrySendError::Full(entry)) if must => {
-                self.wake();
-                self.sender.send(entry).is_err()
-            }
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => true,
-        };
-        if lost {
+    /// Hands an event to the writer; where there is no room it is dropped and counted.
+    pub(super) fn event(&self, event: Event) {
+        if self.sender.try_send(Entry::Event(Box::new(event))).is_err() {
             self.shared.metrics.log_dropped();
         }
     }

@@ -30,6 +30,7 @@ mod labels;
 mod line;
 mod log;
 mod metrics;
+mod overflow;
 mod owned;
 mod pseudonym;
 mod record;

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::time::Duration;
 
+use tracing::Level;
+
+use super::line::Line;
 use super::log::{Entry, Shared};
 use super::owned::OwnedRecord;
 use super::sums::{Sum, Sums};
@@ -79,7 +82,9 @@ impl<W: Write> Writer<W> {
             }
             drained = Drained::Something;
         };
-        self.end_second_if_over(self.shared.clock.now());
+        let now = self.shared.clock.now();
+        self.end_second_if_over(now);
+        self.write_overflow(now);
         self.write();
         if closed { Drained::Closed } else { drained }
     }
@@ -124,9 +129,24 @@ impl<W: Write> Writer<W> {
         }
     }
 
+    /// Tells of the refusals that there was no room for.
+    fn write_overflow(&mut self, now: Duration) {
+        let format = self.shared.settings().format;
+        for (reason, count) in self.shared.overflow.take() {
+            let mut line =
+                Line::begin(&mut self.batch, format, now, Level::WARN, "requests refused while the log was full");
+            line.text("reason", Some(reason.as_str()));
+            line.number("count", count);
+            line.end();
+            self.lines += 1;
+        }
+    }
+
     fn flush(&mut self, reply: &SyncSender<()>) {
         let sums = self.sums.take();
-        self.write_sums(&sums, self.shared.clock.now());
+        let now = self.shared.clock.now();
+        self.write_sums(&sums, now);
+        self.write_overflow(now);
         self.write();
         // Whoever asked may have stopped waiting.
         let _ = reply.try_send(());
