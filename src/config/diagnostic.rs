@@ -103,10 +103,12 @@ impl Diagnostic {
     pub(super) fn resolve(fault: Fault, sources: &Sources) -> Self {
         Self {
             severity: fault.severity,
-            message: fault.message,
+            message: visible(&fault.message),
             location: fault.place.map(|place| Location::resolve(place, sources)),
-            hint: fault.hint,
-            related: fault.related.map(|(place, label)| Related { label, location: Location::resolve(place, sources) }),
+            hint: fault.hint.as_deref().map(visible),
+            related: fault
+                .related
+                .map(|(place, label)| Related { label: visible(&label), location: Location::resolve(place, sources) }),
         }
     }
 }
@@ -139,6 +141,11 @@ impl Location {
         let origin = Origin::path(self.file.as_str()).line(self.line).char_column(self.column);
         group.element(origin).element(snippet)
     }
+}
+
+/// A text of one line without control characters: what it repeats of a file moves no cursor and forges no line of a log.
+fn visible(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }
 
 /// Covers a secret that is written in the line itself, byte for byte: it may be shown for another fault beside it, or for
@@ -207,6 +214,17 @@ mod tests {
         for (line, expected) in cases {
             assert_eq!(redact(line), expected);
         }
+    }
+
+    #[test]
+    fn control_characters_of_a_file_reach_no_terminal() {
+        let mut sources = Sources::default();
+        let file = sources.add("x.yaml".into(), "a: \u{1b}[31mred\u{7}\n".to_owned()).unwrap();
+        let place = Place { file, start: 3, end: 12 };
+        let fault = Fault::error(place, "`\u{1b}[31m\n` is no scope").hint("not `\u{9b}`").related(place, "\r");
+        let text = Diagnostic::resolve(fault, &sources).render(false);
+        assert!(text.chars().all(|letter| letter == '\n' || !letter.is_control()), "{text:?}");
+        assert!(text.starts_with("error: `\u{fffd}[31m\u{fffd}` is no scope\n"), "{text:?}");
     }
 
     #[test]

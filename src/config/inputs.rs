@@ -124,7 +124,8 @@ fn matching(pattern: &str) -> Vec<PathBuf> {
     paths
 }
 
-fn read_bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+/// Reads a file of `limit` bytes at most.
+pub(super) fn read_bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = std::fs::File::open(path)?;
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes)?;

@@ -16,7 +16,7 @@ use super::raw_policy::{self, RawPolicy};
 use super::routes::{PlacedRoute, Upstreams};
 use super::secrets::Folder;
 use super::source::{FileId, Sources};
-use super::{Gateway, Policy, TestReport, catalog, ceilings, routes, table, upstreams, yaml};
+use super::{Gateway, Policy, TestReport, catalog, ceilings, inputs, routes, table, upstreams, yaml};
 
 /// Loads a gateway file with its policies and secrets, and runs the policies' `tests:`.
 ///
@@ -57,9 +57,10 @@ pub fn load_policy(paths: &[PathBuf]) -> Result<Policy, Vec<Diagnostic>> {
 /// Says whether a file has `listeners`, and so is a gateway file. A text that is no YAML is one if a line begins so.
 ///
 /// # Errors
-/// When the file cannot be read as text.
+/// When the file cannot be read, or is larger than 32 MiB.
 pub fn is_gateway_file(path: &Path) -> std::io::Result<bool> {
-    Ok(yaml::has_root_key(&std::fs::read_to_string(path)?, "listeners"))
+    let bytes = inputs::read_bytes(path, yaml::MAX_BYTES)?;
+    Ok(yaml::has_root_key(&String::from_utf8_lossy(&bytes), "listeners"))
 }
 
 /// What a load comes to: the value with all warnings, or every fault.

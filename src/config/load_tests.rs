@@ -12,7 +12,7 @@ use crate::telemetry::{LogAccess, LogFormat, LogSettings, LogSubject};
 use crate::token::Algorithm;
 use crate::verify::KeySource;
 
-const GATEWAY: &str = "\
+pub(super) const GATEWAY: &str = "\
 listeners:
   - address: 127.0.0.1:8080
 issuers:
@@ -24,7 +24,7 @@ upstreams:
 policy: [routes.yaml]
 ";
 
-const POLICY: &str = "\
+pub(super) const POLICY: &str = "\
 scopes:
   automations:            {describe: Manage your automations, implies: [automations:read], admin: admin.automations}
   automations:read:       {describe: See your automations, admin: admin.automations:read}
@@ -200,7 +200,7 @@ fn an_upstream_has_the_documented_defaults() {
 }
 
 /// A gateway file in which no key has its default.
-const EVERY_KEY: &str = "\
+pub(super) const EVERY_KEY: &str = "\
 listeners: [{address: '[::1]:8080', public_url: https://api.example.com, trusted_peers: [10.0.0.0/8]}]
 admin: {address: '0.0.0.0:9901', token: {file: admin.token}, open_metrics: on}
 workers: 3

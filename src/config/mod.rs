@@ -40,6 +40,8 @@ mod load;
 mod load_tests;
 mod loaded;
 mod lookalikes;
+#[cfg(test)]
+mod mangled_tests;
 mod node;
 mod paths;
 mod policy_files;
