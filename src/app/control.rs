@@ -65,10 +65,16 @@ impl Control {
     pub(super) async fn reload(&self) -> Result<ReloadOutcome, Vec<String>> {
         let _one_at_a_time = self.reloading.lock().await;
         let path = self.path.clone();
-        let loaded = tokio::task::spawn_blocking(move || config::load_gateway(&path)).await;
+        let loaded = tokio::task::spawn_blocking(move || config::load_gateway_with_inputs(&path)).await;
         let replaced = match loaded {
-            Ok(Ok(gateway)) => self.replace(gateway).map_err(|fault| vec![fault.to_string()]),
-            Ok(Err(diagnostics)) => Err(diagnostics.iter().map(render).collect()),
+            Ok((loaded, inputs)) => {
+                // Of files that do not load as well: their mend is to be seen.
+                self.watcher.set_files(inputs);
+                match loaded {
+                    Ok(gateway) => self.replace(gateway).map_err(|fault| vec![fault.to_string()]),
+                    Err(diagnostics) => Err(diagnostics.iter().map(render).collect()),
+                }
+            }
             Err(_) => Err(vec!["the reload ended with an internal fault".to_owned()]),
         };
         self.tell(&replaced);
@@ -79,12 +85,11 @@ impl Control {
         let current = self.shared.snapshot.load_full();
         let waiting = self.fixed.changed(&gateway);
         let listeners = self.fixed.listeners(&current.listeners, &gateway.listeners);
-        self.watcher.set_files(gateway.files.clone());
-        self.shared.log.reconfigure(gateway.log.clone());
         tell_warnings(&self.path, &gateway.warnings);
         let warnings: Vec<String> = gateway.warnings.iter().map(render).collect();
         let metrics = &self.shared.metrics;
         let issuers = start_issuers(&gateway.issuers, Some(&current.issuers), &self.shared.clock, metrics)?;
+        self.shared.log.reconfigure(gateway.log.clone());
         let snapshot = snapshot(gateway, listeners, issuers, &self.shared.clock, metrics);
         let outcome = ReloadOutcome {
             changed: snapshot.table.fingerprint() != current.table.fingerprint(),

@@ -15,7 +15,7 @@ use super::restart::Fixed;
 use super::signals::{Asked, Signals};
 use crate::admin::{self, AdminSettings};
 use crate::clock::Clock;
-use crate::config::{self, Watcher};
+use crate::config::{self, Inputs, Watcher};
 use crate::gateway::{self, Shared, WorkerStart};
 use crate::net::{self, Drain, Worker};
 use crate::telemetry::{Log, Metrics};
@@ -35,7 +35,8 @@ pub fn serve(config: &Path) -> Result<(), StartFault> {
 ///
 /// [`StartFault`]; nothing is left running.
 pub fn start(config: &Path) -> Result<Running, StartFault> {
-    let gateway = config::load_gateway(config).map_err(StartFault::Files)?;
+    let (loaded, inputs) = config::load_gateway_with_inputs(config);
+    let gateway = loaded.map_err(StartFault::Files)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("control")
@@ -43,7 +44,7 @@ pub fn start(config: &Path) -> Result<Running, StartFault> {
         .build()
         .map_err(StartFault::system("the control runtime"))?;
     let entered = runtime.enter();
-    let started = Started::new(config, gateway)?;
+    let started = Started::new(config, gateway, inputs)?;
     drop(entered);
     Ok(Running { runtime, started })
 }
@@ -117,7 +118,7 @@ async fn until_drain(control: &Arc<Control>, files_changed: &mut mpsc::Receiver<
 
 impl Started {
     /// Within the control runtime.
-    fn new(path: &Path, gateway: config::Gateway) -> Result<Self, StartFault> {
+    fn new(path: &Path, gateway: config::Gateway, inputs: Inputs) -> Result<Self, StartFault> {
         let signals = Signals::listen()?;
         let clock = Clock::system();
         let metrics = Arc::new(Metrics::new());
@@ -131,13 +132,13 @@ impl Started {
         let (sockets, addresses) = bind_all(&gateway, worker_count)?;
         let (admin_listener, admin_address) = bind_admin(&gateway.admin)?;
         let fixed = Fixed::of(&gateway);
-        let (files, drain_timeout, admin) = (gateway.files.clone(), gateway.drain_timeout, gateway.admin.clone());
+        let (drain_timeout, admin) = (gateway.drain_timeout, gateway.admin.clone());
         let listeners = gateway.listeners.clone();
         let snapshot = snapshot(gateway, listeners, issuers, &clock, &metrics);
         let table = snapshot.table.fingerprint().to_owned();
         let shared = Arc::new(Shared::new(snapshot, Arc::clone(&metrics), log, clock));
         let drain = Drain::new();
-        let (watcher, files_changed) = Watcher::start(files);
+        let (watcher, files_changed) = Watcher::start(inputs);
         let control = Arc::new(Control::new(path.to_owned(), Arc::clone(&shared), fixed, drain.clone(), watcher));
         let workers = start_workers(&shared, sockets, &drain, drain_timeout)?;
         serve_admin(&control, admin_listener, admin)?;

@@ -33,10 +33,7 @@ pub fn load_gateway_with_inputs(path: &Path) -> (Result<Gateway, Vec<Diagnostic>
     let mut reading = Reading::default();
     let gateway = reading.gateway(path);
     let Reading { sources, inputs, faults } = reading;
-    let outcome = finish(gateway, faults, &sources).map(|(gateway, warnings)| {
-        let files = inputs.files().map(Path::to_owned).collect();
-        Gateway { files, warnings, ..gateway }
-    });
+    let outcome = finish(gateway, faults, &sources).map(|(gateway, warnings)| Gateway { warnings, ..gateway });
     (outcome, inputs)
 }
 
@@ -183,7 +180,6 @@ fn gateway(settings: GatewayFile, table: Arc<RouteTable>, tests_passed: usize) -
         drain_timeout: settings.drain_timeout,
         log: settings.log,
         table,
-        files: Vec::new(),
         warnings: Vec::new(),
         tests_passed,
     })

@@ -1,6 +1,5 @@
 //! What a load gives: a gateway, or a policy by itself.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,8 +31,6 @@ pub struct Gateway {
     pub log: telemetry::LogSettings,
     /// The policy.
     pub table: Arc<policy::RouteTable>,
-    /// Everything that was read: the gateway file, policies, key files, secrets; sorted.
-    pub files: Vec<PathBuf>,
     /// By file and place.
     pub warnings: Vec<Diagnostic>,
     /// How many of the policy's `tests:` there are: all have passed.

@@ -8,7 +8,7 @@ use crate::support::{Gateway, Load, POLICY, Setup, Upstream, eventually};
 
 const BUSY: usize = 64;
 /// Reloads of the long test, every second one broken; `RELOADS=200 cargo test` for a longer run.
-const RELOADS: usize = 40;
+const RELOADS: usize = 20;
 
 fn routes_with(route: &str) -> String {
     format!("{POLICY}  - {{path: /{route}, upstream: api, methods: {{GET: public}}}}\n")
@@ -54,6 +54,17 @@ fn a_file_that_is_written_takes_effect_by_itself() {
     let gateway = Setup::default().start(&Upstream::echo());
     gateway.write("routes.yaml", &routes_with("written"));
     eventually("the new route", || (status(&gateway, "/written") == 200).then_some(()));
+}
+
+#[test]
+fn the_mend_of_what_a_failed_reload_missed_is_seen() {
+    let gateway = Setup::default().start(&Upstream::echo());
+    let file = std::fs::read_to_string(gateway.folder.path().join("scopegate.yaml")).unwrap();
+    gateway.write("scopegate.yaml", &file.replace("[routes.yaml]", "[routes.yaml, more/*.yaml]"));
+    assert_ne!(gateway.ask("POST", "/reload").status, 200, "a glob that matches nothing");
+    std::fs::create_dir(gateway.folder.path().join("more")).unwrap();
+    gateway.write("more/late.yaml", "routes:\n  - {path: /late, upstream: api, methods: {GET: public}}\n");
+    eventually("the late file", || (status(&gateway, "/late") == 200).then_some(()));
 }
 
 #[test]
