@@ -3,9 +3,11 @@
 //! Nothing sleeps for a while and hopes: [`eventually`] waits for a condition with a deadline, and ports are always given by the
 //! system.
 
+mod capture;
 mod client;
 mod fences;
 mod gateway;
+mod golden;
 mod key_server;
 mod load;
 mod message;
@@ -15,9 +17,11 @@ mod workplace;
 
 use std::time::{Duration, Instant};
 
+pub use capture::Capture;
 pub use client::{Client, Response};
 pub use fences::{Fence, documents, fences};
 pub use gateway::{Gateway, POLICY, Setup};
+pub use golden::golden;
 pub use key_server::{Behaviour, KeyServer};
 pub use load::Load;
 pub use message::{Chunk, Message, read_chunk};
