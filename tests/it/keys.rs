@@ -72,21 +72,34 @@ fn a_redirect_is_not_followed() {
     let elsewhere = KeyServer::start(Behaviour::Keys(signer.jwks(), ""));
     let gateway = start(&KeyServer::start(Behaviour::Redirect(elsewhere.address)), "");
     assert_eq!(outcome(&gateway, &signer.token("items", &json!({}))), (503, "keys_unavailable".into()));
+    eventually("it is counted", || (fetches(&gateway, "failed") >= 1.0).then_some(()));
     assert_eq!(elsewhere.asked(), 0);
 }
 
 #[test]
 fn old_keys_serve_on_through_an_outage() {
-    for behaviour in [Behaviour::Dead, Behaviour::Hung, Behaviour::Garbage, Behaviour::Huge, Behaviour::Status(503)] {
+    let elsewhere = KeyServer::start(Behaviour::Keys(Signer::new("k").jwks(), ""));
+    for (behaviour, result) in [
+        (Behaviour::Dead, "failed"),
+        (Behaviour::Hung, "timed_out"),
+        (Behaviour::Garbage, "malformed"),
+        (Behaviour::Huge, "too_large"),
+        (Behaviour::Status(500), "failed"),
+        (Behaviour::Redirect(elsewhere.address), "failed"),
+        (Behaviour::Keys("{\"keys\": []}".into(), ""), "malformed"),
+    ] {
         let signer = Signer::new("k");
         let (server, gateway) = with_keys(&signer, ", refresh: 1s");
+        let before = fetches(&gateway, result);
         server.behave(behaviour.clone());
-        let before = server.asked();
-        eventually("a refresh is tried", || (server.asked() > before).then_some(()));
+        eventually(result, || (fetches(&gateway, result) > before).then_some(()));
         assert_eq!(outcome(&gateway, &signer.token("items", &json!({"jti": "new"}))), good(), "{behaviour:?}");
+        let unknown = Signer::new("unknown").token("items", &json!({}));
+        assert_eq!(outcome(&gateway, &unknown), (401, "unknown_key".into()), "{behaviour:?}");
         assert_eq!(gateway.ask("GET", "/readyz").status, 200);
         assert_eq!(gateway.metric("scopegate_keys", &[]), 1.0);
     }
+    assert_eq!(elsewhere.asked(), 0);
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! A reload changes what is in force in one step, or nothing.
 
-use std::sync::atomic::Ordering;
+use std::io::{BufReader, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
 
 use serde_json::json;
 
-use crate::support::{Gateway, Load, POLICY, Setup, Upstream, eventually};
+use crate::support::{Answer, Gateway, Load, Message, POLICY, Setup, Signer, Upstream, eventually};
 
 const BUSY: usize = 64;
 /// Reloads of the long test, every second one broken; `RELOADS=200 cargo test` for a longer run.
@@ -136,4 +139,79 @@ fn what_needs_a_restart_is_said_and_the_rest_takes_effect() {
     assert!(answer.status == 200 && answer.text().contains("workers"), "{}", answer.text());
     let refused = gateway.client().request("GET", "/items/7", "");
     assert!(refused.field("www-authenticate").unwrap().contains("realm=\"other\""));
+}
+
+/// Takes away `/items/{id}` and calls the realm otherwise.
+fn reload_without_items(gateway: &Gateway) {
+    let without: Vec<_> = POLICY.lines().filter(|line| !line.contains("/items/{id}")).collect();
+    gateway.write("routes.yaml", &without.join("\n"));
+    let file = std::fs::read_to_string(gateway.folder.path().join("scopegate.yaml")).unwrap();
+    gateway.write("scopegate.yaml", &format!("{file}realm: other\n"));
+    let answer = gateway.ask("POST", "/reload");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+/// An upstream that answers `first` requests at once and hands the connection of each further one to the test.
+fn held_after(first: usize, answer: &str) -> (Upstream, mpsc::Receiver<BufReader<TcpStream>>) {
+    let (give, streams) = mpsc::channel();
+    let (give, answer, count) = (Mutex::new(give), answer.to_owned(), AtomicUsize::new(0));
+    let upstream = Upstream::answering(move |_| {
+        if count.fetch_add(1, Ordering::SeqCst) < first {
+            return Answer::ok(&answer);
+        }
+        let give = give.lock().unwrap().clone();
+        Answer::Take(Box::new(move |stream| drop(give.send(stream))))
+    });
+    (upstream, streams)
+}
+
+fn table_in_force(gateway: &Gateway) -> String {
+    gateway.ask("GET", "/routes").json()["fingerprint"].as_str().expect("a fingerprint").to_owned()
+}
+
+#[test]
+fn a_request_is_forwarded_and_recorded_under_the_table_that_it_began_with() {
+    let (upstream, streams) = held_after(0, "");
+    let gateway = Setup { more: "log: {access: all}".into(), ..Setup::default() }.start(&upstream);
+    let (token, began_with) = (gateway.signer.token("items", &json!({})), table_in_force(&gateway));
+    let mut client = gateway.client();
+    client.send(format!(
+        "PUT /items/7 HTTP/1.1\r\nHost: api.test\r\nAuthorization: Bearer {token}\r\nX-Request-Id: held\r\nContent-Length: 10\r\n\r\nfirst"
+    ));
+    let mut stream = streams.recv().unwrap();
+    reload_without_items(&gateway);
+    assert_ne!(table_in_force(&gateway), began_with);
+    client.send("-last");
+    let mut received = Message { fields: vec![("content-length".into(), "10".into())], ..Message::default() };
+    received.read_content(&mut stream).unwrap();
+    assert_eq!(received.content, b"first-last");
+    stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone").unwrap();
+    let response = client.response_to("PUT");
+    assert_eq!((response.status, &*response.text()), (200, "done"));
+    assert_eq!(client.get("/items/7", &token).status, 404, "the next of the same connection meets the new table");
+    let record = eventually("its record", || gateway.log().into_iter().find(|line| line["request_id"] == "held"));
+    assert_eq!((&record["table"], &record["route"]), (&json!(began_with), &json!("/items/{id}")));
+}
+
+#[test]
+fn a_request_is_refused_under_the_table_that_it_began_with() {
+    let signer = Signer::new("k");
+    // The first key set comes at once; the refresh is held, and whoever asks for an unknown key waits for it.
+    let (server, streams) = held_after(1, &signer.jwks());
+    let keys = format!("{{url: 'http://{}/keys', timeout: 15s, cooldown: 100ms, refresh: 1s}}", server.address);
+    let gateway = Setup { keys, ..Setup::default() }.start(&Upstream::echo());
+    let mut refresh = streams.recv().unwrap();
+    let unknown = Signer::new("unknown").token("items", &json!({}));
+    let mut client = gateway.client();
+    client.send(format!("GET /items/7 HTTP/1.1\r\nHost: api.test\r\nAuthorization: Bearer {unknown}\r\n\r\n"));
+    eventually("it waits for keys", || (gateway.metric("scopegate_requests_in_flight", &[]) == 1.0).then_some(()));
+    reload_without_items(&gateway);
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", signer.jwks().len(), signer.jwks());
+    refresh.get_mut().write_all(answer.as_bytes()).unwrap();
+    let response = client.response_to("GET");
+    assert_eq!((response.status, response.reason()), (401, "unknown_key".into()), "its route was there");
+    assert!(response.field("www-authenticate").unwrap().starts_with("Bearer realm=\"api\""));
+    assert_eq!(client.get("/items/7", &unknown).status, 404, "the next one finds none");
+    let challenge = client.request("GET", "/session", "");
+    assert!(challenge.field("www-authenticate").unwrap().starts_with("Bearer realm=\"other\""));
 }

@@ -25,7 +25,7 @@ pub use golden::golden;
 pub use key_server::{Behaviour, KeyServer};
 pub use load::Load;
 pub use message::{Chunk, Message, read_chunk};
-pub use signer::Signer;
+pub use signer::{Signer, now};
 pub use upstream::{Answer, Upstream};
 pub use workplace::{ROOT, Workplace, shipped};
 
