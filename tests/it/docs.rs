@@ -183,6 +183,33 @@ fn the_rooms_are_documented_as_they_are_held_to() {
 }
 
 #[test]
+fn every_test_that_a_document_names_is_there() {
+    let mut named = 0;
+    for document in documents() {
+        let text = shipped(&document);
+        for (file, name) in text.split('`').skip(1).step_by(2).filter_map(|code| code.split_once(".rs::")) {
+            let source = shipped(&format!("{file}.rs"));
+            assert!(is_guarded(&source, name), "{document}: {file}.rs has no test `{name}`");
+            named += 1;
+        }
+    }
+    assert!(named > 30, "{named}");
+}
+
+#[test]
+fn each_invariant_and_each_fault_of_a_key_server_names_its_test() {
+    let invariants = shipped("docs/architecture.md");
+    let rows: Vec<_> = invariants.lines().filter(|line| line.starts_with("| ") && line.contains(".rs::")).collect();
+    let numbers: Vec<_> = rows.iter().map(|row| row.split('|').nth(1).unwrap().trim()).collect();
+    assert_eq!(numbers, ["1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    let tokens = shipped("docs/tokens.md");
+    for test in shipped("tests/it/keys.rs").split("#[test]\nfn ").skip(1).map(|text| text.split('(').next().unwrap()) {
+        let of_files = test == "a_reload_reads_key_files_again";
+        assert!(of_files || tokens.contains(&format!("`tests/it/keys.rs::{test}`")), "docs/tokens.md lacks `{test}`");
+    }
+}
+
+#[test]
 fn links_lead_somewhere() {
     for document in documents() {
         let folder = Path::new(ROOT).join(&document).parent().expect("a folder").to_owned();
@@ -244,6 +271,16 @@ fn is_like(text: &str, pattern: &str) -> bool {
         }
     }
     rest.trim_end().ends_with(last)
+}
+
+/// Whether a source has the test, or a type of that name with an example that may not compile.
+fn is_guarded(source: &str, name: &str) -> bool {
+    let before = |item: &str| source.split_once(item).map(|(before, _)| before);
+    match before(&format!("fn {name}(")) {
+        // In a block of property tests the attribute is that of each function as well.
+        Some(before) => before.rsplit("}\n").next().is_some_and(|above| above.contains("test]")),
+        None => before(&format!("pub struct {name} ")).is_some_and(|docs| docs.contains("/// ```compile_fail")),
+    }
 }
 
 /// The words of a command line, as a shell splits it: single and double quotes, no expansion.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Gateway, Response, Setup, Upstream, eventually};
+use crate::support::{Gateway, Response, Setup, Signer, Upstream, eventually};
 
 /// A gateway that has refused one `DELETE` for want of scope, and the refusal.
 fn refused() -> (Upstream, Gateway, Response) {
@@ -168,4 +168,40 @@ fn a_subject_that_a_field_cannot_carry_is_refused() {
     }
     assert_eq!(client.get("/items/7", &gateway.signer.token("items", &json!({"sub": "jürgen"}))).status, 200);
     assert!(upstream.taken().len() == 1);
+}
+
+#[test]
+fn no_secret_is_repeated_anywhere() {
+    let gateway =
+        Setup { more: "log: {access: all, level: debug}".into(), ..Setup::default() }.start(&Upstream::echo());
+    let good = gateway.signer.token("items", &json!({"jti": "planted-claim"}));
+    let bound = gateway.signer.token("items", &json!({"cnf": {"jkt": "planted-claim"}}));
+    let forged = Signer::new("key-1").token("items", &json!({}));
+    let mut answers = String::new();
+    for credentials in [
+        &*format!("Bearer {good}"),
+        &format!("Bearer {bound}"),
+        &format!("Bearer {forged}"),
+        "Bearer planted.planted.planted",
+        "Bearer planted planted",
+        "Basic planted",
+    ] {
+        for target in ["/items/7?key=planted", "/admin/7", "/nowhere", "/open/x"] {
+            let fields = format!("Authorization: {credentials}\r\nCookie: planted\r\nX-Request-Id: last\r\n");
+            let response = gateway.client().request("GET", target, &fields);
+            answers +=
+                &format!("{:?}{}\n", response.message.fields, response.text().replace("/items/7?key=planted", ""));
+        }
+    }
+    eventually("all is written", || {
+        (gateway.log().iter().filter(|line| line["request_id"] == "last").count() == 24).then_some(())
+    });
+    let log = serde_json::to_string(&gateway.log()).unwrap();
+    let admin = ["/metrics", "/readyz", "/routes"].map(|target| gateway.ask("GET", target).text()).concat();
+    for (place, text) in [("answers", answers), ("log", log), ("admin", admin)] {
+        let parts = [&good, &bound, &forged].into_iter().flat_map(|token| token.split('.'));
+        for secret in parts.chain(["planted"]) {
+            assert!(!text.contains(secret), "{place}: {secret}");
+        }
+    }
 }
