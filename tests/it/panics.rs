@@ -72,6 +72,17 @@ impl Running {
         text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok())
     }
 
+    /// Asserts that so many requests were recorded and counted as this defect's.
+    fn assert_recorded(&self, requests: usize) {
+        self.shared.log.flush();
+        let records: Vec<Value> = self.log.lines().into_iter().filter(|line| line["reason"] == "internal").collect();
+        assert_eq!(records.len(), requests);
+        assert!(records.iter().all(|record| record["status"] == 500 && record["route"] == "/bad"), "{records:?}");
+        let counted = self.metrics.render(Duration::ZERO);
+        let (code, end) = ("code=\"500\"", format!(" {requests}"));
+        assert!(counted.lines().any(|line| line.contains(code) && line.ends_with(&end)), "{counted}");
+    }
+
     /// Ends the worker; whether it ended well.
     fn end(self) -> bool {
         self.drain.begin();
@@ -121,11 +132,6 @@ fn a_panic_in_one_request_answers_500_counts_and_hurts_nothing_else() {
     eventually("nothing is left under way", || (running.shared.requests_in_flight() == 0).then_some(()));
     assert_eq!(upstream.taken().len(), 5, "what panicked was not sent");
 
-    running.shared.log.flush();
-    let records: Vec<Value> = running.log.lines().into_iter().filter(|line| line["reason"] == "internal").collect();
-    assert_eq!(records.len(), 3);
-    assert!(records.iter().all(|record| record["status"] == 500 && record["route"] == "/bad"), "{records:?}");
-    let counted = running.metrics.render(Duration::ZERO);
-    assert!(counted.lines().any(|line| line.contains("code=\"500\"") && line.ends_with(" 3")), "{counted}");
+    running.assert_recorded(3);
     assert!(running.end(), "the worker ends well");
 }
