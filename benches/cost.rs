@@ -23,7 +23,7 @@ use std::time::Duration;
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -162,7 +162,8 @@ fn rsa() -> Key {
     let public = PublicKeyComponents::<Vec<u8>>::from(pair.public_key());
     let der = aws_lc_rs::rsa::KeyPair::as_der(&pair).unwrap();
     let jwk = json!({"kty": "RSA", "kid": "rs256", "alg": "RS256", "n": b64(&public.n), "e": b64(&public.e)});
-    Key { algorithm: Algorithm::RS256, encoding: EncodingKey::from_rsa_der(der.as_ref()), jwk }
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", BASE64_STANDARD.encode(der.as_ref()));
+    Key { algorithm: Algorithm::RS256, encoding: EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap(), jwk }
 }
 
 fn ec() -> Key {
