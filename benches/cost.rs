@@ -162,7 +162,8 @@ fn rsa() -> Key {
     let public = PublicKeyComponents::<Vec<u8>>::from(pair.public_key());
     let der = aws_lc_rs::rsa::KeyPair::as_der(&pair).unwrap();
     let jwk = json!({"kty": "RSA", "kid": "rs256", "alg": "RS256", "n": b64(&public.n), "e": b64(&public.e)});
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", BASE64_STANDARD.encode(der.as_ref()));
+    let pem =
+        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", BASE64_STANDARD.encode(der.as_ref()));
     Key { algorithm: Algorithm::RS256, encoding: EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap(), jwk }
 }
 

@@ -48,7 +48,7 @@ const TIMES: Times = Times {
 };
 
 /// `admin:` of the gateway file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AdminSettings {
     /// Where to listen.
     pub address: SocketAddr,

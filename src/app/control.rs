@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use http::HeaderValue;
 
@@ -15,6 +16,9 @@ use crate::gateway::{ListenerSettings, Shared, Snapshot, Upstream};
 use crate::net::Drain;
 use crate::telemetry::{Metrics, ReloadResult};
 use crate::verify::{IssuerSettings, Issuers};
+
+/// How often to look whether what was replaced is still held.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What reloads, and answers for what is in force.
 #[derive(Debug)]
@@ -97,7 +101,7 @@ impl Control {
             restart_needed: waiting.into_iter().map(str::to_owned).collect(),
             warnings,
         };
-        self.shared.snapshot.store(Arc::new(snapshot));
+        release(self.shared.snapshot.swap(Arc::new(snapshot)));
         Ok(outcome)
     }
 
@@ -143,6 +147,17 @@ impl Control {
             serde_json::json!({"issuers": states, "last_reload": last_fault.unwrap_or_else(|| "ok".to_owned())});
         Readiness { ready: reasons.is_empty(), reasons, detail }
     }
+}
+
+/// Frees what has been replaced once no worker holds it any more, here rather than there: a large table takes its time.
+fn release(replaced: Arc<Snapshot>) {
+    tokio::spawn(async move {
+        while Arc::strong_count(&replaced) > 1 {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        // Nobody waits for it.
+        drop(tokio::task::spawn_blocking(move || drop(replaced)));
+    });
 }
 
 /// Logs the gateway file's own warnings, which are about safety, and only the number of the policy's: a reload of a large
@@ -198,5 +213,6 @@ pub(super) fn snapshot(
         limits: gateway.limits,
         realm: gateway.realm,
         reveal_routes: gateway.reveal_routes,
+        drain_timeout: gateway.drain_timeout,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::admin::AdminSettings;
 use crate::config;
 use crate::gateway::ListenerSettings;
 
@@ -9,7 +10,7 @@ use crate::gateway::ListenerSettings;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Fixed {
     listeners: Vec<SocketAddr>,
-    admin: SocketAddr,
+    admin: AdminSettings,
     workers: usize,
     connections: usize,
     remembered_tokens: usize,
@@ -19,7 +20,7 @@ impl Fixed {
     pub(super) fn of(gateway: &config::Gateway) -> Self {
         Self {
             listeners: gateway.listeners.iter().map(|listener| listener.address).collect(),
-            admin: gateway.admin.address,
+            admin: gateway.admin.clone(),
             workers: gateway.workers,
             connections: gateway.limits.connections,
             remembered_tokens: gateway.limits.remembered_tokens,
@@ -31,7 +32,9 @@ impl Fixed {
         let new = Self::of(gateway);
         let differs = [
             ("listeners.address", self.listeners != new.listeners),
-            ("admin.address", self.admin != new.admin),
+            ("admin.address", self.admin.address != new.admin.address),
+            ("admin.token", self.admin.token != new.admin.token),
+            ("admin.open_metrics", self.admin.open_metrics != new.admin.open_metrics),
             ("workers", self.workers != new.workers),
             ("limits.connections", self.connections != new.connections),
             ("limits.remembered_tokens", self.remembered_tokens != new.remembered_tokens),

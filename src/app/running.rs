@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -132,7 +131,7 @@ impl Started {
         let (sockets, addresses) = bind_all(&gateway, worker_count)?;
         let (admin_listener, admin_address) = bind_admin(&gateway.admin)?;
         let fixed = Fixed::of(&gateway);
-        let (drain_timeout, admin) = (gateway.drain_timeout, gateway.admin.clone());
+        let admin = gateway.admin.clone();
         let listeners = gateway.listeners.clone();
         let snapshot = snapshot(gateway, listeners, issuers, &clock, &metrics);
         let table = snapshot.table.fingerprint().to_owned();
@@ -140,7 +139,7 @@ impl Started {
         let drain = Drain::new();
         let (watcher, files_changed) = Watcher::start(inputs);
         let control = Arc::new(Control::new(path.to_owned(), Arc::clone(&shared), fixed, drain.clone(), watcher));
-        let workers = start_workers(&shared, sockets, &drain, drain_timeout)?;
+        let workers = start_workers(&shared, sockets, &drain)?;
         serve_admin(&control, admin_listener, admin)?;
         for listener in &addresses {
             tracing::info!(%listener, admin = %admin_address, workers = worker_count, table, "serving");
@@ -179,7 +178,6 @@ fn start_workers(
     shared: &Arc<Shared>,
     sockets: Vec<Vec<std::net::TcpListener>>,
     drain: &Drain,
-    drain_timeout: Duration,
 ) -> Result<Vec<Worker>, StartFault> {
     let count = sockets.len();
     let mut workers = Vec::with_capacity(count);
@@ -188,7 +186,6 @@ fn start_workers(
             shared: Arc::clone(shared),
             listeners,
             drained: drain.listen(),
-            drain_timeout,
             workers: count,
             seed: random()?,
         };

@@ -1,13 +1,16 @@
 //! Everything before a request is forwarded: screen it, find its route, verify its token, decide.
 
+use std::rc::Rc;
+
 use http::header::{AUTHORIZATION, HOST};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue};
 
+use crate::gateway::bearer::Bearer;
 use crate::gateway::exchange::Exchange;
 use crate::gateway::{Limits, RevealRoutes};
-use crate::policy::{self, Decision, Denial, Entry, Found, Grant, RequestTarget};
+use crate::policy::{self, Access, Decision, Denial, Entry, Grant, RequestTarget};
 use crate::telemetry::TokenLabel;
 use crate::token::{BearerToken, CredentialFault};
 use crate::verify::{Provenance, Refusal};
@@ -21,12 +24,19 @@ pub(super) struct Authorized {
     pub(super) unchecked_credentials: bool,
 }
 
-/// Decides one request, in the order in which refusals take precedence.
+/// Decides one request, in the order in which refusals take precedence, and times it.
 ///
 /// # Errors
 ///
 /// The denial that the peer is answered with.
 pub(super) async fn authorize(exchange: &Exchange, parts: &Parts) -> Result<Authorized, Denial> {
+    let mut token = TokenLabel::None;
+    let authorized = decide(exchange, parts, &mut token).await;
+    exchange.plane.shared.metrics.decision(token, exchange.started.elapsed());
+    authorized
+}
+
+async fn decide(exchange: &Exchange, parts: &Parts, label: &mut TokenLabel) -> Result<Authorized, Denial> {
     let snapshot = &exchange.view.snapshot;
     let table = &*snapshot.table;
     let host = screen(parts, &snapshot.limits)?;
@@ -37,28 +47,18 @@ pub(super) async fn authorize(exchange: &Exchange, parts: &Parts) -> Result<Auth
     let found = table.find(&target, &parts.method);
     if let Ok(found) = found {
         exchange.found(found);
-        if *table.entry(found) == Entry::Public {
-            return Authorized::new(
-                policy::decide(table, found, None),
-                exchange,
-                found,
-                &target,
-                parts,
-                is_unchecked(&parts.headers),
-            );
-        }
     }
-    let found = match snapshot.reveal_routes {
-        RevealRoutes::Always => found?,
-        RevealRoutes::Authenticated => {
-            verify(exchange, parts, None).await?;
-            found?
+    let (found, bearer) = match (found, snapshot.reveal_routes) {
+        (Ok(found), _) if *table.entry(found) == Entry::Public => (found, None),
+        (found, RevealRoutes::Always) => (found?, verify(exchange, parts, label).await?),
+        (found, RevealRoutes::Authenticated) => {
+            let bearer = verify(exchange, parts, label).await?.ok_or(Denial::NoToken { scope: None })?;
+            (found?, Some(bearer))
         }
     };
-    let decision = verify(exchange, parts, Some(found)).await?;
-    match decision {
-        Some(decision) => Authorized::new(decision, exchange, found, &target, parts, false),
-        None => Err(Denial::Internal),
+    match policy::decide(table, found, bearer.as_deref().map(|bearer| &bearer.standing)) {
+        Decision::Forward(grant) => Authorized::new(grant, exchange, &target, parts),
+        Decision::Deny(denial) => Err(denial),
     }
 }
 
@@ -78,34 +78,24 @@ fn size(fields: &HeaderMap) -> usize {
     fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
-/// Verifies the token that the request shows, and decides on `found` if a route was found.
-async fn verify(exchange: &Exchange, parts: &Parts, found: Option<Found>) -> Result<Option<Decision>, Denial> {
+/// Verifies the token that the request shows; `None` where it shows none.
+async fn verify(exchange: &Exchange, parts: &Parts, label: &mut TokenLabel) -> Result<Option<Rc<Bearer>>, Denial> {
     let snapshot = &exchange.view.snapshot;
-    let table = &*snapshot.table;
     let token = match BearerToken::from_fields(&parts.headers, snapshot.limits.token_bytes) {
         Ok(token) => token,
-        Err(CredentialFault::NoToken) => {
-            return match (found, snapshot.reveal_routes) {
-                (Some(found), RevealRoutes::Always) => Ok(Some(policy::decide(table, found, None))),
-                (Some(_) | None, _) => Err(Denial::NoToken { scope: None }),
-            };
-        }
+        Err(CredentialFault::NoToken) => return Ok(None),
         Err(fault) => return Err(Denial::Credential(fault)),
     };
-    let acts_alone = |client: &str| table.acts_alone(client);
-    let (remembered, provenance) =
-        exchange.plane.verifier.verify(&snapshot.issuers, token, acts_alone).await.map_err(denied)?;
-    let bearer = remembered.note.bearer(table, &remembered.token).map_err(Denial::Token)?;
-    let decision = found.map(|found| policy::decide(table, found, Some(&bearer.standing)));
-    exchange.verified(remembered, bearer);
-    exchange.plane.shared.metrics.decision(
-        match provenance {
-            Provenance::Cached => TokenLabel::Cached,
-            Provenance::Jwt => TokenLabel::Jwt,
-        },
-        exchange.started.elapsed(),
-    );
-    Ok(decision)
+    let acts_alone = |client: &str| snapshot.table.acts_alone(client);
+    let verified = exchange.plane.verifier.verify(&snapshot.issuers, token, acts_alone).await;
+    let (remembered, provenance) = verified.map_err(denied)?;
+    *label = match provenance {
+        Provenance::Cached => TokenLabel::Cached,
+        Provenance::Jwt => TokenLabel::Jwt,
+    };
+    let bearer = remembered.note.bearer(&snapshot.table, &remembered.token).map_err(Denial::Token)?;
+    exchange.verified(remembered, Rc::clone(&bearer));
+    Ok(Some(bearer))
 }
 
 fn denied(refusal: Refusal) -> Denial {
@@ -125,23 +115,13 @@ fn is_unchecked(fields: &HeaderMap) -> bool {
 }
 
 impl Authorized {
-    fn new(
-        decision: Decision,
-        exchange: &Exchange,
-        found: Found,
-        target: &RequestTarget<'_>,
-        parts: &Parts,
-        unchecked_credentials: bool,
-    ) -> Result<Self, Denial> {
-        let grant = match decision {
-            Decision::Forward(grant) => grant,
-            Decision::Deny(denial) => return Err(denial),
-        };
-        let path_and_query = match exchange.view.snapshot.table.rewrite(found, target) {
+    fn new(grant: Grant, exchange: &Exchange, target: &RequestTarget<'_>, parts: &Parts) -> Result<Self, Denial> {
+        let path_and_query = match exchange.view.snapshot.table.rewrite(grant.found(), target) {
             Some(rewritten) => PathAndQuery::try_from(rewritten).map_err(|_| Denial::Internal)?,
             None => parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")),
         };
         exchange.granted(grant.access());
+        let unchecked_credentials = grant.access() == Access::Public && is_unchecked(&parts.headers);
         Ok(Self { grant, path_and_query, unchecked_credentials })
     }
 }

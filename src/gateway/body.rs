@@ -40,9 +40,22 @@ pub(super) struct RequestContent {
     /// None for a request without content.
     incoming: Option<Incoming>,
     watch: Rc<Watch>,
+    /// The number of the exchange on its connection: once it is over, the watch is the next one's.
+    exchange: u64,
     seen: Rc<Seen>,
     times: ContentTimes,
     remove: Rc<[HeaderName]>,
+}
+
+/// Why the content of a request broke off.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RequestFault {
+    /// The peer left, or sent what is no content.
+    #[error("the request's content broke off")]
+    Peer(#[source] hyper::Error),
+    /// The whole answer has gone out: nobody waits for the rest.
+    #[error("the request has been answered")]
+    Answered,
 }
 
 impl RequestContent {
@@ -54,15 +67,16 @@ impl RequestContent {
         remove: &Rc<[HeaderName]>,
     ) -> Self {
         let incoming = (!incoming.is_end_stream()).then_some(incoming);
-        Self { incoming, watch: Rc::clone(watch), seen, times, remove: Rc::clone(remove) }
+        Self { incoming, watch: Rc::clone(watch), exchange: watch.served(), seen, times, remove: Rc::clone(remove) }
     }
 
     /// Content to send again, if there is none.
     pub(super) fn spare(&self) -> Option<Self> {
-        let Self { incoming: None, watch, seen, times, remove } = self else { return None };
+        let Self { incoming: None, watch, exchange, seen, times, remove } = self else { return None };
         Some(Self {
             incoming: None,
             watch: Rc::clone(watch),
+            exchange: *exchange,
             seen: Rc::clone(seen),
             times: *times,
             remove: Rc::clone(remove),
@@ -72,14 +86,17 @@ impl RequestContent {
 
 impl Body for RequestContent {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = RequestFault;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestFault>>> {
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
         let polled = Pin::new(incoming).poll_frame(context);
+        if self.watch.served() != self.exchange {
+            return Poll::Ready(Some(Err(RequestFault::Answered)));
+        }
         match &polled {
             Poll::Pending if self.watch.phase() != Phase::Content => {
                 self.watch.enter(Phase::Content, Instant::now(), self.times.peer);
@@ -89,7 +106,7 @@ impl Body for RequestContent {
             Poll::Ready(Some(Ok(_)) | None) => self.watch.enter(Phase::Upstream, Instant::now(), self.times.upstream),
         }
         let Some(frame) = ready!(polled) else { return Poll::Ready(None) };
-        Poll::Ready(Some(frame.map(|frame| self.pass(frame))))
+        Poll::Ready(Some(frame.map(|frame| self.pass(frame)).map_err(RequestFault::Peer)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -25,6 +25,8 @@ pub(super) struct DataPlane {
     pub(super) draining: Rc<Cell<bool>>,
     /// Set when the drain's time is over: what is still unanswered is refused.
     pub(super) cutting: Cell<bool>,
+    /// `limits.connections` as it was at the start.
+    pub(super) most_connections: usize,
     view: RefCell<Rc<View>>,
     peers: RefCell<Vec<Weak<Watch>>>,
     /// The connections' tasks; a drain waits for the last of them.
@@ -66,6 +68,7 @@ impl DataPlane {
             request_ids: RequestIds::new(seed),
             draining: Rc::default(),
             cutting: Cell::new(false),
+            most_connections: snapshot.limits.connections,
             view: RefCell::new(Rc::new(View::new(snapshot, None))),
             peers: RefCell::default(),
             connections: TaskTracker::new(),
@@ -79,7 +82,9 @@ impl DataPlane {
         let mut view = self.view.borrow_mut();
         if !Arc::ptr_eq(&current, &view.snapshot) {
             self.verifier.set_share(current.limits.verification);
-            *view = Rc::new(View::new(Arc::clone(&current), Some(&view)));
+            let next = View::new(Arc::clone(&current), Some(&view));
+            view.retire_all_but(&next);
+            *view = Rc::new(next);
         }
         Rc::clone(&view)
     }
@@ -104,9 +109,10 @@ impl DataPlane {
         }
     }
 
-    /// Closes upstream connections that have been idle for too long.
+    /// Closes upstream connections that have been idle for too long. A worker without requests so also comes to see, and let go
+    /// of, what a reload has replaced.
     pub(super) fn reap(&self, now: Instant) {
-        let view = Rc::clone(&self.view.borrow());
+        let view = self.view();
         for pool in &view.pools {
             pool.connections.reap(now);
         }
@@ -117,6 +123,15 @@ impl View {
     fn new(snapshot: Arc<Snapshot>, previous: Option<&Self>) -> Self {
         let pools = snapshot.upstreams.iter().map(|upstream| Pool::new(upstream, previous)).collect();
         Self { snapshot, pools }
+    }
+
+    /// Retires the pools that `next` does not go on with.
+    fn retire_all_but(&self, next: &Self) {
+        for pool in &self.pools {
+            if !next.pools.iter().any(|kept| Rc::ptr_eq(&kept.connections, &pool.connections)) {
+                pool.connections.retire();
+            }
+        }
     }
 }
 

@@ -22,6 +22,9 @@ use crate::verify::Remembered;
 /// The field that names one request in every record of it.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Longer than any wait that the gateway file can ask for.
+const LONGEST: Duration = Duration::from_secs(48 * 3600);
+
 /// The status in records of requests whose peer left before any answer; no answer ever carries it.
 const PEER_LEFT: u16 = 499;
 
@@ -130,6 +133,11 @@ impl Exchange {
     /// Waits for the upstream from now on.
     pub(super) fn wait_for_upstream(&self, now: Instant, time: Duration) {
         self.connection.watch.enter(Phase::Upstream, now, time);
+    }
+
+    /// Waits for what has a bound of its own: keys, a place among the upstream's connections, connecting.
+    pub(super) fn wait_within_bounds(&self) {
+        self.wait_for_upstream(Instant::now(), LONGEST);
     }
 
     fn is_written(&self, progress: &Progress) -> bool {

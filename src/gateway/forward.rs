@@ -64,7 +64,7 @@ pub(super) async fn forward(
     let mut request = Request::new(content);
     *request.method_mut() = parts.method;
     *request.uri_mut() = Uri::from(path_and_query);
-    *request.version_mut() = Version::HTTP_11;
+    *request.version_mut() = parts.version;
     *request.headers_mut() = parts.headers;
     write_fields(exchange, &grant, upstream, unchecked_credentials, &mut request)?;
 
@@ -88,31 +88,33 @@ fn write_fields(
     unchecked_credentials: bool,
     request: &mut Request<RequestContent>,
 ) -> Result<(), Denial> {
+    let received = std::mem::replace(request.version_mut(), Version::HTTP_11);
     let snapshot = &exchange.view.snapshot;
     let settings = &upstream.settings;
     let connection = &exchange.connection;
     let listener = snapshot.listeners.get(connection.listener);
     let trusted = listener.is_some_and(|l| l.trusted_peers.iter().any(|network| network.contains(connection.address)));
-    let unknown_length = request.body().size_hint().exact().is_none();
+    let length = request.body().size_hint().exact();
     let fields = request.headers_mut();
+    let says_length = fields.contains_key(CONTENT_LENGTH);
     let host = fields.get(HOST).cloned().ok_or(Denial::BadRequest)?;
     request_fields::clean_trailer_names(fields, &settings.remove);
     let authorization = unchecked_credentials || !settings.forward_token;
     request_fields::clean(fields, Removal { more: &settings.remove, authorization, forwarding: !trusted });
-    if unknown_length {
+    match length {
         // Said outright, for hyper takes content of unknown length for none where the method is GET or HEAD.
-        fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    } else if let Some(length) = request.body().size_hint().exact().filter(|length| *length > 0) {
-        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        None => drop(fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
+        // RFC 9110 §8.6: a method that expects content says that there is none.
+        Some(0) if !says_length => {}
+        Some(length) => drop(fields.insert(CONTENT_LENGTH, HeaderValue::from(length))),
     }
-    let fields = request.headers_mut();
     let told = Told {
         style: settings.forwarded,
         public_url: listener.and_then(|listener| listener.public_url.as_ref()),
         trusted,
     };
     connection.story.tell(told, &host, fields);
-    add_via(fields);
+    add_via(received, fields);
     fields.insert(REQUEST_ID, exchange.request_id.clone());
     write_identity(exchange, grant, fields);
     match &settings.host {
@@ -157,6 +159,7 @@ impl Sending<'_> {
     /// Sends the request; once more, on a new connection, where the one it was sent on had been used before and died before any
     /// answer, if nothing was sent or the method is idempotent and there is no content (RFC 9110 §9.2.2).
     async fn send(&self, request: Request<RequestContent>) -> Result<Answered, Denial> {
+        self.exchange.wait_within_bounds();
         let lease = self.pool.connections.acquire().await.map_err(|fault| self.no_connection(&fault))?;
         self.exchange.asked_upstream(Instant::now());
         let reused = lease.is_reused();
@@ -172,6 +175,7 @@ impl Sending<'_> {
             (Some(_) | None, _) => return Err(self.broke_off()),
         };
         self.upstream.metrics.failure(UpstreamFailure::Retried);
+        self.exchange.wait_within_bounds();
         let lease = self.pool.connections.acquire_new().await.map_err(|fault| self.no_connection(&fault))?;
         self.attempt(lease, again).await?.map_err(|_| self.broke_off())
     }

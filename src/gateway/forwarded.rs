@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use http::header::{FORWARDED, VIA};
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version};
 
 use crate::gateway::ForwardedStyle;
 
@@ -76,9 +76,10 @@ impl Story {
     }
 }
 
-/// Adds this gateway to `Via` (RFC 9110 §7.6.3).
-pub(super) fn add_via(fields: &mut HeaderMap) {
-    append(fields, VIA, HeaderValue::from_static("1.1 scopegate"));
+/// Adds this gateway to `Via`, with the version that it received (RFC 9110 §7.6.3).
+pub(super) fn add_via(received: Version, fields: &mut HeaderMap) {
+    let member = if received == Version::HTTP_10 { "1.0 scopegate" } else { "1.1 scopegate" };
+    append(fields, VIA, HeaderValue::from_static(member));
 }
 
 /// Adds a member to a list field, in one line with what is there: some recipients read only the first.
@@ -150,7 +151,7 @@ mod tests {
     fn via_is_a_list_in_one_line() {
         let mut fields = HeaderMap::new();
         fields.insert(VIA, HeaderValue::from_static("1.0 fred"));
-        add_via(&mut fields);
+        add_via(Version::HTTP_11, &mut fields);
         assert_eq!(fields[VIA], "1.0 fred, 1.1 scopegate");
     }
 }

@@ -15,7 +15,7 @@ use crate::gateway::exchange::PeerConnection;
 use crate::gateway::forwarded::Story;
 use crate::gateway::service::respond;
 use crate::gateway::snapshot::Shared;
-use crate::net::{ConnectionEnd, Drained, Phase, ServerLimits, Watch, serve_connection};
+use crate::net::{BACKLOG, ConnectionEnd, Drained, Phase, ServerLimits, Watch, serve_connection};
 use crate::telemetry::ConnectionError;
 
 /// How long to wait after the system refused to accept, for want of descriptors or memory.
@@ -36,8 +36,6 @@ pub struct WorkerStart {
     pub listeners: Vec<std::net::TcpListener>,
     /// The signal to drain.
     pub drained: Drained,
-    /// How long requests under way may take once it is given.
-    pub drain_timeout: Duration,
     /// How many workers there are: each has its share of what is bounded for the process.
     pub workers: usize,
     /// A random number, other for every worker.
@@ -50,7 +48,7 @@ pub struct WorkerStart {
 ///
 /// What the system says when a listening socket cannot be watched.
 pub async fn serve(start: WorkerStart) -> io::Result<()> {
-    let WorkerStart { shared, listeners, mut drained, drain_timeout, workers, seed } = start;
+    let WorkerStart { shared, listeners, mut drained, workers, seed } = start;
     let plane = DataPlane::new(shared, workers, seed);
     let mut accepting = Vec::new();
     for (position, listener) in listeners.into_iter().enumerate() {
@@ -65,7 +63,7 @@ pub async fn serve(start: WorkerStart) -> io::Result<()> {
         // A listener's task ends by itself; if it panicked there is nothing left to accept.
         let _ = listener.await;
     }
-    drain(&plane, drain_timeout).await;
+    drain(&plane, plane.view().snapshot.drain_timeout).await;
     reaping.abort();
     Ok(())
 }
@@ -87,8 +85,12 @@ async fn accept(plane: Rc<DataPlane>, listener: TcpListener, position: usize, mu
         }
     }
     // Those whose handshake the kernel has completed believe that they are connected: serve what they send.
-    while let Some(Ok((stream, address))) = ready_now(listener.accept()).await {
-        welcome(&plane, stream, address, position);
+    for _ in 0..BACKLOG {
+        match ready_now(listener.accept()).await {
+            Some(Ok((stream, address))) => welcome(&plane, stream, address, position),
+            Some(Err(_)) => {}
+            None => return,
+        }
     }
 }
 
@@ -111,17 +113,17 @@ async fn ready_now<T>(future: impl Future<Output = T>) -> Option<T> {
 fn welcome(plane: &Rc<DataPlane>, stream: TcpStream, address: SocketAddr, listener: usize) {
     let view = plane.view();
     let limits = &view.snapshot.limits;
-    if !plane.shared.begin_connection(limits.connections) {
+    let name = view.snapshot.listeners.get(listener).map_or_else(String::new, |listener| listener.address.to_string());
+    let Some(counted) = Counted::new(plane, name) else {
         plane.shared.metrics.connection_error(ConnectionError::TooMany);
         return;
-    }
+    };
     // Answers are written whole: nothing is won by waiting for more. A peer that has gone already shows at the first read.
     let _ = stream.set_nodelay(true);
     let watch = Rc::new(Watch::new(limits.keep_alive, limits.header_time));
     plane.watch(&watch);
     let server_limits =
         ServerLimits { fields: limits.fields, head_bytes: limits.header_bytes + limits.target_bytes + HEAD_EXTRA };
-    let name = view.snapshot.listeners.get(listener).map_or_else(String::new, |listener| listener.address.to_string());
     let connection = Rc::new(PeerConnection {
         watch: Rc::clone(&watch),
         address: address.ip(),
@@ -131,15 +133,39 @@ fn welcome(plane: &Rc<DataPlane>, stream: TcpStream, address: SocketAddr, listen
     let tracker = plane.connections.clone();
     let plane = Rc::clone(plane);
     tracker.spawn_local(async move {
-        plane.shared.metrics.connection(&name, 1);
+        let _counted = counted;
         let service = service_fn(|request| respond(Rc::clone(&plane), Rc::clone(&connection), request));
         let end = serve_connection(stream, watch, server_limits, Rc::clone(&plane.draining), service).await;
         if let Some(kind) = kind_of(&end) {
             plane.shared.metrics.connection_error(kind);
         }
-        plane.shared.metrics.connection(&name, -1);
-        plane.shared.end_connection();
     });
+}
+
+/// A connection's place among those of the process, for as long as it lasts, however it ends.
+struct Counted {
+    plane: Rc<DataPlane>,
+    listener: String,
+}
+
+impl Counted {
+    fn new(plane: &Rc<DataPlane>, listener: String) -> Option<Self> {
+        if !plane.shared.begin_connection(plane.most_connections) {
+            return None;
+        }
+        plane.shared.metrics.connection(&listener, 1);
+        Some(Self { plane: Rc::clone(plane), listener })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.plane.shared.metrics.connection_error(ConnectionError::Panic);
+        }
+        self.plane.shared.metrics.connection(&self.listener, -1);
+        self.plane.shared.end_connection();
+    }
 }
 
 /// What a connection's end is counted as, unless it is nobody's fault.

@@ -136,8 +136,9 @@ fn misleads(name: &str) -> bool {
         )
 }
 
+/// What tells of the way that a request has come: also fields by which other gateways name a user.
 fn is_forwarding(name: &str) -> bool {
-    matches!(name, "forwarded" | "x-forwarded-for" | "x-forwarded-proto" | "x-forwarded-host")
+    name == "forwarded" || name.starts_with("x-forwarded-")
 }
 
 fn is_ours(name: &str) -> bool {

@@ -1,6 +1,6 @@
 //! The fields of an upstream's answer on their way to the peer.
 
-use http::header::CONNECTION;
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
@@ -10,6 +10,10 @@ use crate::gateway::request_fields::members;
 /// spelling of a `Scopegate-` field, which only the gateway may write. `Content-Length` stays: hyper checks it against the
 /// content, and an answer to `HEAD` has nothing else to tell its size.
 pub(super) fn clean(fields: &mut HeaderMap) {
+    if fields.contains_key(TRANSFER_ENCODING) {
+        // RFC 9112 §6.3: the coding overrides the length, and was taken off with it.
+        fields.remove(CONTENT_LENGTH);
+    }
     let mut names: SmallVec<[HeaderName; 4]> = SmallVec::new();
     for (name, value) in fields.iter() {
         if *name == CONNECTION {

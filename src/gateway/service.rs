@@ -54,17 +54,15 @@ async fn answer(
     let limit = view.snapshot.limits.requests_in_flight;
     let within_limit = plane.shared.begin_request(limit);
     let exchange = Exchange::begin(plane, view, connection, &parts);
-    // Until the upstream is asked only we can keep the peer waiting.
-    exchange.wait_for_upstream(exchange.started, exchange.view.snapshot.limits.header_time);
-    let decided = match within_limit {
-        true => authorize(&exchange, &parts).await,
-        false => Err(Denial::Overloaded),
+    exchange.wait_within_bounds();
+    let forwarding = async {
+        if !within_limit {
+            return Err(Denial::Overloaded);
+        }
+        let authorized = authorize(&exchange, &parts).await?;
+        forward(authorized, &exchange, parts, content).await
     };
-    let forwarded = match decided {
-        Ok(authorized) => forward(authorized, &exchange, parts, content).await,
-        Err(denial) => Err(denial),
-    };
-    match forwarded {
+    match unless_cut(&exchange, forwarding).await {
         Ok((head, content)) => {
             let mut response = head.map(|()| AnswerContent::upstream(content, exchange));
             if let Some(id) = response.body().request_id().cloned() {
@@ -74,6 +72,16 @@ async fn answer(
         }
         Err(denial) => refused(&denial, exchange),
     }
+}
+
+/// Runs to its end what asks an upstream, unless the drain's time ends first.
+async fn unless_cut<T>(exchange: &Exchange, forwarding: impl Future<Output = Result<T, Denial>>) -> Result<T, Denial> {
+    let mut forwarding = pin!(forwarding);
+    poll_fn(|context| match forwarding.as_mut().poll(context) {
+        Poll::Pending if exchange.plane.cutting.get() => Poll::Ready(Err(Denial::Draining)),
+        polled @ (Poll::Pending | Poll::Ready(_)) => polled,
+    })
+    .await
 }
 
 fn refused(denial: &Denial, exchange: Exchange) -> Response<AnswerContent> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::HeaderValue;
@@ -31,6 +32,8 @@ pub struct Snapshot {
     pub realm: String,
     /// Whether a valid token is asked for before a route is shown to exist.
     pub reveal_routes: RevealRoutes,
+    /// How long requests under way may take once the process drains.
+    pub drain_timeout: Duration,
     /// `Scopegate-Route` of each route, by its index.
     pub route_ids: Vec<HeaderValue>,
 }

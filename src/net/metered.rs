@@ -34,7 +34,7 @@ impl<S> Metered<S> {
         Self { stream, bytes: Rc::default(), watch: None }
     }
 
-    /// Counts, and tells `watch` of every arrival.
+    /// Counts, and tells `watch` of all that arrives and leaves.
     pub fn watched(stream: S, watch: Rc<Watch>) -> Self {
         Self { stream, bytes: Rc::default(), watch: Some(watch) }
     }
@@ -96,6 +96,9 @@ impl<S> Metered<S> {
     fn count_written(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(written)) = &polled {
             self.bytes.written.set(self.bytes.written.get() + *written as u64);
+            if let Some(watch) = &self.watch {
+                watch.bytes_left();
+            }
         }
         polled
     }

@@ -31,7 +31,7 @@ pub use connect::{ConnectFault, Endpoint};
 pub use drain::{Drain, Drained};
 pub use fetch::{Answer, BODY_LIMIT, FetchFault, FetchSettings, fetch};
 pub use lease::{Exchanged, Lease, SendFault};
-pub use listener::bind;
+pub use listener::{BACKLOG, bind};
 pub use metered::{Bytes, Metered};
 pub use pool::{PoolEvent, PoolSettings, UpstreamPool};
 pub use serve::{ConnectionEnd, ServerLimits, serve_connection};

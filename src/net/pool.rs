@@ -18,7 +18,7 @@ use super::{ConnectFault, Endpoint, Lease, Metered};
 pub struct PoolSettings {
     /// Where the upstream listens.
     pub endpoint: Endpoint,
-    /// The time that connecting, or waiting for a connection, may take.
+    /// The time that waiting for a place may take, and again that connecting may.
     pub connect: Duration,
     /// Connections at most, in use or idle.
     pub max: usize,
@@ -42,6 +42,7 @@ pub struct UpstreamPool<B> {
     settings: PoolSettings,
     idle: RefCell<Vec<Resting<B>>>,
     open: Cell<usize>,
+    retired: Cell<bool>,
     waiting: RefCell<VecDeque<oneshot::Sender<Turn<B>>>>,
     told: Box<dyn Fn(PoolEvent)>,
 }
@@ -61,6 +62,7 @@ enum Turn<B> {
 pub(super) struct Place<B> {
     pool: Rc<UpstreamPool<B>>,
     opened: bool,
+    is_offered_on: bool,
 }
 
 impl<B> fmt::Debug for UpstreamPool<B> {
@@ -79,6 +81,7 @@ impl<B> UpstreamPool<B> {
             settings,
             idle: RefCell::default(),
             open: Cell::new(0),
+            retired: Cell::new(false),
             waiting: RefCell::default(),
             told: Box::new(told),
         })
@@ -99,23 +102,29 @@ impl<B> UpstreamPool<B> {
         self.idle.borrow_mut().append(&mut newer);
     }
 
-    fn end_place(self: &Rc<Self>) {
-        self.open.set(self.open.get().saturating_sub(1));
-        self.offer_place();
-    }
-
     /// Lets the first that waits open a connection, if there is a place.
     fn offer_place(self: &Rc<Self>) {
         while self.open.get() < self.settings.max {
             let Some(waiter) = self.waiting.borrow_mut().pop_front() else { return };
-            // One that gave up waiting hands the place back by dropping it, which offers it to the next.
-            let _ = waiter.send(Turn::Place(self.place()));
+            if waiter.is_closed() {
+                continue;
+            }
+            if let Err(Turn::Place(mut place)) = waiter.send(Turn::Place(self.place())) {
+                // It gave up waiting just now: this loop offers the place to the next, not the place's own end.
+                place.is_offered_on = true;
+            }
         }
+    }
+
+    /// Closes what is idle, and from now on every connection after its exchange: another pool has taken this one's place.
+    pub fn retire(&self) {
+        self.retired.set(true);
+        drop(self.idle.take());
     }
 
     fn place(self: &Rc<Self>) -> Place<B> {
         self.open.set(self.open.get() + 1);
-        Place { pool: Rc::clone(self), opened: false }
+        Place { pool: Rc::clone(self), opened: false, is_offered_on: false }
     }
 
     pub(super) fn keep(&self, mut lease: Lease<B>) {
@@ -127,7 +136,9 @@ impl<B> UpstreamPool<B> {
                 Err(Turn::Place(_)) => return,
             }
         }
-        self.idle.borrow_mut().push(Resting { lease, since: Instant::now() });
+        if !self.retired.get() {
+            self.idle.borrow_mut().push(Resting { lease, since: Instant::now() });
+        }
     }
 }
 
@@ -212,6 +223,9 @@ impl<B> Drop for Place<B> {
         if self.opened {
             (self.pool.told)(PoolEvent::Closed);
         }
-        self.pool.end_place();
+        self.pool.open.set(self.pool.open.get().saturating_sub(1));
+        if !self.is_offered_on {
+            self.pool.offer_place();
+        }
     }
 }

@@ -105,10 +105,14 @@ impl Driver {
         if !self.draining.get() {
             return Poll::Pending;
         }
-        if self.watch.phase() == Phase::Idle && self.watch.served() == 0 && self.watch.shorten(DRAIN_GRACE) {
-            return self.poll(context, connection).map(Some);
+        match self.watch.phase() {
+            Phase::Idle if self.watch.served() == 0 && self.watch.shorten(DRAIN_GRACE) => {
+                self.poll(context, connection).map(Some)
+            }
+            // A request has begun. hyper takes its connection for idle until the head is complete, and would close it.
+            Phase::Head => Poll::Pending,
+            Phase::Idle | Phase::Upstream | Phase::Content | Phase::Peer => Poll::Ready(None),
         }
-        Poll::Ready(None)
     }
 
     fn poll<C>(&mut self, context: &mut Context<'_>, mut connection: Pin<&mut C>) -> Poll<ConnectionEnd>

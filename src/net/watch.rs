@@ -30,6 +30,8 @@ pub enum Phase {
 pub struct Watch {
     phase: Cell<Phase>,
     deadline: Cell<Instant>,
+    /// How long the present phase may last.
+    time: Cell<Duration>,
     armed: Cell<Option<Instant>>,
     expired: Cell<bool>,
     head_time: Cell<Duration>,
@@ -44,6 +46,7 @@ impl Watch {
         Self {
             phase: Cell::new(Phase::Idle),
             deadline: Cell::new(Instant::now() + idle),
+            time: Cell::new(idle),
             armed: Cell::new(None),
             expired: Cell::new(false),
             head_time: Cell::new(head_time),
@@ -62,6 +65,7 @@ impl Watch {
         let deadline = now + time;
         self.phase.set(phase);
         self.deadline.set(deadline);
+        self.time.set(time);
         self.expired.set(false);
         if self.armed.get().is_some_and(|armed| deadline < armed) {
             self.wake();
@@ -112,6 +116,13 @@ impl Watch {
         if self.phase.get() == Phase::Idle {
             self.phase.set(Phase::Head);
             self.deadline.set(Instant::now() + self.head_time.get());
+        }
+    }
+
+    /// A peer that takes an answer slowly takes it all the same.
+    pub(super) fn bytes_left(&self) {
+        if self.phase.get() == Phase::Peer {
+            self.deadline.set(Instant::now() + self.time.get());
         }
     }
 

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_default_port_may_be_left_out() {
+    fn rfc3986_3_2_3_a_default_port_may_be_left_out() {
         let same = |a, b| Authority::parse(a).unwrap().is_same(&Authority::parse(b).unwrap(), 80);
         assert!(same("api.test", "API.test.:80"));
         assert!(!same("api.test", "api.test:81"));

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unreserved_escapes_are_decoded_once() {
+    fn rfc3986_6_2_2_2_unreserved_escapes_are_decoded_once() {
         for (text, expected) in [
             ("/a", "/a"),
             ("/%61%2d%2E%5f%7E", "/a-._~"),

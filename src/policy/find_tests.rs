@@ -48,7 +48,7 @@ fn the_host_is_chosen_before_the_path() {
 }
 
 #[test]
-fn a_method_is_the_winners_or_refused() {
+fn rfc9110_9_3_2_rfc9110_10_2_1_a_method_is_the_winners_or_refused() {
     let table = table(
         Readings::default(),
         &[
@@ -338,7 +338,7 @@ fn some_readings() -> impl Strategy<Value = Readings> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1024))]
+    #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
     fn finding_is_what_the_rules_say(

@@ -101,7 +101,7 @@ fn templates_that_folding_confuses_are_named() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn a_route_that_wins_a_path_is_never_called_unreachable(

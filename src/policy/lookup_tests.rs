@@ -98,7 +98,7 @@ fn hostile_paths_are_looked_up_in_time() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn the_large_lookup_is_the_oracles(

@@ -40,6 +40,7 @@ pub fn screen_fields(method: &Method, version: Version, fields: &HeaderMap) -> R
             return Err(Denial::BadRequest);
         }
     }
+    // RFC 9112 §3.2: one `Host`, whatever the version.
     match seen {
         Seen { hosts: 1, authorizations: 0 | 1, .. } => Ok(()),
         Seen { hosts: 1, .. } => Err(Denial::Credential(CredentialFault::MultipleTokens)),
@@ -102,7 +103,7 @@ mod tests {
     const TOKENS: Result<(), Denial> = Err(Denial::Credential(CredentialFault::MultipleTokens));
 
     #[test]
-    fn fields_are_screened() {
+    fn rfc9112_6_1_rfc9112_6_3_rfc9110_5_5_fields_are_screened() {
         type Fields<'a> = &'a [(&'a str, &'a [u8])];
         let cases: &[(&str, Fields<'_>, Result<(), Denial>)] = &[
             ("plain", &[], Ok(())),
@@ -142,14 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_demanded_on_every_version() {
+    fn rfc9112_3_2_a_host_is_demanded_on_every_version() {
         assert_eq!(screen("GET", Version::HTTP_11, &[]), Err(Denial::BadRequest));
         assert_eq!(screen("GET", Version::HTTP_10, &[]), Err(Denial::BadRequest));
         assert_eq!(screen("GET", Version::HTTP_10, &[("host", b"a")]), Ok(()));
     }
 
     #[test]
-    fn http_1_0_has_no_transfer_codings() {
+    fn rfc9112_6_1_http_1_0_has_no_transfer_codings() {
         let fields: &[(&str, &[u8])] = &[("host", b"a"), ("transfer-encoding", b"chunked")];
         assert_eq!(screen("POST", Version::HTTP_10, fields), Err(Denial::BadRequest));
     }

@@ -165,6 +165,12 @@ fn large_tables_of_look_alikes_are_built() {
     assert_eq!(table.find(&target, &Method::GET).unwrap().route.0, 123);
 }
 
+#[test]
+fn tables_are_shared_between_threads() {
+    fn is_shared<T: Send + Sync + 'static>() {}
+    is_shared::<RouteTable>();
+}
+
 proptest! {
     #[test]
     fn a_table_is_refused_exactly_where_two_templates_tie(templates in prop::collection::vec(oracle::template(), 2..16)) {

@@ -28,12 +28,13 @@ fn fixed_and_chunked_content_are_framed_anew() {
     for (fields, content, length, coding) in [
         ("Content-Length: 5\r\n", "hello", Some("5"), None),
         ("Transfer-Encoding: chunked\r\n", "2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n", None, Some("chunked")),
+        ("Content-Length: 0\r\n", "", Some("0"), None),
         ("transfer-encoding: CHUNKED\r\n", "5\r\nhello\r\n0\r\n\r\n", None, Some("chunked")),
     ] {
         post(&mut client, &gateway, fields, content);
         assert_eq!(client.response_to("POST").status, 200);
         let request = upstream.taken().remove(0);
-        assert_eq!(request.content, b"hello");
+        assert_eq!(request.content, if length == Some("0") { &b""[..] } else { b"hello" });
         assert_eq!((request.field("content-length"), request.field("transfer-encoding")), (length, coding));
     }
 }
@@ -215,4 +216,36 @@ fn an_early_answer_reaches_a_peer_that_still_sends() {
     let mut client = gateway.client();
     post(&mut client, &gateway, "Content-Length: 100\r\n", "some");
     assert_eq!(client.response_to("POST").status, 413);
+}
+
+#[test]
+fn the_rest_of_a_request_that_was_answered_is_not_waited_for() {
+    let upstream = Upstream::answering(|_| {
+        Answer::Take(Box::new(|mut stream: BufReader<TcpStream>| {
+            stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        }))
+    });
+    let gateway = Setup::default().start(&upstream);
+    let mut client = gateway.client();
+    post(&mut client, &gateway, "Transfer-Encoding: chunked\r\n", "4\r\nsome\r\n");
+    assert_eq!(client.response_to("POST").status, 200);
+    eventually("the gateway lets go of both sides", || {
+        let _ = client.try_send("1\r\nx\r\n");
+        (gateway.metric("scopegate_upstream_connections", &[]) == 0.0).then_some(())
+    });
+    assert!(client.is_closed());
+}
+
+#[test]
+fn an_answer_that_says_two_lengths_has_the_coded_one() {
+    let upstream = Upstream::answering(|_| {
+        Answer::Close(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\na\r\nhelloworld\r\n0\r\n\r\n"
+                .to_vec(),
+        )
+    });
+    let gateway = Setup::default().start(&upstream);
+    let response = gateway.client().request("GET", "/open/x", "");
+    assert_eq!((response.status, &*response.text()), (200, "helloworld"), "RFC 9112 §6.3");
 }

@@ -76,3 +76,35 @@ fn what_takes_longer_than_the_drain_may_is_refused() {
     assert!(started.elapsed() < Duration::from_secs(10));
     drop(stream);
 }
+
+#[test]
+fn a_request_whose_head_is_half_read_is_answered() {
+    let mut gateway = Setup::default().start(&Upstream::echo());
+    let mut client = gateway.client();
+    assert_eq!(client.request("GET", "/open/1", "").status, 200);
+    client.send("GET /open/2 HTTP/1.1\r\nHost: ");
+    // Another exchange on the same worker or the other: the half head has been read by then, or is read in the drain.
+    assert_eq!(gateway.client().request("GET", "/open/x", "").status, 200);
+    gateway.signal("TERM");
+    eventually("the drain", || (gateway.ask("GET", "/readyz").status == 503).then_some(()));
+    client.send("api.test\r\n\r\n");
+    let response = client.response_to("GET");
+    assert_eq!((response.status, response.field("connection")), (200, Some("close")));
+    assert!(gateway.exit().success());
+}
+
+#[test]
+fn the_drain_lasts_as_long_as_the_last_reload_says() {
+    let (upstream, streams) = held();
+    let mut gateway = Setup { more: "drain_timeout: 1h".into(), ..Setup::default() }.start(&upstream);
+    let file = std::fs::read_to_string(gateway.folder.path().join("scopegate.yaml")).unwrap();
+    gateway.write("scopegate.yaml", &file.replace("drain_timeout: 1h", "drain_timeout: 200ms"));
+    assert_eq!(gateway.ask("POST", "/reload").status, 200);
+    let mut client = gateway.client();
+    client.send("GET /open/x HTTP/1.1\r\nHost: api.test\r\n\r\n");
+    let stream = streams.recv().unwrap();
+    gateway.signal("TERM");
+    assert_eq!(client.response_to("GET").reason(), "draining");
+    assert!(gateway.exit().success());
+    drop(stream);
+}

@@ -59,7 +59,6 @@ impl Running {
             shared: Arc::clone(&shared),
             listeners: vec![listener],
             drained: drain.listen(),
-            drain_timeout: Duration::from_secs(5),
             workers: 1,
             seed: 7,
         };
@@ -99,6 +98,7 @@ fn snapshot(gateway: config::Gateway, clock: &Clock, metrics: &Arc<Metrics>) -> 
         gateway::Upstream { metrics: metrics.upstream(&settings.name), settings }
     });
     Snapshot {
+        drain_timeout: Duration::from_secs(5),
         routes: metrics.table(&gateway.table, clock.now()),
         route_ids: gateway.table.routes().iter().map(|_| HeaderValue::from_static("-")).collect(),
         upstreams: upstreams.collect(),

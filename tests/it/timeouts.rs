@@ -133,3 +133,19 @@ fn a_peer_that_does_not_take_its_answer_is_cut_off() {
         (gateway.metric("scopegate_upstream_connections", &[]) == 0.0).then_some(())
     });
 }
+
+#[test]
+fn what_is_waited_for_before_the_upstream_has_bounds_of_its_own() {
+    let upstream = silent();
+    let gateway = Setup {
+        api: "connections: {max: 1}, timeouts: {connect: 1s}".into(),
+        more: "limits: {header_time: 200ms}\nworkers: 1".into(),
+        ..Setup::default()
+    }
+    .start(&upstream);
+    let mut first = gateway.client();
+    first.send("GET /open/x HTTP/1.1\r\nHost: api.test\r\n\r\n");
+    eventually("the only connection is taken", || (upstream.connections() == 1).then_some(()));
+    let response = timed(Duration::from_secs(1), || gateway.client().request("GET", "/open/x", ""));
+    assert_eq!((response.status, response.reason()), (503, "overloaded".into()));
+}

@@ -131,3 +131,48 @@ fn an_upstream_that_is_no_http_server_is_502() {
         assert_eq!((response.status, response.reason()), (502, "upstream_unreachable".into()), "{target}");
     }
 }
+
+#[test]
+fn those_who_gave_up_waiting_cost_nothing_when_a_place_comes_free() {
+    let (give, streams) = mpsc::channel();
+    let give = std::sync::Mutex::new(give);
+    let upstream = Upstream::answering(move |_| {
+        let give = give.lock().unwrap().clone();
+        Answer::Take(Box::new(move |stream| give.send(stream).unwrap()))
+    });
+    let gateway = one_worker("connections: {max: 1, queue: 1000}, timeouts: {connect: 50ms}").start(&upstream);
+    let ask = "GET /open/x HTTP/1.1\r\nHost: api.test\r\n\r\n";
+    let mut first = gateway.client();
+    first.send(ask);
+    let stream: BufReader<TcpStream> = streams.recv().unwrap();
+    let mut waiting: Vec<_> = (0..100).map(|_| gateway.client()).collect();
+    waiting.iter_mut().for_each(|client| client.send(ask));
+    for client in &mut waiting {
+        assert_eq!(client.response_to("GET").reason(), "overloaded");
+    }
+    drop(stream);
+    assert_eq!(first.response_to("GET").status, 502);
+    let mut next = gateway.client();
+    next.send(ask);
+    let mut stream: BufReader<TcpStream> = streams.recv().unwrap();
+    stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+    assert_eq!(next.response_to("GET").status, 200);
+}
+
+#[test]
+fn a_reload_that_changes_an_upstream_closes_its_old_connections() {
+    let upstream = Upstream::echo();
+    let gateway = one_worker("connections: {idle: 80s}").start(&upstream);
+    let mut client = gateway.client();
+    let path = gateway.folder.path().join("scopegate.yaml");
+    for seconds in 81..85 {
+        assert_eq!(client.request("GET", "/open/x", "").status, 200);
+        let file = std::fs::read_to_string(&path).unwrap();
+        gateway.write("scopegate.yaml", &file.replace(&format!("{}s", seconds - 1), &format!("{seconds}s")));
+        assert_eq!(gateway.ask("POST", "/reload").status, 200);
+    }
+    assert_eq!(client.request("GET", "/open/x", "").status, 200);
+    eventually("one connection is left", || {
+        (gateway.metric("scopegate_upstream_connections", &[]) == 1.0).then_some(())
+    });
+}
