@@ -55,7 +55,7 @@ pub(super) fn leading_byte(text: &str) -> Option<u8> {
 }
 
 /// The bytes that the escapes of the text stand for.
-fn escapes(text: &str) -> impl Iterator<Item = u8> + '_ {
+pub(super) fn escapes(text: &str) -> impl Iterator<Item = u8> + '_ {
     text.split('%').skip(1).filter_map(leading_byte)
 }
 

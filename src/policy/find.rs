@@ -6,6 +6,7 @@ use http::Method;
 use smallvec::SmallVec;
 
 use crate::policy::readings::{self, Readings};
+use crate::policy::segment::fold_case;
 use crate::policy::site::Site;
 use crate::policy::table::Compiled;
 use crate::policy::trie::{Matches, Ranked};
@@ -153,27 +154,32 @@ impl Judge<'_> {
         })
     }
 
-    /// The ways to look a text up that its upstream's readings ask for.
+    /// The ways to look a text up that its upstream's readings ask for; its letters are folded once for all of them.
     fn foldings<'p>(&self, text: &'p str) -> SmallVec<[Folding<'p>; 3]> {
         let mut foldings = SmallVec::new();
         let site = self.site;
-        if self.readings.letter_case {
-            foldings.push(Folding { text: text.into(), name: "letter_case", matches: site.best_folded(text) });
+        let folded = if self.readings.letter_case { fold_case(text) } else { Cow::Borrowed(text) };
+        // A text without capitals among templates without any has been looked up as it is.
+        if self.readings.letter_case && (site.has_capitals || matches!(folded, Cow::Owned(_))) {
+            foldings.push(Folding { text: text.into(), name: "letter_case", matches: site.best_folded(&folded) });
         }
         if !self.readings.trailing_slash {
             return foldings;
         }
-        if let Some(shorter) = readings::without_slash(text) {
+        if let (Some(shorter), Some(folded)) = (readings::without_slash(text), readings::without_slash(&folded)) {
             let matches =
-                if self.readings.letter_case { site.best_folded(shorter) } else { self.exact(shorter, |_| true) };
+                if self.readings.letter_case { site.best_folded(folded) } else { self.exact(shorter, |_| true) };
             foldings.push(Folding { text: shorter.into(), name: "trailing_slash", matches });
         }
-        if let Some(longer) = readings::with_slash(text).filter(|_| site.is_closed) {
+        if site.is_closed
+            && let Some(longer) = readings::with_slash(&folded)
+        {
             // Only templates written with a slash: the empty end of a `**` is not meant.
             let closed = |route: &Route| route.template.is_closed();
             let matches =
                 if self.readings.letter_case { site.best_folded_closed(&longer) } else { self.exact(&longer, closed) };
-            foldings.push(Folding { text: longer, name: "trailing_slash", matches });
+            let spelled = if matches!(folded, Cow::Owned(_)) { format!("{text}/") } else { longer };
+            foldings.push(Folding { text: spelled.into(), name: "trailing_slash", matches });
         }
         foldings
     }

@@ -235,6 +235,25 @@ fn too_many_readings_are_refused() {
 }
 
 #[test]
+fn readings_of_a_long_path_are_bounded_and_those_of_an_ordinary_one_are_not() {
+    let table = table(Readings::default(), &[("/files/{rest=**}", &[GET])]);
+    let path = |segments: usize, last: &str| format!("/files/{}b{last}", "a/".repeat(segments));
+    let nested = format!("%{}2f%3b%3f", "25".repeat(11));
+    for (name, path, expected) in [
+        ("ordinary, nested", path(100, &nested), Ok(0)),
+        ("1 KiB, a handful of escapes", path(500, "%20c%3Ad%2Fe%3Bf%2520"), Ok(0)),
+        ("long, plain", path(3_900, ""), Ok(0)),
+        ("long, a few escapes", path(3_900, "%20c%3Ad%2Fe"), Ok(0)),
+        ("long, nested", path(3_900, &nested), Err(Denial::AmbiguousPath)),
+    ] {
+        assert_eq!(find(&table, &Method::GET, &path), expected, "{name}");
+        let target = RequestTarget::of("h", &path);
+        let traces = table.readings(&target, Found { route: RouteIndex(0), method: 0 });
+        assert_eq!(traces.iter().all(|trace| trace.agrees), expected.is_ok(), "{name} explained");
+    }
+}
+
+#[test]
 fn candidates_and_readings_explain_what_was_found() {
     let table = table(
         Readings::default(),

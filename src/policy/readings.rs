@@ -3,8 +3,6 @@
 //! Each step is something that known servers do to a path before they route it. Steps compose: whatever one of them
 //! makes, the others are applied to, until nothing new comes.
 
-use std::borrow::Cow;
-
 use crate::policy::{escapes, target};
 
 /// Says which other readings of a path an upstream might act on.
@@ -51,6 +49,12 @@ impl Default for Readings {
 /// The most distinct readings that a path may have.
 pub(super) const MOST_READINGS: usize = 64;
 
+/// The most bytes that all distinct readings of a path may have together: each is made, compared and looked up before
+/// anybody has shown a token.
+///
+/// No step makes a text longer, so that a path of up to 1 KiB is refused only for the number of its readings.
+pub(super) const MOST_BYTES: usize = 64 * 1024;
+
 /// One step from a reading to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -76,6 +80,9 @@ pub(super) enum Unreadable {
     /// There are more than [`MOST_READINGS`].
     #[error("more than {MOST_READINGS} readings")]
     TooMany,
+    /// They have more than [`MOST_BYTES`] together.
+    #[error("readings of more than {} KiB together", MOST_BYTES / 1024)]
+    TooLong,
     /// One of them has a dot segment, or is no UTF-8, so that nobody can say where it leads.
     #[error("a reading with a dot segment or invalid UTF-8")]
     Broken,
@@ -85,12 +92,18 @@ impl Readings {
     /// All readings of a path but those of letter case and slash at the end; the first is the path itself.
     pub(super) fn compose(&self, path: &str) -> Result<Vec<Reading>, Unreadable> {
         let mut readings = vec![Reading { text: path.to_owned(), from: None }];
-        let mut next = 0;
-        while let Some(text) = readings.get(next).map(|reading| reading.text.clone()) {
+        let (mut next, mut bytes) = (0, path.len());
+        while next < readings.len() {
             for step in self.steps() {
-                let Some(made) = self.apply(step, &text)? else { continue };
-                if readings.iter().any(|known| known.text == made) {
+                let Some(reading) = readings.get(next) else { break };
+                let Some(made) = self.apply(step, &reading.text)? else { continue };
+                // Texts of different lengths are told apart without a look at them.
+                if readings.iter().any(|known| known.text.len() == made.len() && known.text == made) {
                     continue;
+                }
+                bytes += made.len();
+                if bytes > MOST_BYTES {
+                    return Err(Unreadable::TooLong);
                 }
                 if target::has_dot_segment(&made) {
                     return Err(Unreadable::Broken);
@@ -172,33 +185,32 @@ pub(super) fn without_slash(text: &str) -> Option<&str> {
 }
 
 /// The text with a slash at its end, where it has none.
-pub(super) fn with_slash(text: &str) -> Option<Cow<'_, str>> {
-    if text.ends_with('/') { None } else { Some(Cow::Owned(format!("{text}/"))) }
+pub(super) fn with_slash(text: &str) -> Option<String> {
+    if text.ends_with('/') { None } else { Some(format!("{text}/")) }
 }
 
 fn with_plain_slashes(text: &str) -> Option<String> {
-    let mut parts = text.split('%');
-    let mut made = parts.next()?.replace('\\', "/");
-    for part in parts {
-        match (escapes::leading_byte(part), part.get(2..)) {
-            (Some(b'/' | b'\\'), Some(after)) => {
-                made.push('/');
-                made.push_str(&after.replace('\\', "/"));
-            }
-            (Some(_) | None, _) => {
-                made.push('%');
-                made.push_str(&part.replace('\\', "/"));
-            }
-        }
+    let is_slash = |byte| matches!(byte, b'/' | b'\\');
+    if !text.contains('\\') && !escapes::escapes(text).any(is_slash) {
+        return None;
     }
-    (made != text).then_some(made)
+    let mut made = String::with_capacity(text.len());
+    for (before, byte, written) in escapes::pieces(text) {
+        made.extend(before.split('\\').flat_map(|part| ["/", part]).skip(1));
+        made.push_str(if byte.is_some_and(is_slash) { "/" } else { written });
+    }
+    Some(made)
 }
 
 fn cut_parameters(text: &str) -> Option<String> {
-    text.contains(';').then(|| {
-        let names = text.split('/').map(|segment| segment.split_once(';').map_or(segment, |(name, _)| name));
-        names.collect::<Vec<_>>().join("/")
-    })
+    text.contains(';').then(|| cut_segments(text, |segment| segment.split_once(';').map_or(segment, |(name, _)| name)))
+}
+
+/// The text with each segment cut.
+fn cut_segments(text: &str, cut: impl Fn(&str) -> &str) -> String {
+    let mut made = String::with_capacity(text.len());
+    made.extend(text.split('/').flat_map(|segment| ["/", cut(segment)]).skip(1));
+    made
 }
 
 fn merge_slashes(text: &str) -> Option<String> {
@@ -218,8 +230,7 @@ fn cut_suffix(text: &str) -> Option<&str> {
 }
 
 fn cut_dots(text: &str) -> Option<String> {
-    let made = text.split('/').map(|segment| segment.trim_end_matches('.')).collect::<Vec<_>>().join("/");
-    (made != text).then_some(made)
+    (text.ends_with('.') || text.contains("./")).then(|| cut_segments(text, |segment| segment.trim_end_matches('.')))
 }
 
 #[cfg(test)]
@@ -305,11 +316,28 @@ mod tests {
         assert_eq!(texts(Readings::default(), &format!("/%{}20", "25".repeat(70))), Err(Unreadable::TooMany));
     }
 
+    #[test]
+    fn long_paths_have_fewer_readings() {
+        let path = |segments: usize, last: &str| format!("/files/{}{last}", "a/".repeat(segments));
+        let nested = format!("%{}f%3b%3f", "25".repeat(11) + "2");
+        for (name, path, too_long) in [
+            ("ordinary, nested", path(100, &nested), false),
+            ("long, one escape", path(3_900, "%20"), false),
+            ("long, slash and parameter", path(3_900, "%2Fb;c"), false),
+            ("long, nested", path(3_900, &nested), true),
+            ("long, with capitals, nested", path(3_900, &nested).replace('a', "A"), true),
+        ] {
+            let readings = texts(Readings::default(), &path);
+            assert_eq!(readings == Err(Unreadable::TooLong), too_long, "{name}: {:?}", readings.map(|made| made.len()));
+        }
+    }
+
     proptest! {
         #[test]
         fn composing_ends_and_never_panics(path in "/([a-c%;.?#/\\\\]|%2[0-9A-F]|%5[cC]|%25|%3[bBfF]|%C3%A9){0,40}") {
             if let Ok(readings) = ALL.compose(&path) {
                 prop_assert!(readings.len() <= MOST_READINGS);
+                prop_assert!(readings.iter().all(|reading| reading.text.len() <= path.len()), "no step makes a text longer");
                 for reading in &readings {
                     for step in ALL.steps() {
                         if let Ok(Some(made)) = ALL.apply(step, &reading.text) {

@@ -224,8 +224,10 @@ fn glob<'p>(pieces: impl Iterator<Item = &'p Piece>, text: &str) -> bool {
 ///
 /// Besides ASCII, the four characters beyond it that some languages fold into ASCII letters are folded too.
 pub(super) fn fold_case(text: &str) -> Cow<'_, str> {
-    if text.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {
+    if !text.is_ascii() {
         Cow::Owned(text.chars().map(fold_character).collect())
+    } else if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(text.to_ascii_lowercase())
     } else {
         Cow::Borrowed(text)
     }

@@ -53,14 +53,14 @@ impl Site {
         self.matcher.best(path)
     }
 
-    /// The most specific routes that match the path once letter case is folded.
-    pub(super) fn best_folded(&self, path: &str) -> Matches {
-        self.folded.all_best(&fold_case(path))
+    /// The most specific routes that match a path whose letters are folded already.
+    pub(super) fn best_folded(&self, folded: &str) -> Matches {
+        self.folded.all_best(folded)
     }
 
     /// The same for a path with a slash at its end, among the templates that are written with one.
-    pub(super) fn best_folded_closed(&self, path: &str) -> Matches {
-        self.folded.all_best_closed(&fold_case(path))
+    pub(super) fn best_folded_closed(&self, folded: &str) -> Matches {
+        self.folded.all_best_closed(folded)
     }
 
     /// Every route that matches the path as spelled, the most specific first.

@@ -176,20 +176,22 @@ fn check_levels(path: &str) -> Result<(), Denial> {
 
 /// Whether some segment is `.` or `..`, where `\`, `%2F` and `%5C` count as slashes and `;…` is cut.
 pub(super) fn has_dot_segment(path: &str) -> bool {
-    path.split(['/', '\\']).any(|segment| {
-        let mut parts = segment.split('%');
-        let mut text = parts.next().unwrap_or("");
-        // A `%` ends a name only where it begins an escaped slash: otherwise it makes the name something else.
-        for part in parts {
-            match escapes::leading_byte(part) {
-                Some(b'/' | b'\\') if is_dots(text) => return true,
-                Some(b'/' | b'\\') => text = part.get(2..).unwrap_or(""),
-                Some(_) | None if is_cut_dots(text) => return true,
-                Some(_) | None => text = "%",
+    // Most paths have no dot at all, and need no look at each segment.
+    path.contains('.')
+        && path.split(['/', '\\']).any(|segment| {
+            let mut parts = segment.split('%');
+            let mut text = parts.next().unwrap_or("");
+            // A `%` ends a name only where it begins an escaped slash: otherwise it makes the name something else.
+            for part in parts {
+                match escapes::leading_byte(part) {
+                    Some(b'/' | b'\\') if is_dots(text) => return true,
+                    Some(b'/' | b'\\') => text = part.get(2..).unwrap_or(""),
+                    Some(_) | None if is_cut_dots(text) => return true,
+                    Some(_) | None => text = "%",
+                }
             }
-        }
-        is_dots(text)
-    })
+            is_dots(text)
+        })
 }
 
 /// Whether a segment is `.` or `..` once `;…` is cut.
