@@ -1,7 +1,7 @@
 //! One trusted issuer with its live keys, shared by all workers and the task that refreshes it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 
 use super::key_set::{KeySet, next_generation};
-use crate::telemetry::Metrics;
+use crate::telemetry::{FetchResult, Metrics};
 use crate::token::{Outage, TrustedIssuer};
 
 /// An issuer in force.
@@ -26,9 +26,18 @@ pub(super) struct Issuer {
     confirmed: AtomicU64,
     /// How keys are refreshed; `None` for a file, whose keys never grow stale.
     pub(super) refreshing: Option<Refreshing>,
-    /// Whether a reload replaced this issuer by another of the same name, which has the metrics now.
-    replaced: AtomicBool,
+    /// Held while metrics are set, so that none are after the issuer's retirement; no worker takes it.
+    retired: Mutex<bool>,
     metrics: Arc<Metrics>,
+}
+
+/// What becomes of the metrics of an issuer that retires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Legacy {
+    /// Another issuer of the same name has them from now on.
+    Inherited,
+    /// They are removed.
+    Forgotten,
 }
 
 /// How workers and the refreshing task speak to each other, across runtimes.
@@ -51,6 +60,8 @@ struct Round {
     began: Option<Instant>,
     /// Whether the latest round that ended brought keys.
     well: bool,
+    /// Whether there will be no more rounds.
+    retired: bool,
 }
 
 /// What came of asking for newer keys.
@@ -60,7 +71,7 @@ pub(super) enum Refetch {
     Fetched,
     /// They were not to be had, or not in time.
     Failed,
-    /// The latest fetch was too short a time ago, or there is nowhere to fetch from.
+    /// The latest fetch was too short a time ago, there is nowhere to fetch from, or the issuer has retired.
     Declined,
 }
 
@@ -102,19 +113,27 @@ impl Refreshing {
         self.rounds.borrow().began.is_some_and(|began| began.elapsed() < self.cooldown)
     }
 
+    /// Ends the waiting for this round and for any other.
+    fn retire(&self) {
+        self.rounds.send_modify(|round| round.retired = true);
+    }
+
     /// Joins the round that runs, or asks for one; waits for its end, but no longer than a fetch may take.
     async fn refetch(&self) -> Refetch {
         let mut rounds = self.rounds.subscribe();
         let seen = *rounds.borrow_and_update();
+        if seen.retired {
+            return Refetch::Declined;
+        }
         if !seen.running {
             if self.cooling() {
                 return Refetch::Declined;
             }
             self.wanted.notify_one();
         }
-        let ended = rounds.wait_for(|round| round.ended > seen.ended);
+        let ended = rounds.wait_for(|round| round.ended > seen.ended || round.retired);
         match timeout(self.timeout, ended).await {
-            Ok(Ok(round)) if round.well => Refetch::Fetched,
+            Ok(Ok(round)) if round.ended > seen.ended && round.well => Refetch::Fetched,
             Ok(_) | Err(_) => Refetch::Failed,
         }
     }
@@ -128,7 +147,7 @@ impl Issuer {
             keys: ArcSwap::from_pointee(KeySet::new(Vec::new())),
             confirmed: AtomicU64::new(0),
             refreshing,
-            replaced: AtomicBool::new(false),
+            retired: Mutex::new(false),
             metrics,
         }
     }
@@ -199,25 +218,49 @@ impl Issuer {
         self.keys.load().len()
     }
 
-    /// Leaves the metrics to another issuer of the same name.
-    pub(super) fn replace(&self) {
-        self.replaced.store(true, Ordering::Release);
+    /// Takes the issuer out of force: from here on its metrics are not its own, and nobody waits for its keys.
+    ///
+    /// Requests that began with it are answered by the last keys that it had. Once retired, it stays so.
+    pub(super) fn retire(&self, legacy: Legacy) {
+        let mut retired = self.retired();
+        if !std::mem::replace(&mut *retired, true) && legacy == Legacy::Forgotten {
+            self.metrics.forget_issuer(self.name());
+        }
+        drop(retired);
+        if let Some(refreshing) = &self.refreshing {
+            refreshing.retire();
+        }
     }
 
-    /// Sets the metrics of this issuer; the keys of a file have no age.
+    pub(super) fn is_retired(&self) -> bool {
+        *self.retired()
+    }
+
+    /// Sets the metrics of this issuer, unless it has retired; the keys of a file have no age.
     pub(super) fn report(&self, now: Duration) {
-        if !self.replaced.load(Ordering::Acquire) {
+        let retired = self.retired();
+        if !*retired {
             let age = self.refreshing.as_ref().and_then(|_| self.age(now));
             self.metrics.keys(self.name(), self.key_count(), age, now);
         }
+    }
+
+    /// Counts a fetch of its keys, unless it has retired.
+    pub(super) fn count_fetch(&self, result: FetchResult) {
+        let retired = self.retired();
+        if !*retired {
+            self.metrics.keys_fetch(self.name(), result);
+        }
+    }
+
+    fn retired(&self) -> MutexGuard<'_, bool> {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Issuer {
     fn drop(&mut self) {
         // The refreshing task holds the issuer too, so nothing is reported after this.
-        if !*self.replaced.get_mut() {
-            self.metrics.forget_issuer(self.trusted.name());
-        }
+        self.retire(Legacy::Forgotten);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio_util::task::AbortOnDropHandle;
 
-use super::issuer::{Issuer, Refreshing};
+use super::issuer::{Issuer, Legacy, Refreshing};
 use super::key_set::KeySet;
 use super::refresh::{RemoteKeys, read_keys};
 use super::schedule::Schedule;
@@ -18,8 +18,10 @@ use crate::token::TrustedIssuer;
 
 /// All issuers of one snapshot with their live keys, shared by all workers.
 ///
-/// Dropping the last snapshot that has an issuer ends its refreshing. A request keeps the issuers that it began with, and
-/// sees their newest keys.
+/// An issuer that a later snapshot does not carry over retires when that snapshot is started: its refreshing and its metrics
+/// end at once, however long requests hold it. Dropping the last snapshot ends those of the issuers in force.
+///
+/// A request keeps the issuers that it began with, and sees their newest keys; of a retired one, those that it had last.
 #[derive(Debug)]
 pub struct Issuers {
     /// By rising generation.
@@ -31,10 +33,10 @@ pub struct Issuers {
 
 /// An issuer and what keeps it alive; an unchanged one is shared with the snapshot before.
 #[derive(Debug)]
-struct LiveIssuer {
+pub(super) struct LiveIssuer {
     issuer: Arc<Issuer>,
     settings: IssuerSettings,
-    _refreshing: Option<AbortOnDropHandle<()>>,
+    refreshing: Option<AbortOnDropHandle<()>>,
 }
 
 /// Why an issuer cannot be put in force.
@@ -68,7 +70,7 @@ impl Issuers {
     /// Reads key files and starts refreshing key sets at URLs, one task an issuer on the current tokio runtime.
     ///
     /// Issuers whose settings are equal to those in `previous` keep their keys, state and task; a key file is read again all
-    /// the same, and its keys are in force at once, in `previous` too.
+    /// the same, and its keys are in force at once, in `previous` too. The other issuers of `previous` retire.
     ///
     /// # Errors
     ///
@@ -93,7 +95,22 @@ impl Issuers {
         issuers.sort_by_key(|live| live.issuer.generation);
         let named = issuers.iter().enumerate();
         let named = named.map(|(position, live)| (live.issuer.trusted.name().clone(), position)).collect();
-        Ok(Self { issuers, named, clock: house.clock })
+        let started = Self { issuers, named, clock: house.clock };
+        if let Some(previous) = previous {
+            started.supersede(previous);
+        }
+        Ok(started)
+    }
+
+    /// Retires the issuers of `previous` that were not carried over; the metrics of a name are then those of its new issuer.
+    fn supersede(&self, previous: &Issuers) {
+        let now = self.clock.now();
+        for live in previous.issuers.iter().filter(|live| self.of_generation(live.issuer.generation).is_none()) {
+            let heir = self.named(live.issuer.name());
+            live.retire(if heir.is_some() { Legacy::Inherited } else { Legacy::Forgotten });
+            // The one that retired may have reported after its heir did.
+            heir.into_iter().for_each(|heir| heir.report(now));
+        }
     }
 
     /// Tells how each issuer's keys are, in the order in which the issuers came into force.
@@ -113,7 +130,7 @@ impl Issuers {
         self.issuers.get(position).map(|live| &*live.issuer)
     }
 
-    fn live(&self, name: &str) -> Option<&Arc<LiveIssuer>> {
+    pub(super) fn live(&self, name: &str) -> Option<&Arc<LiveIssuer>> {
         self.named.get(name).and_then(|position| self.issuers.get(*position))
     }
 }
@@ -133,15 +150,8 @@ impl House {
         previous: Option<&Issuers>,
     ) -> Arc<LiveIssuer> {
         let before = previous.and_then(|previous| previous.live(&settings.rules.issuer));
-        let live = match before.filter(|live| live.settings == settings) {
-            Some(unchanged) => unchanged.clone(),
-            None => {
-                if let Some(changed) = before {
-                    changed.issuer.replace();
-                }
-                self.start(settings)
-            }
-        };
+        let unchanged = before.filter(|live| live.settings == settings && !live.issuer.is_retired());
+        let live = unchanged.cloned().unwrap_or_else(|| self.start(settings));
         if let Some(keys) = keys {
             live.issuer.put(keys, self.clock.now());
         }
@@ -155,19 +165,32 @@ impl House {
             KeySource::File(_) => (Arc::new(Issuer::new(trusted, None, metrics)), None),
             KeySource::Url { url, refresh, max_stale, cooldown, timeout, ca } => {
                 let refreshing = Refreshing::new(max_stale, cooldown, timeout);
-                let issuer = Arc::new(Issuer::new(trusted, Some(refreshing), metrics.clone()));
+                let issuer = Arc::new(Issuer::new(trusted, Some(refreshing), metrics));
                 let schedule = Schedule { refresh, cooldown };
-                let keys = RemoteKeys { issuer: issuer.clone(), url, ca, schedule, clock, metrics, latest: None };
+                let keys = RemoteKeys { issuer: issuer.clone(), url, ca, schedule, clock, latest: None };
                 let task = tokio::spawn(keys.keep_fresh(issuer.clone()));
                 (issuer, Some(AbortOnDropHandle::new(task)))
             }
         };
         issuer.report(self.clock.now());
-        Arc::new(LiveIssuer { issuer, settings, _refreshing: refreshing })
+        Arc::new(LiveIssuer { issuer, settings, refreshing })
     }
 }
 
 impl LiveIssuer {
+    /// Whether no task fetches its keys.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.refreshing.as_ref().is_none_or(AbortOnDropHandle::is_finished)
+    }
+
+    fn retire(&self, legacy: Legacy) {
+        self.issuer.retire(legacy);
+        if let Some(refreshing) = &self.refreshing {
+            refreshing.abort();
+        }
+    }
+
     fn state(&self, now: Duration) -> IssuerState {
         let issuer = &self.issuer;
         let age = issuer.age(now);

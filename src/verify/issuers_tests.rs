@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::issuer::Refetch;
 use super::issuers::{IssuerFault, IssuerState, Issuers};
 use super::settings::IssuerSettings;
 use super::testing::{World, from_file, from_url, named, ready, serving, set_of, timed, until};
@@ -120,6 +121,64 @@ async fn dropping_the_last_snapshot_ends_the_task_and_the_metrics() {
     until("the shared issuer is fetched on", || server.requests() > seen + 2).await;
     drop(second);
     until("the issuer is forgotten", || !world.metrics.render(world.clock.now()).contains(ISSUER)).await;
+}
+
+#[tokio::test]
+async fn an_issuer_that_a_reload_drops_is_dead_at_once_while_requests_hold_it() {
+    let world = World::new();
+    let server = Server::start(serving(&[&Signer::es256()])).await;
+    let settings = timed(from_url(&server), |refresh, _, _| *refresh = Duration::from_millis(5));
+    let first = ready(&world, settings.clone()).await;
+    let seen = server.requests();
+    until("it is fetched on", || server.requests() > seen + 2).await;
+    let without = world.reloaded(vec![], Some(&first));
+    let shown = || world.metrics.render(world.clock.now()).contains(ISSUER);
+    assert!(!shown(), "its metrics end with the reload");
+    until("its task ends", || first.live(ISSUER).unwrap().is_idle()).await;
+    assert!(!shown(), "and do not come back");
+    let held = first.named(ISSUER).unwrap();
+    assert_eq!(held.keys(world.clock.now()).unwrap().len(), 1, "requests that hold it have its last keys");
+    assert_eq!(held.refetch().await, Refetch::Declined, "and do not wait for newer ones");
+    let again = world.reloaded(vec![settings.clone()], Some(&without));
+    until("the issuer that came back has keys", || again.readiness()[0].fresh).await;
+    drop((first, without));
+    assert_eq!(world.metric(&format!("scopegate_keys{{issuer=\"{ISSUER}\"}}")).as_deref(), Some("1"), "a late drop");
+    let changed = IssuerSettings { required: false, ..settings };
+    let last = world.reloaded(vec![changed], Some(&again));
+    until("the task of the one that was changed ends", || again.live(ISSUER).unwrap().is_idle()).await;
+    until("the changed one has keys", || last.readiness()[0].fresh).await;
+    drop(again);
+    assert_eq!(world.metric(&format!("scopegate_keys{{issuer=\"{ISSUER}\"}}")).as_deref(), Some("1"), "of the heir");
+}
+
+#[tokio::test]
+async fn who_waits_for_the_keys_of_an_issuer_that_retires_is_answered() {
+    let world = World::new();
+    let server = Server::start(Behaviour::Hang(vec![])).await;
+    let hours = |settings| timed(settings, |_, _, timeout| *timeout = Duration::from_secs(3_600));
+    let first = world.issuers(vec![hours(from_url(&server))]);
+    until("the fetch hangs", || server.requests() > 0).await;
+    let waiting = first.named(ISSUER).unwrap().refetch();
+    let reload = async {
+        tokio::task::yield_now().await;
+        world.reloaded(vec![], Some(&first))
+    };
+    let both = async { tokio::join!(waiting, reload) };
+    let (outcome, _) = tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
+    assert_eq!(outcome, Refetch::Failed);
+    assert!(first.named(ISSUER).unwrap().keys(world.clock.now()).is_err(), "it never had any");
+}
+
+#[tokio::test]
+async fn a_reload_that_fails_retires_nobody() {
+    let (world, folder) = (World::new(), tempfile::tempdir().unwrap());
+    let server = Server::start(serving(&[&Signer::es256()])).await;
+    let first = ready(&world, timed(from_url(&server), |refresh, _, _| *refresh = Duration::from_millis(5))).await;
+    let missing = named(from_file(&folder.path().join("missing")), "missing");
+    assert!(Issuers::start(vec![missing], Some(&first), world.clock.clone(), world.metrics.clone()).is_err());
+    let seen = server.requests();
+    until("it is fetched on", || server.requests() > seen + 2).await;
+    assert_eq!(world.metric(&format!("scopegate_keys{{issuer=\"{ISSUER}\"}}")).as_deref(), Some("1"));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use super::key_set::KeySet;
 use super::schedule::Schedule;
 use crate::clock::Clock;
 use crate::net::{FetchFault, FetchSettings, fetch};
-use crate::telemetry::{FetchResult, Metrics};
+use crate::telemetry::FetchResult;
 use crate::token::{JwkSet, SkippedKey};
 
 /// RFC 7517 §8.5.2, and what most issuers send.
@@ -30,7 +30,6 @@ pub(super) struct RemoteKeys {
     pub(super) ca: Option<PathBuf>,
     pub(super) schedule: Schedule,
     pub(super) clock: Clock,
-    pub(super) metrics: Arc<Metrics>,
     /// The digest of the text that the keys in force were read from.
     pub(super) latest: Option<[u8; 32]>,
 }
@@ -42,7 +41,7 @@ impl RemoteKeys {
         let mut failures = 0;
         loop {
             let (result, max_age) = self.round(refreshing).await;
-            self.metrics.keys_fetch(self.issuer.name(), result);
+            self.issuer.count_fetch(result);
             let pause = if result == FetchResult::Ok {
                 failures = 0;
                 self.schedule.after_success(max_age, chance())

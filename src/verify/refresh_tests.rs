@@ -27,7 +27,6 @@ impl Remote {
             ca: None,
             schedule: Schedule { refresh: Duration::from_secs(300), cooldown: Duration::from_secs(30) },
             clock: world.clock.clone(),
-            metrics: world.metrics.clone(),
             latest: None,
         };
         Self { keys, issuer }
