@@ -68,8 +68,11 @@ static ADMIN: &[Key] = &[
         "token",
         Shape::Secret,
         "The bearer token that the admin listener asks for; demanded when the address is not loopback",
-    ),
-    Key::new("open_metrics", Shape::Boolean, "Whether `/metrics` is open without that token").default("false"),
+    )
+    .restart(),
+    Key::new("open_metrics", Shape::Boolean, "Whether `/metrics` is open without that token")
+        .default("false")
+        .restart(),
 ];
 
 pub(super) static ISSUER: &[Key] = &[
