@@ -25,7 +25,8 @@ use crate::telemetry::{Log, Metrics};
 ///
 /// [`StartFault`]; once it has started it ends well.
 pub fn serve(config: &Path) -> Result<(), StartFault> {
-    start(config)?.wait()
+    start(config)?.wait();
+    Ok(())
 }
 
 /// Starts the gateway that `config` describes: when this returns, its listeners are bound and accept.
@@ -77,11 +78,7 @@ impl Running {
     }
 
     /// Reloads when files change or a signal asks, and returns when another signal has drained it.
-    ///
-    /// # Errors
-    ///
-    /// None today; a caller handles it as a start's.
-    pub fn wait(self) -> Result<(), StartFault> {
+    pub fn wait(self) {
         let Self { runtime, started } = self;
         let Started { control, workers, mut files_changed, mut signals, .. } = started;
         runtime.block_on(until_drain(&control, &mut files_changed, &mut signals));
@@ -94,7 +91,6 @@ impl Running {
         control.shared.log.flush();
         // What still fetches keys or answers the admin listener has nobody left to serve.
         runtime.shutdown_background();
-        Ok(())
     }
 }
 

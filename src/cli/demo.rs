@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Fault> {
     let running = app::start(&folder.file("scopegate.yaml")).map_err(Fault::of_start)?;
     let tokens = Tokens::sign(&key, Clock::system().now())?;
     output::print(&tell(&addresses, &tokens, folder.path()))?;
-    running.wait().map_err(Fault::of_start)?;
+    running.wait();
     Ok(Answer::Yes)
 }
 

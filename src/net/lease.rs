@@ -1,5 +1,6 @@
 //! One upstream connection, lent for one exchange.
 
+use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
@@ -8,13 +9,13 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 
-use super::{Bytes, UpstreamPool};
+use super::UpstreamPool;
 
 /// A connection in use. Given back by [`Lease::release`]; merely dropped, it is closed.
 pub struct Lease<B> {
     pool: Rc<UpstreamPool<B>>,
     sender: SendRequest<B>,
-    bytes: Rc<Bytes>,
+    read: Rc<Cell<u64>>,
     exchanges: u64,
 }
 
@@ -39,8 +40,8 @@ impl<B> fmt::Debug for Lease<B> {
 }
 
 impl<B> Lease<B> {
-    pub(super) fn new(pool: Rc<UpstreamPool<B>>, sender: SendRequest<B>, bytes: Rc<Bytes>) -> Self {
-        Self { pool, sender, bytes, exchanges: 0 }
+    pub(super) fn new(pool: Rc<UpstreamPool<B>>, sender: SendRequest<B>, read: Rc<Cell<u64>>) -> Self {
+        Self { pool, sender, read, exchanges: 0 }
     }
 
     /// Whether the connection has carried an exchange already, so that the upstream may be closing it just now.
@@ -69,10 +70,10 @@ where
     /// [`SendFault`], which says what may be sent again without harm.
     pub async fn send(&mut self, request: Request<B>) -> Result<Exchanged, SendFault<B>> {
         self.exchanges += 1;
-        let before = self.bytes.read.get();
+        let before = self.read.get();
         self.sender.try_send_request(request).await.map_err(|mut fault| SendFault {
             unsent: fault.take_message(),
-            answered: self.bytes.read.get() > before,
+            answered: self.read.get() > before,
             source: fault.into_error(),
         })
     }

@@ -1,4 +1,4 @@
-//! A stream that counts its bytes and tells its watch when some arrive.
+//! A stream that counts what is read from it, and tells its watch of all that arrives and leaves.
 
 use std::cell::Cell;
 use std::io;
@@ -11,37 +11,28 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Watch;
 
-/// How many bytes one stream has carried, as its owner and its reader both see it.
-#[derive(Debug, Default)]
-pub struct Bytes {
-    /// Bytes read from the stream.
-    pub read: Cell<u64>,
-    /// Bytes written to it.
-    pub written: Cell<u64>,
-}
-
-/// A stream with its counts, and with the watch of the connection that it belongs to, if it has one.
+/// A stream with the count of what was read from it, and with the watch of the connection that it belongs to, if it has one.
 #[derive(Debug)]
 pub struct Metered<S> {
     stream: S,
-    bytes: Rc<Bytes>,
+    read: Rc<Cell<u64>>,
     watch: Option<Rc<Watch>>,
 }
 
 impl<S> Metered<S> {
     /// Counts what `stream` carries.
     pub fn new(stream: S) -> Self {
-        Self { stream, bytes: Rc::default(), watch: None }
+        Self { stream, read: Rc::default(), watch: None }
     }
 
     /// Counts, and tells `watch` of all that arrives and leaves.
     pub fn watched(stream: S, watch: Rc<Watch>) -> Self {
-        Self { stream, bytes: Rc::default(), watch: Some(watch) }
+        Self { stream, read: Rc::default(), watch: Some(watch) }
     }
 
-    /// The counts, which go on as the stream is used.
-    pub fn bytes(&self) -> Rc<Bytes> {
-        Rc::clone(&self.bytes)
+    /// The bytes read so far; the count goes on as the stream is used.
+    pub fn bytes_read(&self) -> Rc<Cell<u64>> {
+        Rc::clone(&self.read)
     }
 }
 
@@ -55,7 +46,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         let arrived = buffer.filled().len().saturating_sub(before);
         if arrived > 0 {
-            self.bytes.read.set(self.bytes.read.get() + arrived as u64);
+            self.read.set(self.read.get() + arrived as u64);
             if let Some(watch) = &self.watch {
                 watch.bytes_arrived();
             }
@@ -67,7 +58,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, data);
-        self.count_written(polled)
+        self.tell_written(polled)
     }
 
     fn poll_write_vectored(
@@ -76,7 +67,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
         data: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(context, data);
-        self.count_written(polled)
+        self.tell_written(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -93,12 +84,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
 }
 
 impl<S> Metered<S> {
-    fn count_written(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(written)) = &polled {
-            self.bytes.written.set(self.bytes.written.get() + *written as u64);
-            if let Some(watch) = &self.watch {
-                watch.bytes_left();
-            }
+    fn tell_written(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let (Poll::Ready(Ok(_)), Some(watch)) = (&polled, &self.watch) {
+            watch.bytes_left();
         }
         polled
     }
@@ -111,13 +99,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn both_directions_are_counted() {
+    async fn what_is_read_is_counted() {
         let (near, mut far) = tokio::io::duplex(64);
         let mut stream = Metered::new(near);
-        let bytes = stream.bytes();
+        let read = stream.bytes_read();
         far.write_all(b"hello").await.unwrap();
         stream.read_exact(&mut [0; 5]).await.unwrap();
         stream.write_all(b"hi").await.unwrap();
-        assert_eq!((bytes.read.get(), bytes.written.get()), (5, 2));
+        assert_eq!(read.get(), 5);
     }
 }

@@ -6,7 +6,7 @@
 //! * [`bind`] opens one `SO_REUSEPORT` socket for each worker, so that the kernel spreads connections and no two workers
 //!   share one.
 //! * [`Worker`] is a thread with a runtime of its own; everything below lives on one worker and is never sent elsewhere.
-//! * [`Metered`] counts a stream's bytes; [`Watch`] holds the one deadline that a connection has at any moment;
+//! * [`Metered`] counts what a stream brings and tells of what it carries; [`Watch`] holds the one deadline that a connection has at any moment;
 //!   [`serve_connection`] drives hyper under both and under [`Drain`].
 //! * [`UpstreamPool`] keeps a worker's connections to one upstream: bounded in number, with a bounded queue, reused last in
 //!   first out.
@@ -32,7 +32,7 @@ pub use drain::{Drain, Drained};
 pub use fetch::{Answer, BODY_LIMIT, FetchFault, FetchSettings, fetch};
 pub use lease::{Exchanged, Lease, SendFault};
 pub use listener::{BACKLOG, bind};
-pub use metered::{Bytes, Metered};
+pub use metered::Metered;
 pub use pool::{PoolEvent, PoolSettings, UpstreamPool};
 pub use serve::{ConnectionEnd, ServerLimits, serve_connection};
 pub use watch::{Phase, Watch};

@@ -203,7 +203,7 @@ where
 
     async fn open(self: &Rc<Self>, mut place: Place<B>) -> Result<Lease<B>, ConnectFault> {
         let stream = Metered::new(self.settings.endpoint.connect(self.settings.connect).await?);
-        let bytes = stream.bytes();
+        let read = stream.bytes_read();
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|fault| ConnectFault::Refused(std::io::Error::other(fault)))?;
@@ -214,7 +214,7 @@ where
             let _ = connection.await;
             drop(place);
         });
-        Ok(Lease::new(Rc::clone(self), sender, bytes))
+        Ok(Lease::new(Rc::clone(self), sender, read))
     }
 }
 
