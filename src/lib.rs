@@ -6,13 +6,17 @@
 
 pub mod admin;
 pub mod app;
+pub mod authorization_server;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod gateway;
 pub mod net;
+pub mod pages;
 pub mod policy;
+pub mod sample_api;
 pub mod scope;
+pub mod store;
 pub mod telemetry;
 pub mod token;
 pub mod verify;

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::admin::{AdminSettings, Secret};
-use crate::gateway::{Limits, ListenerSettings, Network, RevealRoutes};
+use crate::admin::AdminSettings;
+use crate::gateway::{Limits, ListenerSettings, RevealRoutes};
+use crate::net::Network;
 use crate::telemetry::{LogAccess, LogFormat, LogSettings, LogSubject};
+use crate::token::Secret;
 
 use super::ceilings::Switch;
 use super::faults::{Fault, Faults};

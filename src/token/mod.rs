@@ -23,6 +23,7 @@ mod jwt;
 mod key;
 mod pointer;
 mod rules;
+mod secret;
 mod times;
 mod verified;
 
@@ -49,4 +50,5 @@ pub use jwk::{JwkSet, JwkSetFault, KeyFault, SkippedKey};
 pub use jwt::{Jwt, JwtParts, KeyId, UnverifiedToken};
 pub use key::{KeyIdentity, VerificationKey};
 pub use rules::{ClientOnly, IssuerRules, TrustedIssuer};
+pub use secret::Secret;
 pub use verified::VerifiedToken;

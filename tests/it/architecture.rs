@@ -14,10 +14,28 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("telemetry", &["policy", "token", "clock"]),
     ("verify", &["scope", "token", "net", "clock", "telemetry"]),
     ("gateway", &["scope", "token", "policy", "net", "clock", "telemetry", "verify"]),
-    ("admin", &["net", "policy", "scope", "telemetry"]),
-    ("config", &["scope", "token", "policy", "net", "telemetry", "verify", "gateway", "admin"]),
+    ("admin", &["net", "policy", "scope", "token", "telemetry"]),
+    ("store", &[]),
+    ("pages", &[]),
+    ("authorization_server", &["scope", "token", "net", "clock", "telemetry", "store", "pages"]),
+    ("sample_api", &[]),
+    ("config", &["scope", "token", "policy", "net", "telemetry", "verify", "gateway", "admin", "authorization_server"]),
     ("app", &["scope", "token", "policy", "net", "clock", "telemetry", "verify", "gateway", "admin", "config"]),
-    ("cli", &["scope", "token", "policy", "clock", "verify", "config", "app"]),
+    (
+        "cli",
+        &[
+            "scope",
+            "token",
+            "policy",
+            "clock",
+            "verify",
+            "store",
+            "authorization_server",
+            "sample_api",
+            "config",
+            "app",
+        ],
+    ),
 ];
 /// Past this a file has a second job; tests and tables of keys may be longer.
 const LONGEST: usize = 400;

@@ -1,0 +1,21 @@
+//! The companion authorization server: clients, users, roles, consent, codes, tokens.
+//!
+//! It follows RFC 6749 (with RFC 9700, RFC 7636 S256 alone), RFC 7009, RFC 7662, RFC 8414, RFC 9068, RFC 9207 and OpenID Connect
+//! Core. What is granted is decided by the pure functions of `grant`: the client's allow list and what the user approved, and never
+//! more. What a role permits is not its affair: a token may hold a scope that opens nothing, for scopes limit and roles permit.
+//!
+//! Users and clients are administered over an API of its own (`/api/v1`), guarded by its own scopes, and by the command line. Pages
+//! come from the room `pages`; whatever must survive a crash is a transaction of the room `store`.
+
+mod attempts;
+mod authorization_server;
+mod catalogue;
+mod fault;
+mod grant;
+mod router;
+mod secrets;
+mod settings;
+
+pub use authorization_server::AuthorizationServer;
+pub use catalogue::{Catalogue, DEFAULT_ADMIN_ROLE, DEFAULT_USER_ROLE, ScopeText};
+pub use settings::{AuthorizationServerSettings, Lifetimes};
