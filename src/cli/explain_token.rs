@@ -86,7 +86,7 @@ pub(super) fn read(loaded: &Loaded, token: &str) -> Result<Bearer, Fault> {
 fn verify(gateway: &Gateway, issuer: Option<&IssuerSettings>, token: &str) -> Result<Result<bool, Denial>, Fault> {
     let keys = match issuer.map(|issuer| &issuer.keys) {
         Some(KeySource::File(path)) => Some(fs::read(path).map_err(|error| Fault::read(path, error))?),
-        Some(KeySource::Url { .. }) | None => None,
+        Some(KeySource::Remote { .. }) | None => None,
     };
     let mut fields = HeaderMap::new();
     let field = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| Fault::call("the token is no text"))?;

@@ -1,6 +1,7 @@
 //! What one fetch sends beside its target: a conditional or authenticated GET, or a POST with content.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, IF_NONE_MATCH, USER_AGENT};
@@ -61,6 +62,14 @@ impl Sent {
     }
 }
 
+/// Whether a URL stays on this machine: what is sent there, nobody in between can read or change.
+pub fn is_loopback(url: &Uri) -> bool {
+    let host = url.host().unwrap_or_default();
+    // RFC 3986 §3.2.2: an IPv6 address stands in brackets.
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
 /// Makes the request; `keep` says whether another may follow on its connection.
 pub(super) fn request(
     url: &Uri,
@@ -107,5 +116,22 @@ mod tests {
         let shown = format!("{:?}", Sent { credentials, if_none_match: None, content: Some(content) });
         assert!(!shown.contains("s3cret") && shown.contains("urlencoded"), "{shown}");
         assert_eq!(Credentials::new("Bearer a\r\nb"), None);
+    }
+
+    #[test]
+    fn loopback_is_an_address_or_localhost() {
+        let cases = [
+            ("http://127.0.0.1:1/x", true),
+            ("http://127.8.8.8/", true),
+            ("http://[::1]:1/x", true),
+            ("http://localhost:1/", true),
+            ("http://LOCALHOST/", true),
+            ("http://localhost.example.com/", false),
+            ("http://10.0.0.1/", false),
+            ("http://127.0.0.1.example.com/", false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(is_loopback(&text.parse().unwrap()), expected, "{text}");
+        }
     }
 }

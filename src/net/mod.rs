@@ -36,7 +36,7 @@ mod worker;
 pub use connect::{ConnectFault, Endpoint};
 pub use drain::{Drain, Drained};
 pub use fetch::{Answer, BODY_LIMIT, FetchFault, FetchSettings, fetch};
-pub use fetch_request::{Content, Credentials, Sent};
+pub use fetch_request::{Content, Credentials, Sent, is_loopback};
 pub use fetcher::Fetcher;
 pub use lease::{Exchanged, Lease, SendFault};
 pub use listener::{BACKLOG, bind};

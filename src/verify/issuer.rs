@@ -9,7 +9,9 @@ use futures_util::FutureExt as _;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 
+use super::introspection::Introspection;
 use super::key_set::{KeySet, next_generation};
+use super::settings::IntrospectionSettings;
 use crate::telemetry::{FetchResult, Metrics};
 use crate::token::{Outage, TrustedIssuer};
 
@@ -26,6 +28,8 @@ pub(super) struct Issuer {
     confirmed: AtomicU64,
     /// How keys are refreshed; `None` for a file, whose keys never grow stale.
     pub(super) refreshing: Option<Refreshing>,
+    /// How it is asked about tokens that are no JWT, if it is.
+    pub(super) introspection: Option<Introspection>,
     /// Held while metrics are set, so that none are after the issuer's retirement; no worker takes it.
     retired: Mutex<bool>,
     metrics: Arc<Metrics>,
@@ -147,9 +151,17 @@ impl Issuer {
             keys: ArcSwap::from_pointee(KeySet::new(Vec::new())),
             confirmed: AtomicU64::new(0),
             refreshing,
+            introspection: None,
             retired: Mutex::new(false),
             metrics,
         }
+    }
+
+    /// The same issuer, asked about tokens that are no JWT.
+    pub(super) fn asked(mut self, settings: Option<IntrospectionSettings>) -> Self {
+        let metrics = |name: &str| self.metrics.introspection(name);
+        self.introspection = settings.map(|settings| Introspection::new(settings, metrics(self.trusted.name())));
+        self
     }
 
     pub(super) fn name(&self) -> &str {

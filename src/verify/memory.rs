@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
@@ -24,10 +25,26 @@ pub struct Remembered<N> {
 pub(super) struct Origin {
     /// The generation of the issuer.
     pub(super) issuer: u64,
-    /// The key that signed.
-    pub(super) key: Arc<VerificationKey>,
-    /// The generation of the latest key set that was seen to hold the key.
-    pub(super) key_set: Cell<u64>,
+    pub(super) basis: Basis,
+}
+
+/// What the facts about a token stand on.
+#[derive(Clone, Debug)]
+pub(super) enum Basis {
+    /// A signature.
+    Signature {
+        /// The key that signed.
+        key: Arc<VerificationKey>,
+        /// The generation of the latest key set that was seen to hold the key.
+        key_set: Cell<u64>,
+    },
+    /// An answer of the issuer, believed for a while; times since the Unix epoch.
+    Introspection {
+        /// When the issuer was asked.
+        from: Duration,
+        /// When it has to be asked again.
+        until: Duration,
+    },
 }
 
 /// Remembered tokens, at most so many.
@@ -84,8 +101,6 @@ impl<N> fmt::Debug for Memory<N> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use http::{HeaderMap, HeaderValue};
 
     use super::*;
@@ -119,7 +134,8 @@ mod tests {
 
     impl Filling {
         fn new(capacity: usize) -> Self {
-            let origin = Origin { issuer: 1, key: Arc::new(Signer::es256().key()), key_set: Cell::new(1) };
+            let basis = Basis::Signature { key: Arc::new(Signer::es256().key()), key_set: Cell::new(1) };
+            let origin = Origin { issuer: 1, basis };
             Self { memory: Memory::new(capacity), origin }
         }
 
