@@ -1,16 +1,24 @@
 //! Tokens that are no JWT: their issuer is asked (RFC 7662), once for all who show the same token at the same time.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use tokio::time::timeout;
 
 use super::introspection::Question;
 use super::issuers::Issuers;
 use super::memory::{Basis, Origin, Remembered};
 use super::refusal::{Provenance, Refusal};
-use super::verifier::Verifier;
+use super::verifier::{Recalled, Verifier};
 use crate::token::{BearerToken, Outage, TokenDigest, TokenFault};
+
+/// For so long an answer is not questioned; then its issuer is asked again, and it serves on only if there is no other.
+const UNQUESTIONED: Duration = Duration::from_secs(2);
+/// Who has an answer that may still be believed waits so long for a newer one.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 impl<N: Default> Verifier<N> {
     /// Asks the issuer that introspects tokens which begin as this one.
@@ -48,12 +56,39 @@ impl<N: Default> Verifier<N> {
             }
             Ok(token) => {
                 // Of those who waited for this answer, the first remembers it for the others.
-                if let (Some(remembered), _) = self.recall(issuers, &digest, |_| false) {
+                if let Recalled::Good(remembered) = self.recall(issuers, &digest, |_| false) {
                     return Ok((remembered, Provenance::Introspection));
                 }
                 let (from, until) = answered.believed;
-                let origin = Origin { issuer: issuer.generation, basis: Basis::Introspection { from, until } };
+                let due = Cell::new(from.saturating_add(UNQUESTIONED));
+                let origin = Origin { issuer: issuer.generation, basis: Basis::Introspection { from, until, due } };
                 Ok((self.remember(digest, token, origin), Provenance::Introspection))
+            }
+        }
+    }
+
+    /// Asks again about a remembered token whose issuer's answer may still be believed: a token that was revoked is refused
+    /// soon, and an issuer that cannot be asked, or is slow, holds nobody up as long as its answer lasts.
+    ///
+    /// # Errors
+    ///
+    /// What a new answer refuses.
+    pub(super) async fn confirm(
+        &self,
+        issuers: &Issuers,
+        token: BearerToken<'_>,
+        digest: TokenDigest,
+        remembered: Rc<Remembered<N>>,
+    ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
+        match timeout(PATIENCE, self.introspect(issuers, token, digest)).await {
+            Ok(Err(Refusal::Fault(fault))) => {
+                self.forget(&digest);
+                Err(fault.into())
+            }
+            Ok(Ok(confirmed)) => Ok(confirmed),
+            Ok(Err(Refusal::Unavailable(_) | Refusal::Overloaded)) | Err(_) => {
+                self.postpone(&digest, self.clock.now().saturating_add(UNQUESTIONED));
+                Ok((remembered, Provenance::Cached))
             }
         }
     }

@@ -28,6 +28,16 @@ pub(super) struct Origin {
     pub(super) basis: Basis,
 }
 
+impl Origin {
+    /// Whether the issuer is to be asked again.
+    pub(super) fn is_due(&self, now: Duration) -> bool {
+        match &self.basis {
+            Basis::Signature { .. } => false,
+            Basis::Introspection { due, .. } => due.get() <= now,
+        }
+    }
+}
+
 /// What the facts about a token stand on.
 #[derive(Clone, Debug)]
 pub(super) enum Basis {
@@ -42,8 +52,10 @@ pub(super) enum Basis {
     Introspection {
         /// When the issuer was asked.
         from: Duration,
-        /// When it has to be asked again.
+        /// From when on the answer is not believed any more.
         until: Duration,
+        /// When the issuer is to be asked again, though its answer is believed as long as it has no other.
+        due: Cell<Duration>,
     },
 }
 
@@ -82,6 +94,15 @@ impl<N> Memory<N> {
     /// Finds a token that was verified, whether or not the facts still hold.
     pub(super) fn find(&self, digest: &TokenDigest) -> Option<(&Rc<Remembered<N>>, &Origin)> {
         self.entries.get(digest).map(|entry| (&entry.remembered, &entry.origin))
+    }
+
+    /// Puts off the question whether an answer about a token still holds.
+    pub(super) fn postpone(&self, digest: &TokenDigest, to: Duration) {
+        if let Some(Entry { origin: Origin { basis: Basis::Introspection { due, .. }, .. }, .. }) =
+            self.entries.get(digest)
+        {
+            due.set(to);
+        }
     }
 
     pub(super) fn remove(&mut self, digest: &TokenDigest) {

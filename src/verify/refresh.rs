@@ -40,9 +40,9 @@ impl RemoteKeys {
     /// Fetches at once and then for ever; ends when it is dropped.
     pub(super) async fn keep_fresh(mut self, issuer: Arc<Issuer>) {
         let Some(refreshing) = &issuer.refreshing else { return };
-        let mut failures = 0;
+        let (mut failures, mut hastened) = (0, false);
         loop {
-            let (result, max_age) = self.round(refreshing).await;
+            let (result, max_age) = self.round(refreshing, hastened).await;
             self.issuer.count_fetch(result);
             let pause = if result == FetchResult::Ok {
                 failures = 0;
@@ -51,16 +51,16 @@ impl RemoteKeys {
                 failures += 1;
                 self.schedule.after_failure(failures, chance())
             };
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = refreshing.wanted() => {}
-            }
+            hastened = tokio::select! {
+                () = sleep(pause) => false,
+                () = refreshing.wanted() => true,
+            };
         }
     }
 
     /// Fetches once. Whatever is not a key set with usable keys leaves the old keys in force.
-    pub(super) async fn round(&mut self, refreshing: &Refreshing) -> (FetchResult, Option<Duration>) {
-        refreshing.begin_round();
+    pub(super) async fn round(&mut self, refreshing: &Refreshing, hastened: bool) -> (FetchResult, Option<Duration>) {
+        refreshing.begin_round(hastened);
         // A look-up of the metadata and the fetch together take no longer than a fetch may.
         let answer = timeout(refreshing.timeout, self.fetch(refreshing.timeout)).await;
         let (result, max_age) = match answer.unwrap_or(Err(FetchFault::TimedOut.into())) {

@@ -35,7 +35,7 @@ impl Remote {
 
     async fn round(&mut self) -> FetchResult {
         let issuer = self.issuer.clone();
-        self.keys.round(issuer.refreshing.as_ref().unwrap()).await.0
+        self.keys.round(issuer.refreshing.as_ref().unwrap(), false).await.0
     }
 
     fn holds(&self, key: &VerificationKey) -> bool {

@@ -87,10 +87,12 @@ impl<N: Default> Verifier<N> {
         acts_alone: impl Fn(&str) -> bool,
     ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
         let digest = token.digest();
-        let (remembered, result) = self.recall(issuers, &digest, &acts_alone);
-        self.metrics.token_lookup(result);
-        if let Some(remembered) = remembered {
-            return Ok((remembered, Provenance::Cached));
+        let recalled = self.recall(issuers, &digest, &acts_alone);
+        self.metrics.token_lookup(recalled.result());
+        match recalled {
+            Recalled::Good(remembered) => return Ok((remembered, Provenance::Cached)),
+            Recalled::Due(remembered) => return self.confirm(issuers, token, digest, remembered).await,
+            Recalled::Stale | Recalled::Missing => {}
         }
         // A JWT is never introspected: its issuer's keys have the last word.
         if !token.is_compact_jws() {
@@ -105,7 +107,7 @@ impl<N: Default> Verifier<N> {
         let reservation = self.reserve(&unverified, keys.len()).await?;
         // While this one waited, the same token may have been verified for another request.
         if !reservation.wait.is_zero()
-            && let (Some(remembered), _) = self.recall(issuers, &digest, &acts_alone)
+            && let Recalled::Good(remembered) = self.recall(issuers, &digest, &acts_alone)
         {
             return Ok((remembered, Provenance::Cached));
         }
@@ -123,16 +125,26 @@ impl<N: Default> Verifier<N> {
         issuers: &Issuers,
         digest: &TokenDigest,
         acts_alone: impl Fn(&str) -> bool,
-    ) -> (Option<Rc<Remembered<N>>>, CacheResult) {
-        let memory = self.memory.borrow();
-        let Some((remembered, origin)) = memory.find(digest) else { return (None, CacheResult::Miss) };
-        if holds(&remembered.token, origin, issuers, self.clock.now(), acts_alone) {
-            return (Some(remembered.clone()), CacheResult::Hit);
+    ) -> Recalled<N> {
+        let (memory, now) = (self.memory.borrow(), self.clock.now());
+        let Some((remembered, origin)) = memory.find(digest) else { return Recalled::Missing };
+        if holds(&remembered.token, origin, issuers, now, acts_alone) {
+            let remembered = remembered.clone();
+            return if origin.is_due(now) { Recalled::Due(remembered) } else { Recalled::Good(remembered) };
         }
         // The guard must go before the memory is changed.
         drop(memory);
+        self.forget(digest);
+        Recalled::Stale
+    }
+
+    pub(super) fn forget(&self, digest: &TokenDigest) {
         self.change_memory(|memory| memory.remove(digest));
-        (None, CacheResult::Stale)
+    }
+
+    /// Puts off the question whether an answer about a remembered token still holds.
+    pub(super) fn postpone(&self, digest: &TokenDigest, to: Duration) {
+        self.memory.borrow().postpone(digest, to);
     }
 
     pub(super) fn remember(&self, digest: TokenDigest, token: VerifiedToken, origin: Origin) -> Rc<Remembered<N>> {
@@ -194,6 +206,28 @@ impl<N: Default> Verifier<N> {
     }
 }
 
+/// What the memory has of a token.
+#[derive(Debug)]
+pub(super) enum Recalled<N> {
+    /// Everything that it stands on holds.
+    Good(Rc<Remembered<N>>),
+    /// It may still be believed, and its issuer is to be asked again.
+    Due(Rc<Remembered<N>>),
+    /// Something has passed; it is forgotten.
+    Stale,
+    Missing,
+}
+
+impl<N> Recalled<N> {
+    fn result(&self) -> CacheResult {
+        match self {
+            Self::Good(_) => CacheResult::Hit,
+            Self::Due(_) | Self::Stale => CacheResult::Stale,
+            Self::Missing => CacheResult::Miss,
+        }
+    }
+}
+
 /// Whether a remembered token would be verified again: times, issuer, what its facts stand on, and the client's right to lack
 /// `sub`.
 fn holds(
@@ -210,7 +244,7 @@ fn holds(
     }
     let stands = match &origin.basis {
         Basis::Signature { key, key_set } => has_key(issuer, key, key_set, now),
-        Basis::Introspection { from, until } => (*from..*until).contains(&now),
+        Basis::Introspection { from, until, .. } => (*from..*until).contains(&now),
     };
     if !stands {
         return false;
