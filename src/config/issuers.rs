@@ -14,7 +14,7 @@ use super::introspection::{self, PlacedIntrospection};
 use super::node::Node;
 use super::paths;
 use super::read::{Fields, Subject};
-use super::scalars::{Scalar, Wrong};
+use super::scalars::{Scalar, Wrong, boolean};
 use super::secrets::{Folder, not_empty};
 use super::source::{Place, Placed};
 
@@ -63,9 +63,12 @@ pub(super) fn read(root: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Vec<Placed
 fn settings(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> (Option<IssuerSettings>, Option<PlacedIntrospection>) {
     let name = fields.node("issuer").and_then(Node::text);
     let keys_fields = fields.section_if("keys");
-    let discovery = keys_fields.as_ref().is_some_and(|section| section.boolean("discovery"));
+    let discovery =
+        keys_fields.as_ref().and_then(|section| section.parsed("discovery", boolean)).map(|placed| placed.value);
     let keys = keys_fields.as_ref().and_then(|section| keys(section, name, discovery, folder));
-    let asked = fields.section_if("introspection").map(|section| introspection::read(&section, folder, discovery));
+    let asked = fields
+        .section_if("introspection")
+        .map(|section| introspection::read(&section, folder, discovery != Some(false)));
     let rules = rules(fields);
     let required = fields.boolean("required");
     let introspection = match &asked {
@@ -133,7 +136,14 @@ fn json(scalar: Scalar<'_>) -> serde_json::Value {
     parsed.unwrap_or_else(|| scalar.text.into())
 }
 
-fn keys(fields: &Fields<'_, '_>, issuer: Option<&str>, discovery: bool, folder: &mut Folder<'_>) -> Option<KeySource> {
+fn keys(
+    fields: &Fields<'_, '_>,
+    issuer: Option<&str>,
+    discovery: Option<bool>,
+    folder: &mut Folder<'_>,
+) -> Option<KeySource> {
+    // One that is neither on nor off was told already.
+    let discovery = discovery?;
     let written: Vec<&str> = ["file", "url"].into_iter().filter(|name| fields.node(name).is_some()).collect();
     match (written.as_slice(), discovery) {
         (["file"], false) => {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tokio::time::timeout;
 
 use super::introspection::Question;
 use super::issuers::Issuers;
@@ -17,8 +16,6 @@ use crate::token::{BearerToken, Outage, TokenDigest, TokenFault};
 
 /// For so long an answer is not questioned; then its issuer is asked again, and it serves on only if there is no other.
 const UNQUESTIONED: Duration = Duration::from_secs(2);
-/// Who has an answer that may still be believed waits so long for a newer one.
-const PATIENCE: Duration = Duration::from_millis(250);
 
 impl<N: Default> Verifier<N> {
     /// Asks the issuer that introspects tokens which begin as this one.
@@ -68,7 +65,7 @@ impl<N: Default> Verifier<N> {
     }
 
     /// Asks again about a remembered token whose issuer's answer may still be believed: a token that was revoked is refused
-    /// soon, and an issuer that cannot be asked, or is slow, holds nobody up as long as its answer lasts.
+    /// soon, and while the issuer cannot be asked its answer serves on as long as it lasts.
     ///
     /// # Errors
     ///
@@ -80,16 +77,23 @@ impl<N: Default> Verifier<N> {
         digest: TokenDigest,
         remembered: Rc<Remembered<N>>,
     ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
-        match timeout(PATIENCE, self.introspect(issuers, token, digest)).await {
-            Ok(Err(Refusal::Fault(fault))) => {
-                self.forget(&digest);
-                Err(fault.into())
-            }
-            Ok(Ok(confirmed)) => Ok(confirmed),
-            Ok(Err(Refusal::Unavailable(_) | Refusal::Overloaded)) | Err(_) => {
-                self.postpone(&digest, self.clock.now().saturating_add(UNQUESTIONED));
-                Ok((remembered, Provenance::Cached))
+        let introspection = issuers.introspecting(token.as_str()).and_then(|issuer| issuer.introspection.as_ref());
+        if introspection.is_some_and(|introspection| introspection.is_worth_asking(self.clock.now())) {
+            match self.introspect(issuers, token, digest).await {
+                Err(Refusal::Unavailable(_) | Refusal::Overloaded) => {}
+                Err(Refusal::Fault(fault)) => {
+                    self.forget(&digest);
+                    return Err(fault.into());
+                }
+                confirmed => return confirmed,
             }
         }
+        let now = self.clock.now();
+        // The answer may have ended while another was waited for.
+        if let Recalled::Stale | Recalled::Missing = self.recall(issuers, &digest, |_| false) {
+            return Err(Outage::Introspection.into());
+        }
+        self.postpone(&digest, now.saturating_add(UNQUESTIONED));
+        Ok((remembered, Provenance::Cached))
     }
 }

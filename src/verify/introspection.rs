@@ -1,7 +1,7 @@
 //! One issuer that is asked about tokens (RFC 7662), within bounds that hold for the process.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -23,6 +23,9 @@ const MOST_WAITING: usize = 1024;
 /// An answer that refuses is remembered so long at most: a token may be active a moment after it was issued.
 const REFUSAL_KEPT: Duration = Duration::from_secs(5);
 
+/// While questions fail, one of those that can wait is asked each so long.
+const ASKED_AGAIN: Duration = Duration::from_secs(2);
+
 /// How an issuer in force is asked.
 #[derive(Debug)]
 pub(super) struct Introspection {
@@ -32,8 +35,8 @@ pub(super) struct Introspection {
     fetcher: Fetcher,
     asking: Semaphore,
     waiting: AtomicUsize,
-    /// Whether the latest question failed, so that an outage is logged at its beginning and its end.
-    failing: AtomicBool,
+    /// Milliseconds since the Unix epoch at which the latest question failed; 0 if it did not.
+    failed: AtomicU64,
     metrics: IntrospectionMetrics,
 }
 
@@ -74,7 +77,7 @@ impl Introspection {
             fetcher: Fetcher::default(),
             asking: Semaphore::new(MOST_ASKED),
             waiting: AtomicUsize::new(0),
-            failing: AtomicBool::new(false),
+            failed: AtomicU64::new(0),
             metrics,
         }
     }
@@ -115,7 +118,7 @@ impl Introspection {
         let answer = timeout(self.settings.timeout, self.exchange(issuer, question, clock)).await;
         let answer = answer.unwrap_or(Err(Failure::Fetch(FetchFault::TimedOut)));
         self.metrics.count(result_of(&answer), began.elapsed());
-        self.note(issuer, answer.as_ref().err());
+        self.note(issuer, answer.as_ref().err(), clock.now());
         let facts = answer.map_err(|_| Outage::Introspection)?;
         let kept = if facts.is_ok() { self.settings.cache } else { self.settings.cache.min(REFUSAL_KEPT) };
         Ok(Answered { facts, believed: (asked, asked.saturating_add(kept)) })
@@ -146,10 +149,20 @@ impl Introspection {
         }
     }
 
-    /// Logs the beginning and the end of an outage.
-    fn note(&self, issuer: &TrustedIssuer, failure: Option<&Failure>) {
+    /// Whether an answer that may still be believed is worth a question: not while questions fail, but for one each two
+    /// seconds that finds out whether they still do.
+    pub(super) fn is_worth_asking(&self, now: Duration) -> bool {
+        let (failed, now) = (self.failed.load(Ordering::Relaxed), milliseconds(now));
+        let asked_lately = now.abs_diff(failed) < ASKED_AGAIN.as_millis() as u64;
+        let one_of_all = || self.failed.compare_exchange(failed, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        failed == 0 || (!asked_lately && one_of_all())
+    }
+
+    /// Notes whether questions fail at `now`, and logs the beginning and the end of that.
+    fn note(&self, issuer: &TrustedIssuer, failure: Option<&Failure>, now: Duration) {
         let issuer = &**issuer.name();
-        let failed_before = self.failing.swap(failure.is_some(), Ordering::Relaxed);
+        let failed = if failure.is_some() { milliseconds(now) } else { 0 };
+        let failed_before = self.failed.swap(failed, Ordering::Relaxed) != 0;
         match failure {
             Some(failure) if !failed_before => {
                 let (fault, cause) = failure.text();
@@ -171,6 +184,10 @@ impl Failure {
             Self::Unreadable => ("the answer is no JSON object, or has a member twice".into(), None),
         }
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
 fn result_of(answer: &Result<Result<VerifiedToken, TokenFault>, Failure>) -> IntrospectionResult {

@@ -3,6 +3,7 @@
 //! Nothing sleeps for a while and hopes: [`eventually`] waits for a condition with a deadline, and ports are always given by the
 //! system.
 
+mod authorization_server;
 mod capture;
 mod client;
 mod fences;
@@ -17,6 +18,7 @@ mod workplace;
 
 use std::time::{Duration, Instant};
 
+pub use authorization_server::{AuthorizationServer, INTROSPECTION, Reply, form, form_decoded};
 pub use capture::Capture;
 pub use client::{Client, Response};
 pub use fences::{Fence, documents, fences};
@@ -25,7 +27,7 @@ pub use golden::golden;
 pub use key_server::{Behaviour, KeyServer};
 pub use load::Load;
 pub use message::{Chunk, Message, read_chunk};
-pub use signer::{Signer, now};
+pub use signer::{ISSUER, Signer, now};
 pub use upstream::{Answer, Upstream};
 pub use workplace::{ROOT, Workplace, shipped};
 
