@@ -204,7 +204,8 @@ fn verify(criterion: &mut Criterion) {
     for (name, key) in [("RS256", rsa()), ("ES256", ec())] {
         let file = folder.path().join("jwks.json");
         std::fs::write(&file, json!({"keys": [key.jwk]}).to_string()).unwrap();
-        let settings = IssuerSettings { rules: rules(), required: true, keys: KeySource::File(file) };
+        let settings =
+            IssuerSettings { rules: rules(), required: true, keys: KeySource::File(file), introspection: None };
         let clock = Clock::system();
         let metrics = Arc::new(Metrics::new());
         let issuers = Issuers::start(vec![settings], None, clock.clone(), Arc::clone(&metrics)).unwrap();

@@ -81,7 +81,8 @@ pub(super) static ISSUER: &[Key] = &[
         .default("true"),
     Key::new("audience", Shape::Texts, "Values of `aud` that mean this gateway; a token must have one of them")
         .required(),
-    Key::new("keys", Shape::Section(KEYS), "Where its keys are: `{file: PATH}` or `{url: URL}`").required(),
+    Key::new("keys", Shape::Section(KEYS), "Where its keys are: `{file: PATH}`, `{url: URL}` or `{discovery: true}`")
+        .required(),
     Key::new(
         "algorithms",
         Shape::List(&Shape::Choice(&["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"])),
@@ -112,11 +113,22 @@ pub(super) static ISSUER: &[Key] = &[
         "Where its tokens hold scopes, roles and the client: JSON pointers (RFC 6901)",
     ),
     Key::new("client_only", Shape::Section(CLIENT_ONLY), "How it marks tokens without a user"),
+    Key::new(
+        "introspection",
+        Shape::Section(INTROSPECTION),
+        "How it is asked about tokens that are no JWT (RFC 7662); without it they are refused",
+    ),
 ];
 
 static KEYS: &[Key] = &[
     Key::new("file", Shape::Text, "A JWK Set on disk, relative to this file"),
     Key::new("url", Shape::Text, "A JWK Set's address: https, or http to a loopback address"),
+    Key::new(
+        "discovery",
+        Shape::Boolean,
+        "Whether the address is looked up in the issuer's own metadata (RFC 8414, OpenID Connect Discovery)",
+    )
+    .default("false"),
     Key::new("refresh", Shape::Duration(Duration::from_secs(1), DAY), "How often the key set is fetched").default("5m"),
     Key::new(
         "max_stale",
@@ -136,6 +148,41 @@ static KEYS: &[Key] = &[
         "How long a fetch may take",
     )
     .default("3s"),
+    Key::new("ca", Shape::Text, "Certificates (PEM) that are trusted for these addresses instead of the system's"),
+    Key::new(
+        "insecure_http",
+        Shape::Boolean,
+        "Whether the address may be http beyond loopback; warned about at each load",
+    )
+    .default("false"),
+];
+
+static INTROSPECTION: &[Key] = &[
+    Key::new("prefix", Shape::Text, "How such tokens of this issuer begin; needed where several issuers are asked"),
+    Key::new(
+        "url",
+        Shape::Text,
+        "Where it is asked: https, or http to a loopback address; with `keys: {discovery: true}` by default what its metadata says",
+    ),
+    Key::new("client_id", Shape::Text, "As whom the gateway asks").required(),
+    Key::new("client_secret", Shape::Secret, "Its secret (`client_secret_basic`); or else `private_key`"),
+    Key::new(
+        "private_key",
+        Shape::Section(PRIVATE_KEY),
+        "Its key (`private_key_jwt`, RFC 7523); or else `client_secret`",
+    ),
+    Key::new(
+        "cache",
+        Shape::Duration(Duration::ZERO, Duration::from_hours(1)),
+        "How long an answer is believed, at most: also how long a token that was revoked may still be taken",
+    )
+    .default("30s"),
+    Key::new(
+        "timeout",
+        Shape::Duration(Duration::from_millis(10), Duration::from_mins(1)),
+        "How long a question and its answer may take",
+    )
+    .default("2s"),
     Key::new("ca", Shape::Text, "Certificates (PEM) that are trusted for this address instead of the system's"),
     Key::new(
         "insecure_http",
@@ -144,6 +191,9 @@ static KEYS: &[Key] = &[
     )
     .default("false"),
 ];
+
+static PRIVATE_KEY: &[Key] =
+    &[Key::new("file", Shape::Text, "A P-256, Ed25519 or RSA key (PEM), relative to this file").required()];
 
 static CLAIMS: &[Key] = &[
     Key::new("scope", Shape::Texts, "Claims that hold scopes; they are united").default("[/scope, /scp]"),

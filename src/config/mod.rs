@@ -21,6 +21,7 @@
 //!
 //! This room opens no socket, keeps nothing between two loads, and prints nothing.
 
+mod addresses;
 mod cases;
 mod catalog;
 mod ceilings;
@@ -31,6 +32,7 @@ mod gateway_file;
 mod gateway_keys;
 mod hints;
 mod inputs;
+mod introspection;
 mod issuers;
 mod keys;
 #[cfg(test)]

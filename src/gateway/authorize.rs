@@ -92,6 +92,7 @@ async fn verify(exchange: &Exchange, parts: &Parts, label: &mut TokenLabel) -> R
     *label = match provenance {
         Provenance::Cached => TokenLabel::Cached,
         Provenance::Jwt => TokenLabel::Jwt,
+        Provenance::Introspection => TokenLabel::Introspection,
     };
     let bearer = remembered.note.bearer(&snapshot.table, &remembered.token).map_err(Denial::Token)?;
     exchange.verified(remembered, Rc::clone(&bearer));

@@ -70,6 +70,7 @@ fn challenge(denial: &Denial) -> Challenge<'_> {
             | TokenFault::BadAudience
             | TokenFault::BadType
             | TokenFault::BadClaims
+            | TokenFault::Inactive
             | TokenFault::SenderConstraint => Challenge::InvalidToken,
         },
         Denial::InsufficientScope { scope, .. } => Challenge::InsufficientScope { scope: scope.as_deref() },

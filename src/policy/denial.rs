@@ -84,6 +84,7 @@ impl Denial {
             Self::ClientCeiling => Reason::ClientCeiling,
             Self::RoleCeiling => Reason::RoleCeiling,
             Self::Unavailable(Outage::Keys) => Reason::KeysUnavailable,
+            Self::Unavailable(Outage::Introspection) => Reason::IntrospectionUnavailable,
             Self::UpstreamUnreachable => Reason::UpstreamUnreachable,
             Self::UpstreamTimeout => Reason::UpstreamTimeout,
             Self::Overloaded => Reason::Overloaded,
@@ -109,7 +110,9 @@ impl Denial {
                 CredentialFault::MultipleTokens | CredentialFault::MalformedToken | CredentialFault::TokenTooLarge,
             ) => StatusCode::BAD_REQUEST,
             Self::InsufficientScope { .. } | Self::ClientCeiling | Self::RoleCeiling => StatusCode::FORBIDDEN,
-            Self::Unavailable(Outage::Keys) | Self::Overloaded | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(Outage::Keys | Outage::Introspection) | Self::Overloaded | Self::Draining => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::UpstreamUnreachable => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -138,6 +141,7 @@ fn token_reason(fault: TokenFault) -> Reason {
         TokenFault::BadAudience => Reason::BadAudience,
         TokenFault::BadType => Reason::BadType,
         TokenFault::BadClaims => Reason::BadClaims,
+        TokenFault::Inactive => Reason::Inactive,
         TokenFault::SenderConstraint => Reason::SenderConstraint,
     }
 }
@@ -174,11 +178,13 @@ mod tests {
             (token(TokenFault::BadAudience), 401, "bad_audience"),
             (token(TokenFault::BadType), 401, "bad_type"),
             (token(TokenFault::BadClaims), 401, "bad_claims"),
+            (token(TokenFault::Inactive), 401, "inactive"),
             (token(TokenFault::SenderConstraint), 401, "sender_constraint"),
             (Denial::InsufficientScope { scope: None, missing: None }, 403, "insufficient_scope"),
             (Denial::ClientCeiling, 403, "client_ceiling"),
             (Denial::RoleCeiling, 403, "role_ceiling"),
             (Denial::Unavailable(Outage::Keys), 503, "keys_unavailable"),
+            (Denial::Unavailable(Outage::Introspection), 503, "introspection_unavailable"),
             (Denial::UpstreamUnreachable, 502, "upstream_unreachable"),
             (Denial::UpstreamTimeout, 504, "upstream_timeout"),
             (Denial::Overloaded, 503, "overloaded"),

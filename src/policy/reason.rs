@@ -52,6 +52,8 @@ pub enum Reason {
     BadType,
     /// A claim is missing, malformed or at odds with another.
     BadClaims,
+    /// Not said to be active by its issuer, who was asked.
+    Inactive,
     /// Bound to a sender that was not proven.
     SenderConstraint,
     /// The token holds too few scopes.
@@ -62,6 +64,8 @@ pub enum Reason {
     RoleCeiling,
     /// The issuer's keys are needed and not to be had.
     KeysUnavailable,
+    /// The issuer has to be asked about the token and does not answer.
+    IntrospectionUnavailable,
     /// The upstream refused the connection or broke it off.
     UpstreamUnreachable,
     /// The upstream did not answer in time.
@@ -98,11 +102,13 @@ impl Reason {
         Self::BadAudience,
         Self::BadType,
         Self::BadClaims,
+        Self::Inactive,
         Self::SenderConstraint,
         Self::InsufficientScope,
         Self::ClientCeiling,
         Self::RoleCeiling,
         Self::KeysUnavailable,
+        Self::IntrospectionUnavailable,
         Self::UpstreamUnreachable,
         Self::UpstreamTimeout,
         Self::Overloaded,
@@ -134,11 +140,13 @@ impl Reason {
             Self::BadAudience => "bad_audience",
             Self::BadType => "bad_type",
             Self::BadClaims => "bad_claims",
+            Self::Inactive => "inactive",
             Self::SenderConstraint => "sender_constraint",
             Self::InsufficientScope => "insufficient_scope",
             Self::ClientCeiling => "client_ceiling",
             Self::RoleCeiling => "role_ceiling",
             Self::KeysUnavailable => "keys_unavailable",
+            Self::IntrospectionUnavailable => "introspection_unavailable",
             Self::UpstreamUnreachable => "upstream_unreachable",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::Overloaded => "overloaded",
@@ -176,11 +184,13 @@ impl Reason {
             Self::BadAudience => "wrong audience",
             Self::BadType => "wrong type of token",
             Self::BadClaims => "bad claims",
+            Self::Inactive => "inactive access token",
             Self::SenderConstraint => "sender-constrained token",
             Self::InsufficientScope => "insufficient scope",
             Self::ClientCeiling => "beyond what the client may use",
             Self::RoleCeiling => "beyond what the roles permit",
             Self::KeysUnavailable => "keys unavailable",
+            Self::IntrospectionUnavailable => "introspection unavailable",
             Self::UpstreamUnreachable => "upstream unreachable",
             Self::UpstreamTimeout => "upstream timed out",
             Self::Overloaded => "overloaded",
@@ -215,11 +225,13 @@ impl Reason {
             Self::BadAudience => "the access token is for another audience",
             Self::BadType => "the token is not an access token",
             Self::BadClaims => "the claims of the access token are incomplete or malformed",
+            Self::Inactive => "the access token is not active: it ended, was revoked or was never issued",
             Self::SenderConstraint => "the access token is bound to a sender that was not proven",
             Self::InsufficientScope => "the access token lacks a scope that the request needs",
             Self::ClientCeiling => "the request needs a scope that this client may not use",
             Self::RoleCeiling => "the request needs a scope that no role of the user permits",
             Self::KeysUnavailable => "the keys to verify the access token are not available",
+            Self::IntrospectionUnavailable => "the issuer of the access token cannot be asked about it",
             Self::UpstreamUnreachable => "the service behind the gateway cannot be reached",
             Self::UpstreamTimeout => "the service behind the gateway did not answer in time",
             Self::Overloaded => "the gateway has reached a limit",

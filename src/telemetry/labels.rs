@@ -71,16 +71,19 @@ pub enum TokenLabel {
     Cached,
     /// A JWT, verified for this request.
     Jwt,
+    /// No JWT; its issuer was asked for this request.
+    Introspection,
     /// No token was shown or asked for.
     None,
 }
 
 impl ClosedLabel for TokenLabel {
-    const ALL: &'static [Self] = &[Self::Cached, Self::Jwt, Self::None];
+    const ALL: &'static [Self] = &[Self::Cached, Self::Jwt, Self::Introspection, Self::None];
     fn text(self) -> &'static str {
         match self {
             Self::Cached => "cached",
             Self::Jwt => "jwt",
+            Self::Introspection => "introspection",
             Self::None => "none",
         }
     }
@@ -125,12 +128,15 @@ pub enum FetchResult {
     TimedOut,
     /// Beyond the bytes allowed.
     TooLarge,
-    /// Not a key set, or one without a usable key.
+    /// Not a key set, or one without a usable key; no metadata.
     Malformed,
+    /// Metadata of another issuer, or that names an address that may not be used.
+    Untrusted,
 }
 
 impl ClosedLabel for FetchResult {
-    const ALL: &'static [Self] = &[Self::Ok, Self::Failed, Self::TimedOut, Self::TooLarge, Self::Malformed];
+    const ALL: &'static [Self] =
+        &[Self::Ok, Self::Failed, Self::TimedOut, Self::TooLarge, Self::Malformed, Self::Untrusted];
     fn text(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -138,6 +144,7 @@ impl ClosedLabel for FetchResult {
             Self::TimedOut => "timed_out",
             Self::TooLarge => "too_large",
             Self::Malformed => "malformed",
+            Self::Untrusted => "untrusted",
         }
     }
     fn index(self) -> usize {
@@ -360,9 +367,9 @@ mod tests {
     #[test]
     fn every_value_is_found_at_its_own_place() {
         assert_closed::<Source>(2);
-        assert_closed::<TokenLabel>(3);
+        assert_closed::<TokenLabel>(4);
         assert_closed::<CacheResult>(3);
-        assert_closed::<FetchResult>(5);
+        assert_closed::<FetchResult>(6);
         assert_closed::<ReloadResult>(3);
         assert_closed::<ConnectionError>(9);
         assert_closed::<UpstreamFailure>(8);

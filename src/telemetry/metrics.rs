@@ -9,6 +9,7 @@ use prometheus::{Gauge, Histogram, IntCounter, IntGauge, IntGaugeVec, Opts, Regi
 use crate::policy::RouteTable;
 
 use super::families::{DECISION_SECONDS, Families, increase, observe};
+use super::introspection::{IntrospectionFamilies, IntrospectionMetrics};
 use super::keys::KeyFamilies;
 use super::labels::{CacheResult, Children, ConnectionError, FetchResult, ReloadResult, TokenLabel};
 use super::routes::{LiveTable, RouteMetrics};
@@ -33,6 +34,7 @@ pub struct Metrics {
     table: LiveTable,
     upstreams: UpstreamFamilies,
     keys: KeyFamilies,
+    introspection: IntrospectionFamilies,
     requests: Requests,
     connections: Connections,
     tokens: Tokens,
@@ -52,6 +54,7 @@ impl Metrics {
             table,
             upstreams: UpstreamFamilies::new(&families),
             keys: KeyFamilies::new(&families),
+            introspection: IntrospectionFamilies::new(&families),
             requests: Requests::new(&families),
             connections: Connections::new(&families),
             tokens: Tokens::new(&families),
@@ -109,9 +112,15 @@ impl Metrics {
         self.keys.fetch(issuer, result);
     }
 
+    /// Returns the counters of questions to one issuer about tokens.
+    pub fn introspection(&self, issuer: &str) -> IntrospectionMetrics {
+        self.introspection.of(issuer)
+    }
+
     /// Removes the children of an issuer that a reload dropped.
     pub fn forget_issuer(&self, issuer: &str) {
         self.keys.forget(issuer);
+        self.introspection.forget(issuer);
     }
 
     /// Counts one reload that ended at `now`.

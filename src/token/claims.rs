@@ -22,10 +22,25 @@ pub(super) fn check(
     now: Duration,
     acts_alone: impl Fn(&str) -> bool,
 ) -> Result<VerifiedToken, TokenFault> {
-    let Times { exp, nbf, iat } = Times::check(claims, issuer, now)?;
+    let times = Times::check(claims, issuer, now)?;
     audience::check(claims, &issuer.audience)?;
+    facts(claims, issuer, times, |client| subject(claims, client, acts_alone))
+}
+
+/// Checks what follows the audience, alike for a token's claims and for an answer about a token; `subject` is given the
+/// client.
+///
+/// # Errors
+///
+/// The first claim that is not as it must be.
+pub(super) fn facts<'v>(
+    claims: &'v Object<'_>,
+    issuer: &TrustedIssuer,
+    Times { exp, nbf, iat }: Times,
+    subject: impl FnOnce(&'v str) -> Result<Option<&'v str>, TokenFault>,
+) -> Result<VerifiedToken, TokenFault> {
     let client = client(claims, issuer)?;
-    let subject = subject(claims, client, acts_alone)?;
+    let subject = subject(client)?;
     if claims.get("jti").is_some_and(|id| id.as_text().is_none()) {
         return Err(TokenFault::BadClaims);
     }
@@ -78,7 +93,8 @@ fn subject<'v>(
     }
 }
 
-fn non_empty<'v>(value: &'v Json<'_>) -> Result<&'v str, TokenFault> {
+/// A string that is not empty.
+pub(super) fn non_empty<'v>(value: &'v Json<'_>) -> Result<&'v str, TokenFault> {
     value.as_text().filter(|text| !text.is_empty()).ok_or(TokenFault::BadClaims)
 }
 

@@ -5,6 +5,9 @@
 //! §5.2, RFC 7519 §4 and §7.2), [`UnverifiedToken`] is what satisfies its issuer's rules (RFC 8725 §3, RFC 9068 §4) before
 //! anybody looked at the signature, and a [`VerificationKey`] (RFC 7517, 7518) turns it into a [`VerifiedToken`].
 //!
+//! A token that is no JWS is described by its issuer's answer about it (RFC 7662), which [`TrustedIssuer`] reads by the same
+//! rules; [`ServerMetadata`] says where such an issuer is asked (RFC 8414).
+//!
 //! The checks stand in one order, cheap before costly; before the signature nothing is believed, only refused.
 //!
 //! This room does no I/O, knows no clock and keeps nothing: key sets and the memory of verified tokens are in `verify`.
@@ -17,10 +20,12 @@ mod claims;
 mod digest;
 mod fault;
 mod header;
+mod introspection;
 mod json;
 mod jwk;
 mod jwt;
 mod key;
+mod metadata;
 mod pointer;
 mod rules;
 mod secret;
@@ -31,6 +36,8 @@ mod verified;
 mod claims_tests;
 #[cfg(test)]
 mod header_tests;
+#[cfg(test)]
+mod introspection_tests;
 #[cfg(test)]
 mod json_tests;
 #[cfg(test)]
@@ -46,9 +53,11 @@ pub use algorithm::{Algorithm, AlgorithmSet};
 pub use bearer::BearerToken;
 pub use digest::TokenDigest;
 pub use fault::{CredentialFault, Outage, TokenFault};
+pub use introspection::IntrospectionFault;
 pub use jwk::{JwkSet, JwkSetFault, KeyFault, SkippedKey};
 pub use jwt::{Jwt, JwtParts, KeyId, UnverifiedToken};
 pub use key::{KeyIdentity, VerificationKey};
+pub use metadata::{MetadataFault, ServerMetadata};
 pub use rules::{ClientOnly, IssuerRules, TrustedIssuer};
 pub use secret::Secret;
 pub use verified::VerifiedToken;

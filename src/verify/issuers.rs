@@ -67,7 +67,7 @@ pub struct IssuerState {
 }
 
 impl Issuers {
-    /// Reads key files and starts refreshing key sets at URLs, one task an issuer on the current tokio runtime.
+    /// Reads key files and starts refreshing key sets elsewhere, one task an issuer on the current tokio runtime.
     ///
     /// Issuers whose settings are equal to those in `previous` keep their keys, state and task; a key file is read again all
     /// the same, and its keys are in force at once, in `previous` too. The other issuers of `previous` retire.
@@ -78,7 +78,7 @@ impl Issuers {
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime, if an issuer's keys are at a URL.
+    /// Outside a tokio runtime, if an issuer's keys are not in a file.
     pub fn start(
         settings: Vec<IssuerSettings>,
         previous: Option<&Issuers>,
@@ -124,6 +124,12 @@ impl Issuers {
         self.live(name).map(|live| &*live.issuer)
     }
 
+    /// The issuer that is asked about a token which is no JWT; no two take the same.
+    pub(super) fn introspecting(&self, token: &str) -> Option<&Arc<Issuer>> {
+        let mut issuers = self.issuers.iter().map(|live| &live.issuer);
+        issuers.find(|issuer| issuer.introspection.as_ref().is_some_and(|introspection| introspection.takes(token)))
+    }
+
     /// The issuer of a generation, unless a reload dropped or changed it.
     pub(super) fn of_generation(&self, generation: u64) -> Option<&Issuer> {
         let position = self.issuers.binary_search_by_key(&generation, |live| live.issuer.generation).ok()?;
@@ -161,13 +167,14 @@ impl House {
     fn start(&self, settings: IssuerSettings) -> Arc<LiveIssuer> {
         let trusted = TrustedIssuer::new(&settings.rules);
         let (clock, metrics) = (self.clock.clone(), self.metrics.clone());
+        let asked = settings.introspection.clone();
         let (issuer, refreshing) = match settings.keys.clone() {
-            KeySource::File(_) => (Arc::new(Issuer::new(trusted, None, metrics)), None),
-            KeySource::Url { url, refresh, max_stale, cooldown, timeout, ca } => {
+            KeySource::File(_) => (Arc::new(Issuer::new(trusted, None, metrics).asked(asked)), None),
+            KeySource::Remote { address, refresh, max_stale, cooldown, timeout, ca } => {
                 let refreshing = Refreshing::new(max_stale, cooldown, timeout);
-                let issuer = Arc::new(Issuer::new(trusted, Some(refreshing), metrics));
+                let issuer = Arc::new(Issuer::new(trusted, Some(refreshing), metrics).asked(asked));
                 let schedule = Schedule { refresh, cooldown };
-                let keys = RemoteKeys { issuer: issuer.clone(), url, ca, schedule, clock, latest: None };
+                let keys = RemoteKeys { issuer: issuer.clone(), address, ca, schedule, clock, latest: None };
                 let task = tokio::spawn(keys.keep_fresh(issuer.clone()));
                 (issuer, Some(AbortOnDropHandle::new(task)))
             }
@@ -212,7 +219,7 @@ fn read_files(settings: &[IssuerSettings]) -> Result<Vec<Option<KeySet>>, Vec<Is
     for issuer in settings {
         let name = &issuer.rules.issuer;
         read.push(match &issuer.keys {
-            KeySource::Url { .. } => None,
+            KeySource::Remote { .. } => None,
             KeySource::File(path) => match read_file(name, path) {
                 Ok(keys) => Some(keys),
                 Err(message) => {

@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::issuer::{Issuer, Refreshing};
 use super::refresh::RemoteKeys;
 use super::schedule::Schedule;
+use super::settings::KeyAddress;
 use super::testing::{World, serving};
 use crate::net::fetch_testing::{Behaviour, Server};
 use crate::telemetry::FetchResult;
@@ -23,7 +24,7 @@ impl Remote {
         let issuer = Arc::new(Issuer::new(TrustedIssuer::new(&rules()), Some(refreshing), world.metrics.clone()));
         let keys = RemoteKeys {
             issuer: issuer.clone(),
-            url: server.url(),
+            address: KeyAddress::Url(server.url()),
             ca: None,
             schedule: Schedule { refresh: Duration::from_secs(300), cooldown: Duration::from_secs(30) },
             clock: world.clock.clone(),
@@ -34,7 +35,7 @@ impl Remote {
 
     async fn round(&mut self) -> FetchResult {
         let issuer = self.issuer.clone();
-        self.keys.round(issuer.refreshing.as_ref().unwrap()).await.0
+        self.keys.round(issuer.refreshing.as_ref().unwrap(), false).await.0
     }
 
     fn holds(&self, key: &VerificationKey) -> bool {

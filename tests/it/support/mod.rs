@@ -4,6 +4,7 @@
 //! system.
 
 mod browser;
+mod authorization_server;
 mod capture;
 mod client;
 mod fences;
@@ -19,6 +20,7 @@ mod workplace;
 use std::time::{Duration, Instant};
 
 pub use browser::{Browser, Form, Page};
+pub use authorization_server::{AuthorizationServer, INTROSPECTION, Reply, form, form_decoded};
 pub use capture::Capture;
 pub use client::{Client, Response};
 pub use fences::{Fence, documents, fences};
@@ -27,7 +29,7 @@ pub use golden::golden;
 pub use key_server::{Behaviour, KeyServer};
 pub use load::Load;
 pub use message::{Chunk, Message, read_chunk};
-pub use signer::{Signer, now};
+pub use signer::{ISSUER, Signer, now};
 pub use upstream::{Answer, Upstream};
 pub use workplace::{ROOT, Workplace, shipped};
 
