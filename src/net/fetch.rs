@@ -1,13 +1,13 @@
-//! One GET over HTTP/1.1, with or without TLS: bounded in time and bytes, never redirected.
+//! One request over HTTP/1.1, with or without TLS: bounded in time and bytes, never redirected.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AGE, CACHE_CONTROL, CONNECTION, HOST, USER_AGENT};
-use http::{HeaderMap, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use http::header::{AGE, CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -21,11 +21,13 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::fetch_request::{Sent, request};
+
 /// The bytes of a body beyond which an answer is refused.
 pub const BODY_LIMIT: usize = 1 << 20;
 
 /// What to fetch, and how long it may take.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct FetchSettings<'a> {
     /// An absolute URL, `http` or `https`.
     pub url: &'a Uri,
@@ -35,11 +37,17 @@ pub struct FetchSettings<'a> {
     pub timeout: Duration,
     /// A PEM file of certificates that alone are trusted; without it the system's are.
     pub ca: Option<&'a Path>,
+    /// What the request sends besides its target.
+    pub sent: Sent,
 }
 
-/// An answer with status 200.
+/// An answer with status 200, or with 304 to a request that had `If-None-Match`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
+    /// Whether the status is 304: what the asker has is still so, and the body is empty.
+    pub unchanged: bool,
+    /// The answer's entity tag, as it is sent back in `If-None-Match`.
+    pub etag: Option<HeaderValue>,
     /// How much longer the answer is fresh, if it says so (RFC 9111 §4.2): `max-age` less `Age`.
     pub max_age: Option<Duration>,
     /// At most [`BODY_LIMIT`] bytes.
@@ -70,7 +78,7 @@ pub enum FetchFault {
     /// The TLS handshake failed.
     #[error("the TLS handshake failed")]
     Tls(#[source] std::io::Error),
-    /// A status other than 200, redirects included.
+    /// A status other than 200, redirects included, or 304 that was not asked for.
     #[error("status {}", .0.as_u16())]
     Status(StatusCode),
     /// The answer is not HTTP/1.1, or broke off.
@@ -82,17 +90,17 @@ pub enum FetchFault {
 ///
 /// # Errors
 ///
-/// [`FetchFault`], for anything but a whole answer with status 200 in time.
+/// [`FetchFault`], for anything but a whole answer in time with status 200, or 304 where it was asked for.
 pub async fn fetch(settings: FetchSettings<'_>) -> Result<Answer, FetchFault> {
     timeout(settings.timeout, fetch_unbounded(settings)).await.unwrap_or(Err(FetchFault::TimedOut))
 }
 
 async fn fetch_unbounded(settings: FetchSettings<'_>) -> Result<Answer, FetchFault> {
-    let FetchSettings { url, accept, timeout, ca } = settings;
+    let FetchSettings { url, accept, timeout, ca, sent } = settings;
     let host = url.host().ok_or(FetchFault::Url)?;
     // RFC 3986 §3.2.2: the brackets of an IPv6 address belong to the URL, not to the address.
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    let request = request(url, accept)?;
+    let request = request(url, accept, &sent, false)?;
     match url.scheme_str() {
         Some("http") => exchange(connect(host, url.port_u16().unwrap_or(80), timeout).await?, request).await,
         Some("https") => {
@@ -107,20 +115,6 @@ async fn fetch_unbounded(settings: FetchSettings<'_>) -> Result<Answer, FetchFau
         }
         _ => Err(FetchFault::Url),
     }
-}
-
-fn request(url: &Uri, accept: &'static str) -> Result<Request<Empty<Bytes>>, FetchFault> {
-    let target = url.path_and_query().map_or("/", |target| target.as_str());
-    let authority = url.authority().ok_or(FetchFault::Url)?.as_str();
-    // RFC 9110 §7.2: `Host` has no userinfo.
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    Request::get(target)
-        .header(HOST, host)
-        .header(ACCEPT, accept)
-        .header(USER_AGENT, concat!("scopegate/", env!("CARGO_PKG_VERSION")))
-        .header(CONNECTION, "close")
-        .body(Empty::new())
-        .map_err(|_| FetchFault::Url)
 }
 
 /// Tries the host's addresses one after the other; one that swallows packets cannot use up the time of the others.
@@ -164,32 +158,34 @@ fn tls(ca: Option<&Path>) -> Result<ClientConfig, FetchFault> {
     Ok(config)
 }
 
-async fn exchange<S>(stream: S, request: Request<Empty<Bytes>>) -> Result<Answer, FetchFault>
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Answer, FetchFault>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(FetchFault::Protocol)?;
     // The connection is driven beside the request, and ends with this fetch however it ends.
     let _driver = AbortOnDropHandle::new(tokio::spawn(connection));
+    let conditional = request.headers().contains_key(IF_NONE_MATCH);
     let response = sender.send_request(request).await.map_err(FetchFault::Protocol)?;
-    read(response).await
+    read(response, conditional).await
 }
 
-async fn read(response: Response<Incoming>) -> Result<Answer, FetchFault> {
-    if response.status() != StatusCode::OK {
+async fn read(response: Response<Incoming>, conditional: bool) -> Result<Answer, FetchFault> {
+    let unchanged = conditional && response.status() == StatusCode::NOT_MODIFIED;
+    if response.status() != StatusCode::OK && !unchanged {
         return Err(FetchFault::Status(response.status()));
     }
     if response.body().size_hint().lower() > BODY_LIMIT as u64 {
         return Err(FetchFault::TooLarge);
     }
-    let max_age = max_age(response.headers());
+    let (max_age, etag) = (max_age(response.headers()), response.headers().get(ETAG).cloned());
     let body = Limited::new(response.into_body(), BODY_LIMIT).collect().await.map_err(|cause| {
         if cause.is::<LengthLimitError>() {
             return FetchFault::TooLarge;
         }
         cause.downcast().map_or(FetchFault::TooLarge, |cause| FetchFault::Protocol(*cause))
     })?;
-    Ok(Answer { max_age, body: body.to_bytes() })
+    Ok(Answer { unchanged, etag, max_age, body: body.to_bytes() })
 }
 
 /// RFC 9111 §4.2.1 and §5.2.2.1: of several `max-age` the least counts, and time spent in caches on the way is over.

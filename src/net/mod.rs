@@ -10,11 +10,12 @@
 //!   [`serve_connection`] drives hyper under both and under [`Drain`].
 //! * [`UpstreamPool`] keeps a worker's connections to one upstream: bounded in number, with a bounded queue, reused last in
 //!   first out.
-//! * [`fetch`] is the small client for key sets, on the control runtime.
+//! * [`fetch`] is the small client for key sets and whatever else issuers are asked for.
 
 mod connect;
 mod drain;
 mod fetch;
+mod fetch_request;
 #[cfg(test)]
 pub(crate) mod fetch_testing;
 #[cfg(test)]
@@ -30,6 +31,7 @@ mod worker;
 pub use connect::{ConnectFault, Endpoint};
 pub use drain::{Drain, Drained};
 pub use fetch::{Answer, BODY_LIMIT, FetchFault, FetchSettings, fetch};
+pub use fetch_request::{Content, Credentials, Sent};
 pub use lease::{Exchanged, Lease, SendFault};
 pub use listener::{BACKLOG, bind};
 pub use metered::Metered;

@@ -14,7 +14,7 @@ use super::issuer::{Issuer, Refreshing};
 use super::key_set::KeySet;
 use super::schedule::Schedule;
 use crate::clock::Clock;
-use crate::net::{FetchFault, FetchSettings, fetch};
+use crate::net::{FetchFault, FetchSettings, Sent, fetch};
 use crate::telemetry::FetchResult;
 use crate::token::{JwkSet, SkippedKey};
 
@@ -59,8 +59,13 @@ impl RemoteKeys {
     /// Fetches once. Whatever is not a key set with usable keys leaves the old keys in force.
     pub(super) async fn round(&mut self, refreshing: &Refreshing) -> (FetchResult, Option<Duration>) {
         refreshing.begin_round();
-        let settings =
-            FetchSettings { url: &self.url, accept: ACCEPT, timeout: refreshing.timeout, ca: self.ca.as_deref() };
+        let settings = FetchSettings {
+            url: &self.url,
+            accept: ACCEPT,
+            timeout: refreshing.timeout,
+            ca: self.ca.as_deref(),
+            sent: Sent::default(),
+        };
         let (result, max_age) = match fetch(settings).await {
             Ok(answer) => (self.take(&answer.body), answer.max_age),
             Err(fault) => (self.complain(&fault), None),
