@@ -40,6 +40,6 @@ mod serve;
 #[cfg(test)]
 mod serve_tests;
 
-pub use handles::{AdminHandles, Readiness, ReloadOutcome};
+pub use handles::{AdminHandles, InForce, Readiness, ReloadOutcome};
 pub use secret::Secret;
 pub use serve::{AdminFault, AdminSettings, serve};

@@ -112,6 +112,7 @@ where
             Readiness { ready, reasons, detail: json!({ "issuers": [] }) }
         }),
         table: Arc::new(|| Arc::new(table())),
+        terms: Arc::new(|| InForce { table: Arc::new(table()), directory: None }),
         reload: Arc::new(move || reload(for_reload.load(Ordering::Relaxed)).boxed()),
         metrics: Arc::new(|| "scopegate_requests_in_flight 0\n".to_owned()),
     }

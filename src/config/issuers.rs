@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::token::{Algorithm, ClientOnly, IssuerRules};
-use crate::verify::{IssuerSettings, KeySource};
+use crate::verify::{IssuerSettings, KeySource, RevocationSettings};
 
 use super::faults::Fault;
 use super::gateway_file::refuse_empty;
 use super::gateway_keys;
 use super::node::Node;
 use super::paths;
+use super::polled;
 use super::read::{Fields, Subject};
 use super::scalars::{Scalar, Wrong};
 use super::secrets::{Folder, not_empty};
@@ -54,7 +55,18 @@ pub(super) fn read(root: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Vec<Placed
 fn settings(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Option<IssuerSettings> {
     let keys = fields.node("keys").and_then(|_| keys(&fields.section("keys"), folder));
     let rules = rules(fields);
-    Some(IssuerSettings { rules: rules?, required: fields.boolean("required"), keys: keys? })
+    let revocations = match fields.node("revocations") {
+        None => None,
+        Some(_) => Some(revocations(&fields.section("revocations"), folder)?),
+    };
+    let required = fields.boolean("required");
+    Some(IssuerSettings { rules: rules?, required, keys: keys?, revocations })
+}
+
+fn revocations(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Option<RevocationSettings> {
+    let feed = polled::read(fields, folder, "whoever is in between can keep revoked tokens alive");
+    let serve_stale = fields.choice("when_stale") == "serve";
+    Some(RevocationSettings { feed: feed?, serve_stale })
 }
 
 fn rules(fields: &Fields<'_, '_>) -> Option<IssuerRules> {
@@ -145,7 +157,7 @@ fn key_address(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Option<KeySo
     let times = (duration("refresh"), duration("max_stale"), duration("cooldown"), duration("timeout"));
     let insecure = fields.boolean("insecure_http");
     let url = url?;
-    check_scheme(fields, &url.value, url.place, insecure);
+    check_scheme(fields, &url.value, url.place, insecure, "whoever is in between can forge tokens");
     let (refresh, max_stale) = (times.0.unwrap_or_default(), times.1.unwrap_or_default());
     refuse_early_staleness(fields, refresh, max_stale);
     Some(KeySource::Url {
@@ -167,8 +179,8 @@ fn refuse_early_staleness(fields: &Fields<'_, '_>, refresh: Duration, max_stale:
     }
 }
 
-/// Keys that come over plain http can be anybody's, unless they come from this machine.
-fn check_scheme(fields: &Fields<'_, '_>, url: &http::Uri, place: Place, insecure: bool) {
+/// What comes over plain http can be anybody's, unless it comes from this machine; `danger` says what that would mean.
+pub(super) fn check_scheme(fields: &Fields<'_, '_>, url: &http::Uri, place: Place, insecure: bool, danger: &str) {
     let exposed = url.scheme_str() == Some("http") && !paths::is_loopback(url);
     match (exposed, insecure) {
         (true, false) => {
@@ -176,7 +188,7 @@ fn check_scheme(fields: &Fields<'_, '_>, url: &http::Uri, place: Place, insecure
             fields.refuse(place, "url", "is http beyond loopback", Some(hint.to_owned()));
         }
         (true, true) => {
-            let message = fields.subject.say("url", "is http beyond loopback: whoever is in between can forge tokens");
+            let message = fields.subject.say("url", format_args!("is http beyond loopback: {danger}"));
             fields.faults.push(Fault::warning(place, message));
         }
         (false, _) => {}

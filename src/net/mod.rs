@@ -10,7 +10,8 @@
 //!   [`serve_connection`] drives hyper under both and under [`Drain`].
 //! * [`UpstreamPool`] keeps a worker's connections to one upstream: bounded in number, with a bounded queue, reused last in
 //!   first out.
-//! * [`fetch`] is the small client for key sets and whatever else issuers are asked for.
+//! * [`fetch`] is the small client for key sets and whatever else issuers are asked for; [`Schedule`] says
+//!   when that is asked for again, and [`Polled`] describes what is asked for every few seconds.
 
 mod connect;
 mod drain;
@@ -23,7 +24,9 @@ mod fetch_tests;
 mod lease;
 mod listener;
 mod metered;
+mod polled;
 mod pool;
+mod schedule;
 mod serve;
 mod watch;
 mod worker;
@@ -35,7 +38,9 @@ pub use fetch_request::{Content, Credentials, Sent};
 pub use lease::{Exchanged, Lease, SendFault};
 pub use listener::{BACKLOG, bind};
 pub use metered::Metered;
+pub use polled::Polled;
 pub use pool::{PoolEvent, PoolSettings, UpstreamPool};
+pub use schedule::{Schedule, chance};
 pub use serve::{ConnectionEnd, ServerLimits, serve_connection};
 pub use watch::{Phase, Watch};
 pub use worker::Worker;

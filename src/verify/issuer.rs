@@ -9,6 +9,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 
+use super::feed::Feed;
 use super::key_set::{KeySet, next_generation};
 use crate::telemetry::{FetchResult, Metrics};
 use crate::token::{Outage, TrustedIssuer};
@@ -26,6 +27,8 @@ pub(super) struct Issuer {
     confirmed: AtomicU64,
     /// How keys are refreshed; `None` for a file, whose keys never grow stale.
     pub(super) refreshing: Option<Refreshing>,
+    /// What it has revoked; `None` if it does not tell.
+    pub(super) feed: Option<Feed>,
     /// Held while metrics are set, so that none are after the issuer's retirement; no worker takes it.
     retired: Mutex<bool>,
     metrics: Arc<Metrics>,
@@ -140,13 +143,19 @@ impl Refreshing {
 }
 
 impl Issuer {
-    pub(super) fn new(trusted: TrustedIssuer, refreshing: Option<Refreshing>, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        trusted: TrustedIssuer,
+        refreshing: Option<Refreshing>,
+        feed: Option<Feed>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             trusted,
             generation: next_generation(),
             keys: ArcSwap::from_pointee(KeySet::new(Vec::new())),
             confirmed: AtomicU64::new(0),
             refreshing,
+            feed,
             retired: Mutex::new(false),
             metrics,
         }
@@ -242,6 +251,11 @@ impl Issuer {
         if !*retired {
             let age = self.refreshing.as_ref().and_then(|_| self.age(now));
             self.metrics.keys(self.name(), self.key_count(), age, now);
+            match &self.feed {
+                Some(feed) => self.metrics.revocations(self.name(), feed.len(), feed.age(now), now),
+                // An issuer of the same name may have had one.
+                None => self.metrics.forget_revocations(self.name()),
+            }
         }
     }
 
@@ -250,6 +264,14 @@ impl Issuer {
         let retired = self.retired();
         if !*retired {
             self.metrics.keys_fetch(self.name(), result);
+        }
+    }
+
+    /// Counts a reading of its revocation feed, unless it has retired.
+    pub(super) fn count_feed_reading(&self, result: FetchResult) {
+        let retired = self.retired();
+        if !*retired {
+            self.metrics.revocations_fetch(self.name(), result);
         }
     }
 

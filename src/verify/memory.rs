@@ -28,6 +28,8 @@ pub(super) struct Origin {
     pub(super) key: Arc<VerificationKey>,
     /// The generation of the latest key set that was seen to hold the key.
     pub(super) key_set: Cell<u64>,
+    /// The generation of the latest revocations that were seen not to name the token; 0 before any.
+    pub(super) revocations: Cell<u64>,
 }
 
 /// Remembered tokens, at most so many.
@@ -89,8 +91,8 @@ mod tests {
     use http::{HeaderMap, HeaderValue};
 
     use super::*;
-    use crate::token::BearerToken;
     use crate::token::testing::Signer;
+    use crate::token::{BearerToken, NameDigest};
 
     fn digest(number: usize) -> TokenDigest {
         let value = HeaderValue::from_str(&format!("Bearer token-{number}")).unwrap();
@@ -108,6 +110,7 @@ mod tests {
             exp: Duration::from_secs(100),
             nbf: None,
             iat: None,
+            jti: Some(NameDigest::of(&["3f1c2a34-1b7a-4f64-9a8e-0c4d7c3f2b11"])),
             client_only: false,
         }
     }
@@ -119,7 +122,12 @@ mod tests {
 
     impl Filling {
         fn new(capacity: usize) -> Self {
-            let origin = Origin { issuer: 1, key: Arc::new(Signer::es256().key()), key_set: Cell::new(1) };
+            let origin = Origin {
+                issuer: 1,
+                key: Arc::new(Signer::es256().key()),
+                key_set: Cell::new(1),
+                revocations: Cell::new(0),
+            };
             Self { memory: Memory::new(capacity), origin }
         }
 

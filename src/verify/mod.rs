@@ -6,24 +6,30 @@
 //! failures with growing pauses, and when a worker meets an unknown `kid`. Old keys serve on until they are too old; one
 //! issuer never waits for another.
 //!
+//! Where an issuer has a revocation feed, another task reads it every few seconds, and puts what it says before all workers at
+//! once. A reading is as old as its beginning, and one that is too old refuses every token of the issuer.
+//!
 //! [`Verifier`] belongs to one worker. It remembers facts about tokens, never a verdict, under their SHA-256 digest, and
-//! checks on every hit what may have changed: times, issuer, key. Its budget bounds the share of a worker's time that the
+//! checks on every hit what may have changed: times, issuer, key, revocations. Its budget bounds the share of a worker's time that the
 //! signatures of unknown tokens may take.
 //!
 //! What the checks are is the business of `token`; who may do what with a verified token is that of `policy`.
 
 mod budget;
+mod feed;
+mod feed_reader;
 mod issuer;
 mod issuers;
 mod key_set;
 mod memory;
 mod refresh;
 mod refusal;
-mod schedule;
 mod settings;
 mod unknown_keys;
 mod verifier;
 
+#[cfg(test)]
+mod feed_tests;
 #[cfg(test)]
 mod issuers_tests;
 #[cfg(test)]
@@ -33,8 +39,8 @@ mod testing;
 #[cfg(test)]
 mod verifier_tests;
 
-pub use issuers::{IssuerFault, IssuerState, Issuers};
+pub use issuers::{FeedState, IssuerFault, IssuerState, Issuers};
 pub use memory::Remembered;
 pub use refusal::{Provenance, Refusal};
-pub use settings::{IssuerSettings, KeySource};
+pub use settings::{IssuerSettings, KeySource, RevocationSettings};
 pub use verifier::Verifier;

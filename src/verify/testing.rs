@@ -53,7 +53,7 @@ pub(super) fn serving(signers: &[&Signer]) -> Behaviour {
 }
 
 pub(super) fn from_file(path: &Path) -> IssuerSettings {
-    IssuerSettings { rules: rules(), required: true, keys: KeySource::File(path.to_owned()) }
+    IssuerSettings { rules: rules(), required: true, keys: KeySource::File(path.to_owned()), revocations: None }
 }
 
 /// Times that fit a test: everything is quick but the schedule.
@@ -66,7 +66,7 @@ pub(super) fn from_url(server: &Server) -> IssuerSettings {
         timeout: Duration::from_millis(500),
         ca: None,
     };
-    IssuerSettings { rules: rules(), required: true, keys }
+    IssuerSettings { rules: rules(), required: true, keys, revocations: None }
 }
 
 /// The same with other times.

@@ -24,6 +24,9 @@ use crate::token::{
 /// So many requests of one worker may wait for a refetch at once.
 const MOST_WAITING: usize = 1024;
 
+/// A remembered token whose facts still hold, or why it is refused all the same.
+type Recalled<N> = Result<Rc<Remembered<N>>, Refusal>;
+
 /// One worker's verifier: its memory of verified tokens and its budget for unknown ones. Not shared between threads.
 ///
 /// `N` is what the caller keeps beside a remembered token.
@@ -69,7 +72,7 @@ impl<N: Default> Verifier<N> {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Fault`] with the first check that fails, [`Refusal::Unavailable`] if the issuer's keys are not to be had,
+    /// [`Refusal::Fault`] with the first check that fails, [`Refusal::Unavailable`] if the issuer's keys or revocations are not to be had,
     /// [`Refusal::Overloaded`] if too many unknown tokens are being checked.
     pub async fn verify(
         &self,
@@ -78,10 +81,10 @@ impl<N: Default> Verifier<N> {
         acts_alone: impl Fn(&str) -> bool,
     ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
         let digest = token.digest();
-        let (remembered, result) = self.recall(issuers, &digest, &acts_alone);
+        let (recalled, result) = self.recall(issuers, &digest, &acts_alone);
         self.metrics.token_lookup(result);
-        if let Some(remembered) = remembered {
-            return Ok((remembered, Provenance::Cached));
+        if let Some(recalled) = recalled {
+            return recalled.map(|remembered| (remembered, Provenance::Cached));
         }
         let parts = JwtParts::split(token)?;
         let jwt = parts.read()?;
@@ -92,28 +95,35 @@ impl<N: Default> Verifier<N> {
         let reservation = self.reserve(&unverified, keys.len()).await?;
         // While this one waited, the same token may have been verified for another request.
         if !reservation.wait.is_zero()
-            && let (Some(remembered), _) = self.recall(issuers, &digest, &acts_alone)
+            && let (Some(recalled), _) = self.recall(issuers, &digest, &acts_alone)
         {
-            return Ok((remembered, Provenance::Cached));
+            return recalled.map(|remembered| (remembered, Provenance::Cached));
         }
         let (token, key) = check_signature(unverified, &keys, reservation)?;
         // The token may have ended while it waited.
         token.check_times(self.clock.now(), issuer.trusted.leeway())?;
-        let origin = Origin { issuer: issuer.generation, key, key_set: Cell::new(generation) };
-        Ok((self.remember(digest, token, origin), Provenance::Jwt))
+        let (key_set, revocations) = (Cell::new(generation), Cell::new(0));
+        // One that is revoked is remembered too: its next showing costs no signature.
+        let admitted = admit(issuer, &token, &revocations, self.clock.now());
+        let origin = Origin { issuer: issuer.generation, key, key_set, revocations };
+        let remembered = self.remember(digest, token, origin);
+        admitted.map(|()| (remembered, Provenance::Jwt))
     }
 
-    /// Finds a remembered token and checks again what may have changed since; what does not hold is forgotten.
+    /// Finds a remembered token and checks again what may have changed since; what does not hold is forgotten. The facts of one
+    /// that is revoked do hold: it is refused.
     fn recall(
         &self,
         issuers: &Issuers,
         digest: &TokenDigest,
         acts_alone: impl Fn(&str) -> bool,
-    ) -> (Option<Rc<Remembered<N>>>, CacheResult) {
+    ) -> (Option<Recalled<N>>, CacheResult) {
         let memory = self.memory.borrow();
         let Some((remembered, origin)) = memory.find(digest) else { return (None, CacheResult::Miss) };
-        if holds(&remembered.token, origin, issuers, self.clock.now(), acts_alone) {
-            return (Some(remembered.clone()), CacheResult::Hit);
+        let now = self.clock.now();
+        if let Some(issuer) = standing_on(&remembered.token, origin, issuers, now, acts_alone) {
+            let admitted = admit(issuer, &remembered.token, &origin.revocations, now);
+            return (Some(admitted.map(|()| remembered.clone())), CacheResult::Hit);
         }
         // The guard must go before the memory is changed.
         drop(memory);
@@ -180,27 +190,30 @@ impl<N: Default> Verifier<N> {
     }
 }
 
-/// Whether a remembered token would be verified again: times, issuer, keys and key, and the client's right to lack `sub`.
-fn holds(
+/// The issuer of a remembered token that would be verified again: times, issuer, keys and key, and the client's right to lack `sub`.
+fn standing_on<'i>(
     token: &VerifiedToken,
     origin: &Origin,
-    issuers: &Issuers,
+    issuers: &'i Issuers,
     now: Duration,
     acts_alone: impl Fn(&str) -> bool,
-) -> bool {
+) -> Option<&'i Issuer> {
     // An issuer that a reload dropped or changed is another generation, or none.
-    let Some(issuer) = issuers.of_generation(origin.issuer) else { return false };
-    if token.check_times(now, issuer.trusted.leeway()).is_err() {
-        return false;
-    }
-    let Ok(keys) = issuer.keys(now) else { return false };
+    let issuer = issuers.of_generation(origin.issuer)?;
+    token.check_times(now, issuer.trusted.leeway()).ok()?;
+    let keys = issuer.keys(now).ok()?;
     if keys.generation() != origin.key_set.get() {
         if !keys.holds(origin.key.identity()) {
-            return false;
+            return None;
         }
         origin.key_set.set(keys.generation());
     }
-    token.subject.is_some() || token.client.as_deref().is_some_and(acts_alone)
+    (token.subject.is_some() || token.client.as_deref().is_some_and(acts_alone)).then_some(issuer)
+}
+
+/// Whether the issuer has not revoked the token, as far as it tells.
+fn admit(issuer: &Issuer, token: &VerifiedToken, seen: &Cell<u64>, now: Duration) -> Result<(), Refusal> {
+    issuer.feed.as_ref().map_or(Ok(()), |feed| feed.admit(token, seen, now))
 }
 
 fn select(issuer: &Issuer, token: &UnverifiedToken<'_>, now: Duration) -> Result<(Selection, u64), Refusal> {
