@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::serve::{Times, serve_within};
-use super::{AdminFault, AdminHandles, AdminSettings, Readiness, ReloadOutcome, Secret, serve};
+use super::{AdminFault, AdminHandles, AdminSettings, InForce, Readiness, ReloadOutcome, Secret, serve};
 use crate::policy::{
     Ceilings, Entry, HostPattern, Readings, Requirement, Route, RouteTable, Sides, TableParts, Template, UpstreamRules,
 };

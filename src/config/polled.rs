@@ -25,7 +25,8 @@ pub(super) fn read(fields: &Fields<'_, '_>, folder: &mut Folder<'_>, danger: &st
     }
     if max_stale < interval && max_stale.is_some() {
         let message = fields.subject.say("max_stale", "is shorter than `interval`");
-        let fault = Fault::error(fields.place_of("max_stale"), message);
+        let written = if fields.node("max_stale").is_some() { "max_stale" } else { "interval" };
+        let fault = Fault::error(fields.place_of(written), message);
         fields.faults.push(fault.hint("an answer would be stale before it is asked for again"));
     }
     Some(Polled {

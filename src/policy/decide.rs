@@ -6,7 +6,9 @@ use http::{HeaderValue, Method, Uri};
 use serde::{Serialize, Serializer};
 
 use super::challenge_set::ChallengeSet;
-use super::{Denial, Entry, Found, Presented, RequestTarget, RouteTable, Sides, Standing};
+use super::{
+    Denial, DirectoryRoles, Entry, Found, Presented, RequestTarget, RoleDirectory, RouteTable, Sides, Standing,
+};
 use crate::scope::{Catalog, ScopeSet};
 
 /// Leave to forward one request.
@@ -127,7 +129,8 @@ pub fn decide(table: &RouteTable, found: Found, standing: Option<&Standing>) -> 
 
 /// Decides a request from its parts alone, as a policy's tests do: method, target, table, decision.
 ///
-/// `presented` is `None` for a request without credentials. The role directory is not available here.
+/// `presented` is `None` for a request without credentials. A role directory has no roles here: a policy's tests are about the
+/// policy, and come to the same whoever runs them.
 pub fn decide_request(
     table: &RouteTable,
     method: &Method,
@@ -138,9 +141,11 @@ pub fn decide_request(
     if !table.knows_method(method) {
         return Decision::Deny(Denial::MethodUnknown);
     }
+    let directory = DirectoryRoles::compile(&RoleDirectory::default(), table);
+    let standing = presented.map(|presented| Standing::new(table, Some(&directory), presented));
     let found = RequestTarget::read(uri, host).and_then(|target| table.find(&target, method));
     match found {
-        Ok(found) => decide(table, found, presented.map(|presented| Standing::new(table, None, presented)).as_ref()),
+        Ok(found) => decide(table, found, standing.as_ref()),
         Err(denial) => Decision::Deny(denial),
     }
 }

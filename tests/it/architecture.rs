@@ -13,10 +13,14 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("policy", &["scope", "token"]),
     ("telemetry", &["policy", "token", "clock"]),
     ("verify", &["scope", "token", "net", "clock", "telemetry"]),
-    ("gateway", &["scope", "token", "policy", "net", "clock", "telemetry", "verify"]),
+    ("directory", &["policy", "net", "clock", "telemetry"]),
+    ("gateway", &["scope", "token", "policy", "net", "clock", "telemetry", "verify", "directory"]),
     ("admin", &["net", "policy", "scope", "telemetry"]),
     ("config", &["scope", "token", "policy", "net", "telemetry", "verify", "gateway", "admin"]),
-    ("app", &["scope", "token", "policy", "net", "clock", "telemetry", "verify", "gateway", "admin", "config"]),
+    (
+        "app",
+        &["scope", "token", "policy", "net", "clock", "telemetry", "verify", "directory", "gateway", "admin", "config"],
+    ),
     ("cli", &["scope", "token", "policy", "clock", "verify", "config", "app"]),
 ];
 /// Past this a file has a second job; tests and tables of keys may be longer.
