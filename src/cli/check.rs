@@ -35,6 +35,8 @@ struct Report {
     /// `None` when the files do not compile.
     #[serde(flatten)]
     table: Option<Size>,
+    /// Whether roles may come from a role directory, which is not asked here: the tests ran as if it had no roles.
+    role_directory: bool,
     /// Errors, failed tests and warnings.
     diagnostics: Vec<Diagnostic>,
 }
@@ -106,14 +108,15 @@ impl Report {
             tests_failed: tests.failed.len(),
         };
         let diagnostics = warnings.into_iter().chain(tests.failed).collect();
-        Self { files, ok: size.tests_failed == 0, table: Some(size), diagnostics }
+        let role_directory = table.ceilings().directory;
+        Self { files, ok: size.tests_failed == 0, table: Some(size), role_directory, diagnostics }
     }
 
     fn refused(files: Vec<PathBuf>, diagnostics: Vec<Diagnostic>) -> Self {
-        Self { files, ok: false, table: None, diagnostics }
+        Self { files, ok: false, table: None, role_directory: false, diagnostics }
     }
 
-    /// One line: `routes.yaml: 77 routes, 36 scopes, 41 tests passed`.
+    /// One line: `routes.yaml: 77 routes, 36 scopes, 41 tests passed`; and another where a role directory was not asked.
     fn summary(&self) -> String {
         let files: Vec<_> = self.files.iter().map(|file| file.display().to_string()).collect();
         let errors = self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
@@ -132,7 +135,11 @@ impl Report {
         if warnings > 0 {
             parts.push(format!("{WARNING}{}{WARNING:#}", counted(warnings, "warning")));
         }
-        format!("{}: {}\n", files.join(", "), parts.join(", "))
+        let mut text = format!("{}: {}\n", files.join(", "), parts.join(", "));
+        if self.role_directory {
+            text += "the role directory is not asked here: the tests ran as if it had no roles\n";
+        }
+        text
     }
 }
 

@@ -22,6 +22,7 @@ pub(super) static ROOT: &[Key] = &[
         Shape::List(&Shape::Section(ISSUER)),
         "Whose tokens are believed; needed as soon as one method is not public",
     ),
+    Key::new("roles", Shape::Section(ROLES), "Where the scopes of roles come from besides the policy file"),
     Key::new("ceilings", Shape::Section(CEILINGS), "Which ceilings limit what a token may do"),
     Key::new(
         "reveal_routes",
@@ -118,7 +119,68 @@ pub(super) static ISSUER: &[Key] = &[
         Shape::Section(INTROSPECTION),
         "How it is asked about tokens that are no JWT (RFC 7662); without it they are refused",
     ),
+    Key::new("revocations", Shape::Section(REVOCATIONS), "Where it says which of its tokens are revoked"),
 ];
+
+static REVOCATIONS: &[Key] = &[
+    Key::new("url", Shape::Text, "The feed's address: https, or http to a loopback address").required(),
+    Key::new("token", Shape::Secret, "The bearer token that the gateway shows there").required(),
+    INTERVAL,
+    Key::new(
+        "max_stale",
+        Shape::Duration(Duration::from_secs(1), DAY),
+        "How long ago the latest whole reading may have begun",
+    )
+    .default("60s"),
+    Key::new(
+        "when_stale",
+        Shape::Choice(&["refuse", "serve"]),
+        "Whether the issuer's tokens are refused when it is longer ago, or served as if nothing more were revoked",
+    )
+    .default("refuse"),
+    TIMEOUT,
+    CA,
+    INSECURE_HTTP,
+];
+
+pub(super) static ROLES: &[Key] =
+    &[Key::new("directory", Shape::Section(DIRECTORY), "A server of roles and the scopes that they permit").required()];
+
+static DIRECTORY: &[Key] = &[
+    Key::new("url", Shape::Text, "The directory's address: https, or http to a loopback address").required(),
+    Key::new("token", Shape::Secret, "The bearer token that the gateway shows there").required(),
+    INTERVAL,
+    Key::new(
+        "max_stale",
+        Shape::Duration(Duration::from_secs(1), Duration::from_hours(24 * 366)),
+        "How long its roles permit on when it cannot be fetched",
+    )
+    .default("1h"),
+    TIMEOUT,
+    CA,
+    INSECURE_HTTP,
+];
+
+const INTERVAL: Key = Key::new(
+    "interval",
+    Shape::Duration(Duration::from_millis(100), Duration::from_hours(1)),
+    "How long after one answer it is asked again",
+)
+.default("2s");
+const TIMEOUT: Key = Key::new(
+    "timeout",
+    Shape::Duration(Duration::from_millis(10), Duration::from_mins(1)),
+    "How long one answer may take",
+)
+.default("3s");
+const CA: Key =
+    Key::new("ca", Shape::Text, "Certificates (PEM) that are trusted for this address instead of the system's");
+const INSECURE_HTTP: Key = Key::new(
+    "insecure_http",
+    Shape::Boolean,
+    "Whether the address may be http beyond loopback; warned about at each load",
+)
+.default("false");
 
 static KEYS: &[Key] = &[
     Key::new("file", Shape::Text, "A JWK Set on disk, relative to this file"),

@@ -14,6 +14,9 @@ pub(super) fn unknown_key(written: &str, keys: &'static [Key]) -> Option<String>
     if std::ptr::eq(keys, policy_keys::ROOT) && has(gateway_keys::ROOT) {
         return Some(format!("`{written}` belongs in the gateway file, the one that has `listeners`"));
     }
+    if std::ptr::eq(keys, gateway_keys::ROLES) && !has(gateway_keys::ROLES) {
+        return Some("roles with their scopes belong in a policy file, one that `policy` lists".to_owned());
+    }
     did_you_mean_word(written, keys.iter().map(|key| key.name))
 }
 

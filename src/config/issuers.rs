@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::token::{Algorithm, ClientOnly, IssuerRules};
-use crate::verify::{IssuerSettings, KeyAddress, KeySource};
+use crate::verify::{IssuerSettings, KeyAddress, KeySource, RevocationSettings};
 
 use super::addresses::{check_scheme, url};
 use super::faults::Fault;
@@ -13,6 +13,7 @@ use super::gateway_keys;
 use super::introspection::{self, PlacedIntrospection};
 use super::node::Node;
 use super::paths;
+use super::polled;
 use super::read::{Fields, Subject};
 use super::scalars::{Scalar, Wrong, boolean};
 use super::secrets::{Folder, not_empty};
@@ -71,13 +72,29 @@ fn settings(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> (Option<IssuerS
         .map(|section| introspection::read(&section, folder, discovery != Some(false)));
     let rules = rules(fields);
     let required = fields.boolean("required");
-    let introspection = match &asked {
-        Some(None) => return (None, None),
-        Some(Some(placed)) => Some(placed.settings.clone()),
-        None => None,
+    let revocations = fields.section_if("revocations").map(|section| revocations(&section, folder));
+    let (Some(introspection), Some(revocations)) = (whole(asked.as_ref()), whole(revocations.as_ref())) else {
+        return (None, asked.flatten());
     };
-    let settings = rules.zip(keys).map(|(rules, keys)| IssuerSettings { rules, required, keys, introspection });
+    let introspection = introspection.map(|placed| placed.settings.clone());
+    let revocations = revocations.cloned();
+    let settings =
+        rules.zip(keys).map(|(rules, keys)| IssuerSettings { rules, required, keys, introspection, revocations });
     (settings, asked.flatten())
+}
+
+/// What a section that may be left out says; `None` if it is there and has a fault.
+fn whole<T>(section: Option<&Option<T>>) -> Option<Option<&T>> {
+    match section {
+        Some(read) => read.as_ref().map(Some),
+        None => Some(None),
+    }
+}
+
+fn revocations(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Option<RevocationSettings> {
+    let feed = polled::read(fields, folder, "whoever is in between can keep revoked tokens alive");
+    let serve_stale = fields.choice("when_stale") == "serve";
+    Some(RevocationSettings { feed: feed?, serve_stale })
 }
 
 fn rules(fields: &Fields<'_, '_>) -> Option<IssuerRules> {

@@ -48,6 +48,7 @@ mod node;
 mod paths;
 mod policy_files;
 mod policy_keys;
+mod polled;
 mod raw_entry;
 mod raw_policy;
 mod read;

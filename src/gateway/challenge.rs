@@ -71,11 +71,12 @@ fn challenge(denial: &Denial) -> Challenge<'_> {
             | TokenFault::BadType
             | TokenFault::BadClaims
             | TokenFault::Inactive
+            | TokenFault::Revoked
             | TokenFault::SenderConstraint => Challenge::InvalidToken,
         },
         Denial::InsufficientScope { scope, .. } => Challenge::InsufficientScope { scope: scope.as_deref() },
         Denial::ClientCeiling | Denial::RoleCeiling => Challenge::Bearer { scope: None },
-        Denial::Unavailable(_) | Denial::Overloaded | Denial::Draining => Challenge::Retry,
+        Denial::RolesUnavailable | Denial::Unavailable(_) | Denial::Overloaded | Denial::Draining => Challenge::Retry,
     }
 }
 
@@ -139,6 +140,7 @@ fn problem(denial: &Denial, request_id: &HeaderValue) -> Vec<u8> {
         | Denial::Token(_)
         | Denial::ClientCeiling
         | Denial::RoleCeiling
+        | Denial::RolesUnavailable
         | Denial::Unavailable(_)
         | Denial::UpstreamUnreachable
         | Denial::UpstreamTimeout

@@ -11,7 +11,8 @@
 //! * [`UpstreamPool`] keeps a worker's connections to one upstream: bounded in number, with a bounded queue, reused last in
 //!   first out.
 //! * [`fetch`] is the small client for key sets and whatever else issuers are asked for; [`Fetcher`] keeps connections
-//!   for questions that follow one another.
+//!   for questions that follow one another. [`Schedule`] says when something is asked for again, and [`Polled`] describes
+//!   what is asked for every few seconds.
 
 mod connect;
 mod drain;
@@ -29,7 +30,9 @@ mod lease;
 mod listener;
 mod metered;
 mod network;
+mod polled;
 mod pool;
+mod schedule;
 mod serve;
 mod watch;
 mod worker;
@@ -43,7 +46,9 @@ pub use lease::{Exchanged, Lease, SendFault};
 pub use listener::{BACKLOG, bind};
 pub use metered::Metered;
 pub use network::Network;
+pub use polled::Polled;
 pub use pool::{PoolEvent, PoolSettings, UpstreamPool};
+pub use schedule::{Schedule, chance};
 pub use serve::{ConnectionEnd, ServerLimits, serve_connection};
 pub use watch::{Phase, Watch};
 pub use worker::Worker;

@@ -117,18 +117,19 @@ impl ClosedLabel for CacheResult {
     }
 }
 
-/// How a fetch of a key set ended: `scopegate_keys_fetch_total{result}`.
+/// How a fetch ended: the label `result` of `scopegate_keys_fetch_total`, `scopegate_revocations_fetch_total` and
+/// `scopegate_role_directory_fetch_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FetchResult {
-    /// A key set was read.
+    /// What was asked for was read, or is unchanged.
     Ok,
     /// No connection, or a status other than 200.
     Failed,
     /// Not within the time allowed.
     TimedOut,
-    /// Beyond the bytes allowed.
+    /// Beyond the bytes or entries allowed.
     TooLarge,
-    /// Not a key set, or one without a usable key; no metadata.
+    /// Not what was asked for, a key set without a usable key, or no metadata.
     Malformed,
     /// Metadata of another issuer, or that names an address that may not be used.
     Untrusted,

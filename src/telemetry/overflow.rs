@@ -12,7 +12,7 @@ pub(super) struct Overflow {
 
 impl Default for Overflow {
     fn default() -> Self {
-        Self { counts: std::array::from_fn(|_| AtomicU64::new(0)) }
+        Self { counts: [const { AtomicU64::new(0) }; Reason::ALL.len()] }
     }
 }
 

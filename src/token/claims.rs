@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::audience;
 use super::fault::TokenFault;
 use super::json::{Json, Object};
+use super::name_digest::NameDigest;
 use super::rules::TrustedIssuer;
 use super::times::Times;
 use super::verified::VerifiedToken;
@@ -41,9 +42,7 @@ pub(super) fn facts<'v>(
 ) -> Result<VerifiedToken, TokenFault> {
     let client = client(claims, issuer)?;
     let subject = subject(client)?;
-    if claims.get("jti").is_some_and(|id| id.as_text().is_none()) {
-        return Err(TokenFault::BadClaims);
-    }
+    let jti = claims.get("jti").map(|id| id.as_text().ok_or(TokenFault::BadClaims)).transpose()?;
     let scope = scope(claims, issuer)?;
     let roles = roles(claims, issuer)?;
     // RFC 7800 §3.1: a bound token proves nothing when it is shown as a plain bearer token.
@@ -59,6 +58,7 @@ pub(super) fn facts<'v>(
         exp,
         nbf,
         iat,
+        jti: jti.map(|id| NameDigest::of(&[id])),
         client_only: is_client_only(claims, issuer),
     })
 }

@@ -53,6 +53,9 @@ pub enum TokenFault {
     /// Its issuer was asked, and does not say that the token is active (RFC 7662 §2.2).
     #[error("the token is not active")]
     Inactive,
+    /// Its issuer has taken it back.
+    #[error("the token was revoked")]
+    Revoked,
     /// The token is bound to a key or certificate, and was shown as a plain bearer token.
     #[error("the token is bound to a key that was not shown")]
     SenderConstraint,
@@ -67,4 +70,7 @@ pub enum Outage {
     /// The issuer could not be asked about the token, or its answer could not be read.
     #[error("the issuer cannot be asked about the token")]
     Introspection,
+    /// The issuer's revocations were never read, or too long ago.
+    #[error("the issuer's revocations are not available")]
+    Revocations,
 }

@@ -9,6 +9,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 
+use super::feed::Feed;
 use super::introspection::Introspection;
 use super::key_set::{KeySet, next_generation};
 use super::settings::IntrospectionSettings;
@@ -30,6 +31,8 @@ pub(super) struct Issuer {
     pub(super) refreshing: Option<Refreshing>,
     /// How it is asked about tokens that are no JWT, if it is.
     pub(super) introspection: Option<Introspection>,
+    /// What it has revoked; `None` if it does not tell.
+    pub(super) feed: Option<Feed>,
     /// Held while metrics are set, so that none are after the issuer's retirement; no worker takes it.
     retired: Mutex<bool>,
     metrics: Arc<Metrics>,
@@ -147,7 +150,12 @@ impl Refreshing {
 }
 
 impl Issuer {
-    pub(super) fn new(trusted: TrustedIssuer, refreshing: Option<Refreshing>, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        trusted: TrustedIssuer,
+        refreshing: Option<Refreshing>,
+        feed: Option<Feed>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             trusted,
             generation: next_generation(),
@@ -155,6 +163,7 @@ impl Issuer {
             confirmed: AtomicU64::new(0),
             refreshing,
             introspection: None,
+            feed,
             retired: Mutex::new(false),
             metrics,
         }
@@ -257,6 +266,11 @@ impl Issuer {
         if !*retired {
             let age = self.refreshing.as_ref().and_then(|_| self.age(now));
             self.metrics.keys(self.name(), self.key_count(), age, now);
+            match &self.feed {
+                Some(feed) => self.metrics.revocations(self.name(), feed.len(), feed.age(now), now),
+                // An issuer of the same name may have had one.
+                None => self.metrics.forget_revocations(self.name()),
+            }
         }
     }
 
@@ -265,6 +279,14 @@ impl Issuer {
         let retired = self.retired();
         if !*retired {
             self.metrics.keys_fetch(self.name(), result);
+        }
+    }
+
+    /// Counts a reading of its revocation feed, unless it has retired.
+    pub(super) fn count_feed_reading(&self, result: FetchResult) {
+        let retired = self.retired();
+        if !*retired {
+            self.metrics.revocations_fetch(self.name(), result);
         }
     }
 

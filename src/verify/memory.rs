@@ -26,6 +26,8 @@ pub(super) struct Origin {
     /// The generation of the issuer.
     pub(super) issuer: u64,
     pub(super) basis: Basis,
+    /// The generation of the latest revocations that were seen not to name the token; 0 before any.
+    pub(super) revocations: Cell<u64>,
 }
 
 impl Origin {
@@ -125,8 +127,8 @@ mod tests {
     use http::{HeaderMap, HeaderValue};
 
     use super::*;
-    use crate::token::BearerToken;
     use crate::token::testing::Signer;
+    use crate::token::{BearerToken, NameDigest};
 
     fn digest(number: usize) -> TokenDigest {
         let value = HeaderValue::from_str(&format!("Bearer token-{number}")).unwrap();
@@ -144,6 +146,7 @@ mod tests {
             exp: Duration::from_secs(100),
             nbf: None,
             iat: None,
+            jti: Some(NameDigest::of(&["3f1c2a34-1b7a-4f64-9a8e-0c4d7c3f2b11"])),
             client_only: false,
         }
     }
@@ -156,7 +159,7 @@ mod tests {
     impl Filling {
         fn new(capacity: usize) -> Self {
             let basis = Basis::Signature { key: Arc::new(Signer::es256().key()), key_set: Cell::new(1) };
-            let origin = Origin { issuer: 1, basis };
+            let origin = Origin { issuer: 1, basis, revocations: Cell::new(0) };
             Self { memory: Memory::new(capacity), origin }
         }
 

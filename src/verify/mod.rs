@@ -6,8 +6,11 @@
 //! failures with growing pauses, and when a worker meets an unknown `kid`. Old keys serve on until they are too old; one
 //! issuer never waits for another.
 //!
+//! Where an issuer has a revocation feed, another task reads it every few seconds, and puts what it says before all workers at
+//! once. A reading is as old as its beginning, and one that is too old refuses every token of the issuer.
+//!
 //! [`Verifier`] belongs to one worker. It remembers facts about tokens, never a verdict, under their SHA-256 digest, and
-//! checks on every hit what may have changed: times, issuer, key. Its budget bounds the share of a worker's time that the
+//! checks on every hit what may have changed: times, issuer, key, revocations. Its budget bounds the share of a worker's time that the
 //! signatures of unknown tokens may take.
 //!
 //! A token that is no JWT is shown to the one issuer that introspects such tokens (RFC 7662): one question at a time about one
@@ -19,6 +22,8 @@ mod budget;
 mod client_authentication;
 mod client_key;
 mod discovery;
+mod feed;
+mod feed_reader;
 mod flights;
 mod introspect;
 mod introspection;
@@ -29,11 +34,12 @@ mod memory;
 mod refresh;
 mod refusal;
 mod refused;
-mod schedule;
 mod settings;
 mod unknown_keys;
 mod verifier;
 
+#[cfg(test)]
+mod feed_tests;
 #[cfg(test)]
 mod issuers_tests;
 #[cfg(test)]
@@ -44,10 +50,11 @@ mod testing;
 mod verifier_tests;
 
 pub use client_key::{ClientKey, ClientKeyFault};
-pub use issuers::{IssuerFault, IssuerState, Issuers};
+pub use issuers::{FeedState, IssuerFault, IssuerState, Issuers};
 pub use memory::Remembered;
 pub use refusal::{Provenance, Refusal};
 pub use settings::{
     ClientAuthentication, ClientProof, ClientSecret, IntrospectionSettings, IssuerSettings, KeyAddress, KeySource,
+    RevocationSettings,
 };
 pub use verifier::Verifier;

@@ -6,17 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand;
 use bytes::Bytes;
 use tokio::time::{sleep, timeout};
 
 use super::discovery::{Discovery, DiscoveryFault};
 use super::issuer::{Issuer, Refreshing};
 use super::key_set::KeySet;
-use super::schedule::Schedule;
 use super::settings::KeyAddress;
 use crate::clock::Clock;
-use crate::net::{Answer, FetchFault, FetchSettings, Sent, fetch};
+use crate::net::{Answer, FetchFault, FetchSettings, Schedule, Sent, chance, fetch};
 use crate::telemetry::FetchResult;
 use crate::token::{JwkSet, MetadataFault, SkippedKey};
 
@@ -107,21 +105,26 @@ impl RemoteKeys {
         let cause = std::error::Error::source(fault).map(ToString::to_string);
         tracing::warn!(issuer = self.issuer.name(), %fault, cause, "key set not fetched");
         match fault {
-            DiscoveryFault::Fetch(FetchFault::TimedOut) => FetchResult::TimedOut,
-            DiscoveryFault::Fetch(FetchFault::TooLarge) => FetchResult::TooLarge,
-            DiscoveryFault::Fetch(
-                FetchFault::Url
-                | FetchFault::Unresolved(_)
-                | FetchFault::Refused(_)
-                | FetchFault::Roots(_)
-                | FetchFault::Tls(_)
-                | FetchFault::Status(_)
-                | FetchFault::Protocol(_),
-            )
-            | DiscoveryFault::Issuer => FetchResult::Failed,
+            DiscoveryFault::Fetch(fault) => result_of(fault),
+            DiscoveryFault::Issuer => FetchResult::Failed,
             DiscoveryFault::Metadata(MetadataFault::Unreadable) => FetchResult::Malformed,
             DiscoveryFault::Metadata(MetadataFault::OtherIssuer) | DiscoveryFault::Address(_) => FetchResult::Untrusted,
         }
+    }
+}
+
+/// What a fetch that failed counts as.
+pub(super) fn result_of(fault: &FetchFault) -> FetchResult {
+    match fault {
+        FetchFault::TimedOut => FetchResult::TimedOut,
+        FetchFault::TooLarge => FetchResult::TooLarge,
+        FetchFault::Url
+        | FetchFault::Unresolved(_)
+        | FetchFault::Refused(_)
+        | FetchFault::Roots(_)
+        | FetchFault::Tls(_)
+        | FetchFault::Status(_)
+        | FetchFault::Protocol(_) => FetchResult::Failed,
     }
 }
 
@@ -142,12 +145,4 @@ pub(super) fn read_keys(issuer: &str, text: &[u8]) -> Result<KeySet, String> {
         return Err(format!("the set has no usable key{}", reason.unwrap_or_default()));
     }
     Ok(KeySet::new(set.keys))
-}
-
-/// A number from 0 to below 1.
-fn chance() -> f64 {
-    let mut bytes = [0; 4];
-    // Without randomness gateways only fetch in step.
-    let _ = rand::fill(&mut bytes);
-    f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
 }

@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use super::issuer::{Issuer, Refreshing};
 use super::refresh::RemoteKeys;
-use super::schedule::Schedule;
 use super::settings::KeyAddress;
 use super::testing::{World, serving};
+use crate::net::Schedule;
 use crate::net::fetch_testing::{Behaviour, Server};
 use crate::telemetry::FetchResult;
 use crate::token::testing::{ISSUER, Signer, now, rules};
@@ -21,7 +21,7 @@ struct Remote {
 impl Remote {
     fn new(world: &World, server: &Server) -> Self {
         let refreshing = Refreshing::new(Duration::from_secs(86_400), Duration::from_secs(30), TIMEOUT);
-        let issuer = Arc::new(Issuer::new(TrustedIssuer::new(&rules()), Some(refreshing), world.metrics.clone()));
+        let issuer = Arc::new(Issuer::new(TrustedIssuer::new(&rules()), Some(refreshing), None, world.metrics.clone()));
         let keys = RemoteKeys {
             issuer: issuer.clone(),
             address: KeyAddress::Url(server.url()),

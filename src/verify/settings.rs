@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::Uri;
 
 use super::client_key::ClientKey;
+use crate::net::Polled;
 use crate::token::IssuerRules;
 
 /// One issuer as the gateway file describes it; equality decides whether a reload keeps its keys.
@@ -20,6 +21,17 @@ pub struct IssuerSettings {
     pub keys: KeySource,
     /// How it is asked about tokens that are no JWT, if it is.
     pub introspection: Option<IntrospectionSettings>,
+    /// Where it says which of its tokens are revoked; `None` if it does not.
+    pub revocations: Option<RevocationSettings>,
+}
+
+/// Where an issuer's revocations come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevocationSettings {
+    /// The feed.
+    pub feed: Polled,
+    /// Whether tokens are served on while the feed is too old to be relied on; otherwise every token of the issuer is refused.
+    pub serve_stale: bool,
 }
 
 /// Where an issuer's keys come from.

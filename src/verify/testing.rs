@@ -53,7 +53,13 @@ pub(super) fn serving(signers: &[&Signer]) -> Behaviour {
 }
 
 pub(super) fn from_file(path: &Path) -> IssuerSettings {
-    IssuerSettings { rules: rules(), required: true, keys: KeySource::File(path.to_owned()), introspection: None }
+    IssuerSettings {
+        rules: rules(),
+        required: true,
+        keys: KeySource::File(path.to_owned()),
+        introspection: None,
+        revocations: None,
+    }
 }
 
 /// Times that fit a test: everything is quick but the schedule.
@@ -66,7 +72,7 @@ pub(super) fn from_url(server: &Server) -> IssuerSettings {
         timeout: Duration::from_millis(500),
         ca: None,
     };
-    IssuerSettings { rules: rules(), required: true, keys, introspection: None }
+    IssuerSettings { rules: rules(), required: true, keys, introspection: None, revocations: None }
 }
 
 /// The same with other times.

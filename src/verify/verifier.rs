@@ -78,8 +78,8 @@ impl<N: Default> Verifier<N> {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Fault`] with the first check that fails, [`Refusal::Unavailable`] if the issuer's keys or its answer are not to
-    /// be had, [`Refusal::Overloaded`] if too many unknown tokens are being checked.
+    /// [`Refusal::Fault`] with the first check that fails, [`Refusal::Unavailable`] if the issuer's keys, its answer or its
+    /// revocations are not to be had, [`Refusal::Overloaded`] if too many unknown tokens are being checked.
     pub async fn verify(
         &self,
         issuers: &Issuers,
@@ -91,6 +91,7 @@ impl<N: Default> Verifier<N> {
         self.metrics.token_lookup(recalled.result());
         match recalled {
             Recalled::Good(remembered) => return Ok((remembered, Provenance::Cached)),
+            Recalled::Refused(refusal) => return Err(refusal),
             Recalled::Due(remembered) => return self.confirm(issuers, token, digest, remembered).await,
             Recalled::Stale | Recalled::Missing => {}
         }
@@ -107,19 +108,19 @@ impl<N: Default> Verifier<N> {
         let reservation = self.reserve(&unverified, keys.len()).await?;
         // While this one waited, the same token may have been verified for another request.
         if !reservation.wait.is_zero()
-            && let Recalled::Good(remembered) = self.recall(issuers, &digest, &acts_alone)
+            && let Some(recalled) = self.recall(issuers, &digest, &acts_alone).settled()
         {
-            return Ok((remembered, Provenance::Cached));
+            return recalled.map(|remembered| (remembered, Provenance::Cached));
         }
         let (token, key) = check_signature(unverified, &keys, reservation)?;
         // The token may have ended while it waited.
         token.check_times(self.clock.now(), issuer.trusted.leeway())?;
         let basis = Basis::Signature { key, key_set: Cell::new(generation) };
-        let origin = Origin { issuer: issuer.generation, basis };
-        Ok((self.remember(digest, token, origin), Provenance::Jwt))
+        self.take_in(issuer, digest, token, basis).map(|remembered| (remembered, Provenance::Jwt))
     }
 
-    /// Finds a remembered token and checks again what may have changed since; what does not hold is forgotten.
+    /// Finds a remembered token and checks again what may have changed since; what does not hold is forgotten. The facts of one
+    /// that is revoked do hold: it is refused.
     pub(super) fn recall(
         &self,
         issuers: &Issuers,
@@ -128,9 +129,13 @@ impl<N: Default> Verifier<N> {
     ) -> Recalled<N> {
         let (memory, now) = (self.memory.borrow(), self.clock.now());
         let Some((remembered, origin)) = memory.find(digest) else { return Recalled::Missing };
-        if holds(&remembered.token, origin, issuers, now, acts_alone) {
+        if let Some(issuer) = standing_on(&remembered.token, origin, issuers, now, acts_alone) {
             let remembered = remembered.clone();
-            return if origin.is_due(now) { Recalled::Due(remembered) } else { Recalled::Good(remembered) };
+            return match admit(issuer, &remembered.token, &origin.revocations, now) {
+                Err(refusal) => Recalled::Refused(refusal),
+                Ok(()) if origin.is_due(now) => Recalled::Due(remembered),
+                Ok(()) => Recalled::Good(remembered),
+            };
         }
         // The guard must go before the memory is changed.
         drop(memory);
@@ -147,10 +152,25 @@ impl<N: Default> Verifier<N> {
         self.memory.borrow().postpone(digest, to);
     }
 
-    pub(super) fn remember(&self, digest: TokenDigest, token: VerifiedToken, origin: Origin) -> Rc<Remembered<N>> {
+    /// Remembers a token with what its facts stand on, and lets it pass unless its issuer revoked it. One that is revoked is
+    /// remembered too: its next showing costs no signature and no question.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenFault::Revoked`], or [`Outage::Revocations`](crate::token::Outage::Revocations) where nobody can know.
+    pub(super) fn take_in(
+        &self,
+        issuer: &Issuer,
+        digest: TokenDigest,
+        token: VerifiedToken,
+        basis: Basis,
+    ) -> Result<Rc<Remembered<N>>, Refusal> {
+        let revocations = Cell::new(0);
+        let admitted = admit(issuer, &token, &revocations, self.clock.now());
+        let origin = Origin { issuer: issuer.generation, basis, revocations };
         let remembered = Rc::new(Remembered { token, note: N::default() });
         self.change_memory(|memory| memory.insert(digest, remembered.clone(), origin));
-        remembered
+        admitted.map(|()| remembered)
     }
 
     fn change_memory(&self, change: impl FnOnce(&mut Memory<N>)) {
@@ -211,6 +231,8 @@ impl<N: Default> Verifier<N> {
 pub(super) enum Recalled<N> {
     /// Everything that it stands on holds.
     Good(Rc<Remembered<N>>),
+    /// Everything that it stands on holds, and it is refused all the same: its issuer revoked it, or nobody knows.
+    Refused(Refusal),
     /// It may still be believed, and its issuer is to be asked again.
     Due(Rc<Remembered<N>>),
     /// Something has passed; it is forgotten.
@@ -221,35 +243,47 @@ pub(super) enum Recalled<N> {
 impl<N> Recalled<N> {
     fn result(&self) -> CacheResult {
         match self {
-            Self::Good(_) => CacheResult::Hit,
+            Self::Good(_) | Self::Refused(_) => CacheResult::Hit,
             Self::Due(_) | Self::Stale => CacheResult::Stale,
             Self::Missing => CacheResult::Miss,
         }
     }
+
+    /// The last word, if memory has it.
+    pub(super) fn settled(self) -> Option<Result<Rc<Remembered<N>>, Refusal>> {
+        match self {
+            Self::Good(remembered) => Some(Ok(remembered)),
+            Self::Refused(refusal) => Some(Err(refusal)),
+            Self::Due(_) | Self::Stale | Self::Missing => None,
+        }
+    }
 }
 
-/// Whether a remembered token would be verified again: times, issuer, what its facts stand on, and the client's right to lack
-/// `sub`.
-fn holds(
+/// The issuer of a remembered token that would be verified again: times, issuer, what its facts stand on, and the client's
+/// right to lack `sub`.
+fn standing_on<'i>(
     token: &VerifiedToken,
     origin: &Origin,
-    issuers: &Issuers,
+    issuers: &'i Issuers,
     now: Duration,
     acts_alone: impl Fn(&str) -> bool,
-) -> bool {
+) -> Option<&'i Issuer> {
     // An issuer that a reload dropped or changed is another generation, or none.
-    let Some(issuer) = issuers.of_generation(origin.issuer) else { return false };
-    if token.check_times(now, issuer.trusted.leeway()).is_err() {
-        return false;
-    }
+    let issuer = issuers.of_generation(origin.issuer)?;
+    token.check_times(now, issuer.trusted.leeway()).ok()?;
     let stands = match &origin.basis {
         Basis::Signature { key, key_set } => has_key(issuer, key, key_set, now),
         Basis::Introspection { from, until, .. } => (*from..*until).contains(&now),
     };
     if !stands {
-        return false;
+        return None;
     }
-    token.subject.is_some() || token.client.as_deref().is_some_and(acts_alone)
+    (token.subject.is_some() || token.client.as_deref().is_some_and(acts_alone)).then_some(issuer)
+}
+
+/// Whether the issuer has not revoked the token, as far as it tells.
+fn admit(issuer: &Issuer, token: &VerifiedToken, seen: &Cell<u64>, now: Duration) -> Result<(), Refusal> {
+    issuer.feed.as_ref().map_or(Ok(()), |feed| feed.admit(token, seen, now))
 }
 
 /// Whether the issuer still has the key that signed, in a key set that may be used.

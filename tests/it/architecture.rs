@@ -13,14 +13,18 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("policy", &["scope", "token"]),
     ("telemetry", &["policy", "token", "clock"]),
     ("verify", &["scope", "token", "net", "clock", "telemetry"]),
-    ("gateway", &["scope", "token", "policy", "net", "clock", "telemetry", "verify"]),
+    ("directory", &["policy", "net", "clock", "telemetry"]),
+    ("gateway", &["scope", "token", "policy", "net", "clock", "telemetry", "verify", "directory"]),
     ("admin", &["net", "policy", "scope", "token", "telemetry"]),
     ("store", &[]),
     ("pages", &[]),
     ("authorization_server", &["scope", "token", "net", "clock", "telemetry", "store", "pages"]),
     ("sample_api", &[]),
     ("config", &["scope", "token", "policy", "net", "telemetry", "verify", "gateway", "admin", "authorization_server"]),
-    ("app", &["scope", "token", "policy", "net", "clock", "telemetry", "verify", "gateway", "admin", "config"]),
+    (
+        "app",
+        &["scope", "token", "policy", "net", "clock", "telemetry", "verify", "directory", "gateway", "admin", "config"],
+    ),
     (
         "cli",
         &[

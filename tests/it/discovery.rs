@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{AuthorizationServer, Gateway, INTROSPECTION, Reply, Setup, Signer, Upstream, eventually};
+use crate::support::{ForeignServer, Gateway, INTROSPECTION, Reply, Setup, Signer, Upstream, eventually};
 
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
 const OPENID: &str = "/.well-known/openid-configuration";
 const KEYS: &str = "/keys";
 
 /// A gateway that trusts the server itself, under this path, as an issuer.
-fn start(server: &AuthorizationServer, path: &str, more: &str) -> Gateway {
+fn start(server: &ForeignServer, path: &str, more: &str) -> Gateway {
     let gateway = Setup::default().start(&Upstream::echo());
     let file = std::fs::read_to_string(gateway.folder.path().join("scopegate.yaml")).unwrap();
     let issuer = format!(
@@ -24,14 +24,14 @@ fn start(server: &AuthorizationServer, path: &str, more: &str) -> Gateway {
     gateway
 }
 
-fn metadata(server: &AuthorizationServer, path: &str, more: &Value) -> Reply {
+fn metadata(server: &ForeignServer, path: &str, more: &Value) -> Reply {
     let mut metadata = json!({"issuer": server.url(path), "jwks_uri": server.url(KEYS)});
     let members = metadata.as_object_mut().unwrap();
     members.extend(more.as_object().unwrap().clone());
     Reply::json(&metadata)
 }
 
-fn token(server: &AuthorizationServer, path: &str, signer: &Signer) -> String {
+fn token(server: &ForeignServer, path: &str, signer: &Signer) -> String {
     signer.token("items", &json!({"iss": server.url(path)}))
 }
 
@@ -61,7 +61,7 @@ fn both_forms_are_found_rfc_8414_first() {
         ("", OPENID.to_owned(), Some(OAUTH.to_owned())),
         ("/tenant/1", format!("/tenant/1{OPENID}"), Some(format!("{OAUTH}/tenant/1"))),
     ] {
-        let (server, signer) = (AuthorizationServer::start(), Signer::new("k"));
+        let (server, signer) = (ForeignServer::start(), Signer::new("k"));
         server.reply(KEYS, Reply::Text(signer.jwks()));
         server.reply(&location, metadata(&server, issuer, &json!({})));
         let gateway = start(&server, issuer, "");
@@ -73,7 +73,7 @@ fn both_forms_are_found_rfc_8414_first() {
 
 #[test]
 fn rfc_8414_section_3_3_a_document_of_another_issuer_is_not_used() {
-    let (server, signer) = (AuthorizationServer::start(), Signer::new("k"));
+    let (server, signer) = (ForeignServer::start(), Signer::new("k"));
     server.reply(KEYS, Reply::Text(signer.jwks()));
     server.reply(OAUTH, metadata(&server, "/", &json!({})));
     server.reply(OPENID, metadata(&server, "", &json!({})));
@@ -98,7 +98,7 @@ fn addresses_that_may_not_be_used_are_not_followed() {
         json!({"jwks_uri": "file:///etc/passwd"}),
         json!({"introspection_endpoint": "http://as.invalid/introspect"}),
     ] {
-        let (server, signer) = (AuthorizationServer::start(), Signer::new("k"));
+        let (server, signer) = (ForeignServer::start(), Signer::new("k"));
         server.reply(KEYS, Reply::Text(signer.jwks()));
         server.reply(OAUTH, metadata(&server, "", &more));
         let asked = "    introspection: {client_id: gateway, client_secret: s3cret}\n";
@@ -114,7 +114,7 @@ fn addresses_that_may_not_be_used_are_not_followed() {
 
 #[test]
 fn a_failure_keeps_the_old_keys_and_a_new_address_is_followed() {
-    let (server, old, new) = (AuthorizationServer::start(), Signer::new("old"), Signer::new("new"));
+    let (server, old, new) = (ForeignServer::start(), Signer::new("old"), Signer::new("new"));
     server.reply(KEYS, Reply::Text(old.jwks()));
     server.reply(OAUTH, metadata(&server, "", &json!({})));
     let gateway = start(&server, "", "");
@@ -139,7 +139,7 @@ fn a_failure_keeps_the_old_keys_and_a_new_address_is_followed() {
 
 #[test]
 fn rotated_keys_are_fetched_when_they_are_first_met() {
-    let (server, old, new) = (AuthorizationServer::start(), Signer::new("old"), Signer::new("new"));
+    let (server, old, new) = (ForeignServer::start(), Signer::new("old"), Signer::new("new"));
     server.reply(KEYS, Reply::Text(old.jwks()));
     server.reply(OPENID, metadata(&server, "", &json!({})));
     let gateway = start(&server, "", "");
@@ -152,7 +152,7 @@ fn rotated_keys_are_fetched_when_they_are_first_met() {
 
 #[test]
 fn the_metadata_says_where_tokens_are_introspected() {
-    let (server, signer) = (AuthorizationServer::start(), Signer::new("k"));
+    let (server, signer) = (ForeignServer::start(), Signer::new("k"));
     server.reply(KEYS, Reply::Text(signer.jwks()));
     server.reply(OAUTH, metadata(&server, "", &json!({})));
     let asked = "    introspection: {client_id: gateway, client_secret: s3cret}\n";

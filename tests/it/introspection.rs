@@ -12,13 +12,13 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::support::{
-    AuthorizationServer, Gateway, INTROSPECTION, ISSUER, Reply, Setup, Upstream, eventually, form, form_decoded, now,
+    ForeignServer, Gateway, INTROSPECTION, ISSUER, Reply, Setup, Upstream, eventually, form, form_decoded, now,
 };
 
 const SECRET: &str = "client_id: gateway, client_secret: s3cret";
 
 /// A gateway that asks `server`, with these further members of `introspection`.
-fn start(server: &AuthorizationServer, members: &str, more: &str) -> Gateway {
+fn start(server: &ForeignServer, members: &str, more: &str) -> Gateway {
     let introspection = format!("{{url: '{}', {members}}}", server.url(INTROSPECTION));
     let keys = format!("{{file: jwks.json}}\n    introspection: {introspection}");
     Setup { keys, more: format!("workers: 1\n{more}"), ..Setup::default() }.start(&Upstream::echo())
@@ -48,7 +48,7 @@ fn answers(gateway: &Gateway, result: &str) -> f64 {
 
 #[test]
 fn an_active_token_opens_what_its_scopes_open() {
-    let server = AuthorizationServer::start();
+    let server = ForeignServer::start();
     let gateway = start(&server, SECRET, "");
     server.issue("opaque-1", "items:read", &json!({"roles": ["Editor"]}));
     let response = gateway.client().get("/items/7", "opaque-1");
@@ -70,7 +70,7 @@ fn an_active_token_opens_what_its_scopes_open() {
 
 #[test]
 fn what_the_answer_says_is_checked_as_strictly_as_a_token() {
-    let server = AuthorizationServer::start();
+    let server = ForeignServer::start();
     let gateway = start(&server, SECRET, "");
     let rows = [
         ("inactive", json!({"active": false})),
@@ -110,7 +110,7 @@ fn what_the_answer_says_is_checked_as_strictly_as_a_token() {
 
 #[test]
 fn an_answer_that_cannot_be_read_is_an_outage_and_never_opens() {
-    let server = AuthorizationServer::start();
+    let server = ForeignServer::start();
     let gateway = start(&server, &format!("{SECRET}, timeout: 300ms"), "");
     let twice = format!(
         r#"{{"active": false, "active": true, "aud": "https://api.test", "client_id": "c", "sub": "u", "exp": {}, "scope": "items"}}"#,
@@ -152,7 +152,7 @@ fn an_answer_that_cannot_be_read_is_an_outage_and_never_opens() {
 
 #[test]
 fn fifty_requests_at_once_ask_once() {
-    let server = AuthorizationServer::start();
+    let server = ForeignServer::start();
     let gateway = start(&server, SECRET, "");
     server.issue("opaque-1", "items:read", &json!({}));
     server.hold_back(true);
@@ -175,7 +175,7 @@ fn fifty_requests_at_once_ask_once() {
 
 #[test]
 fn who_hangs_up_takes_nobody_with_him() {
-    let server = AuthorizationServer::start();
+    let server = ForeignServer::start();
     let gateway = start(&server, SECRET, "");
     server.issue("opaque-1", "items:read", &json!({}));
     server.hold_back(true);
@@ -198,7 +198,7 @@ fn who_hangs_up_takes_nobody_with_him() {
 
 #[test]
 fn a_refused_token_costs_one_question_for_a_while() {
-    let server = AuthorizationServer::start();
+    let server = ForeignServer::start();
     let gateway = start(&server, SECRET, "");
     for _ in 0..100 {
         assert_eq!(outcome(&gateway, "garbage"), refused("inactive"));
@@ -209,7 +209,7 @@ fn a_refused_token_costs_one_question_for_a_while() {
 
 #[test]
 fn a_revoked_token_is_refused_within_seconds() {
-    let server = AuthorizationServer::start();
+    let server = ForeignServer::start();
     let gateway = start(&server, SECRET, "");
     server.issue("opaque-1", "items:read", &json!({}));
     assert_eq!(outcome(&gateway, "opaque-1"), good());
@@ -219,7 +219,7 @@ fn a_revoked_token_is_refused_within_seconds() {
 
 #[test]
 fn in_an_outage_an_answer_serves_on_until_its_time_is_over() {
-    let server = AuthorizationServer::start();
+    let server = ForeignServer::start();
     let gateway = start(&server, &format!("{SECRET}, cache: 5s, timeout: 300ms"), "");
     server.issue("opaque-1", "items:read", &json!({}));
     assert_eq!(outcome(&gateway, "opaque-1"), good());
@@ -236,7 +236,7 @@ fn in_an_outage_an_answer_serves_on_until_its_time_is_over() {
 
 #[test]
 fn a_jwt_is_never_introspected() {
-    let server = AuthorizationServer::start();
+    let server = ForeignServer::start();
     let gateway = start(&server, SECRET, "");
     for token in ["a.b.c", "opq_a.b.c"] {
         server.issue(token, "items:read", &json!({}));
@@ -261,7 +261,7 @@ fn without_an_issuer_that_introspects_there_is_nobody_to_ask() {
 
 #[test]
 fn the_prefix_chooses_the_issuer() {
-    let (one, two) = (AuthorizationServer::start(), AuthorizationServer::start());
+    let (one, two) = (ForeignServer::start(), ForeignServer::start());
     let gateway = start(&one, &format!("{SECRET}, prefix: one_"), "");
     let file = std::fs::read_to_string(gateway.folder.path().join("scopegate.yaml")).unwrap();
     let second = format!(
@@ -286,7 +286,7 @@ fn the_prefix_chooses_the_issuer() {
 
 #[test]
 fn a_reload_that_changes_the_issuer_drops_what_was_remembered() {
-    let server = AuthorizationServer::start();
+    let server = ForeignServer::start();
     let gateway = start(&server, SECRET, "");
     server.issue("opaque-1", "items:read", &json!({}));
     assert_eq!((outcome(&gateway, "opaque-1"), outcome(&gateway, "opaque-2")), (good(), refused("inactive")));
@@ -304,7 +304,7 @@ fn a_reload_that_changes_the_issuer_drops_what_was_remembered() {
 
 #[test]
 fn rfc_6749_section_2_3_1_id_and_secret_are_encoded_before_they_are_joined() {
-    let server = AuthorizationServer::start();
+    let server = ForeignServer::start();
     let (id, secret) = ("https://gate:way/?a=b c&ü", "p:w%+/=&~\u{7e}!");
     let gateway = start(&server, &format!("client_id: '{id}', client_secret: '{secret}'"), "");
     server.issue("opaque-1", "items:read", &json!({}));
@@ -362,7 +362,7 @@ fn keys() -> Vec<(&'static str, String, &'static dyn VerificationAlgorithm, Vec<
 
 #[test]
 fn rfc_7523_section_3_an_assertion_is_signed_for_this_server_now_and_once() {
-    let server = AuthorizationServer::start();
+    let server = ForeignServer::start();
     let members = "client_id: gateway, private_key: {file: key.pem}";
     let gateway = start(&server, SECRET, "");
     let file = std::fs::read_to_string(gateway.folder.path().join("scopegate.yaml")).unwrap();
@@ -398,7 +398,7 @@ fn rfc_7523_section_3_an_assertion_is_signed_for_this_server_now_and_once() {
 
 #[test]
 fn neither_token_nor_secret_is_written_anywhere() {
-    let server = AuthorizationServer::start();
+    let server = ForeignServer::start();
     let gateway = start(&server, SECRET, "log: {level: trace, access: all}");
     server.issue("opaque-token-of-a-user", "items:read", &json!({}));
     assert_eq!(outcome(&gateway, "opaque-token-of-a-user"), good());
@@ -419,7 +419,7 @@ fn neither_token_nor_secret_is_written_anywhere() {
 
 #[test]
 fn explain_says_that_such_a_token_cannot_be_read() {
-    let server = AuthorizationServer::start();
+    let server = ForeignServer::start();
     let gateway = start(&server, SECRET, "");
     let output = Command::new(env!("CARGO_BIN_EXE_scopegate"))
         .args(["explain", "GET", "/items/7", "--token", "opaque-1", "scopegate.yaml"])
@@ -437,7 +437,7 @@ fn explain_says_that_such_a_token_cannot_be_read() {
 
 #[test]
 fn questions_to_one_issuer_are_bounded_in_number() {
-    let server = AuthorizationServer::start();
+    let server = ForeignServer::start();
     let gateway = start(&server, &format!("{SECRET}, timeout: 10s"), "");
     server.hold_back(true);
     let clients: Vec<_> = (0..100)

@@ -29,6 +29,8 @@ mod panics;
 mod reasons;
 mod refusals;
 mod reload;
+mod revocations;
+mod role_directory;
 mod support;
 mod timeouts;
 mod upstream_connections;

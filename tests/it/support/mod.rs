@@ -4,10 +4,11 @@
 //! system.
 
 mod browser;
-mod authorization_server;
 mod capture;
 mod client;
+mod feed_server;
 mod fences;
+mod foreign_server;
 mod gateway;
 mod golden;
 mod key_server;
@@ -20,10 +21,11 @@ mod workplace;
 use std::time::{Duration, Instant};
 
 pub use browser::{Browser, Form, Page};
-pub use authorization_server::{AuthorizationServer, INTROSPECTION, Reply, form, form_decoded};
 pub use capture::Capture;
 pub use client::{Client, Response};
+pub use feed_server::{FeedServer, Mood};
 pub use fences::{Fence, documents, fences};
+pub use foreign_server::{ForeignServer, INTROSPECTION, Reply, form, form_decoded};
 pub use gateway::{Gateway, POLICY, Setup};
 pub use golden::golden;
 pub use key_server::{Behaviour, KeyServer};

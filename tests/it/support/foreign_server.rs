@@ -34,7 +34,7 @@ impl Reply {
 
 /// The server, on a port of its own.
 #[derive(Clone)]
-pub struct AuthorizationServer {
+pub struct ForeignServer {
     pub address: SocketAddr,
     state: Arc<Mutex<State>>,
 }
@@ -52,7 +52,7 @@ struct State {
 
 pub const INTROSPECTION: &str = "/introspect";
 
-impl AuthorizationServer {
+impl ForeignServer {
     /// Starts a server with nothing but introspection.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
