@@ -35,6 +35,8 @@ mod unknown_keys;
 mod verifier;
 
 #[cfg(test)]
+mod introspect_tests;
+#[cfg(test)]
 mod issuers_tests;
 #[cfg(test)]
 mod refresh_tests;

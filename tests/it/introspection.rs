@@ -55,6 +55,18 @@ fn an_active_token_opens_what_its_scopes_open() {
     assert_eq!(response.status, 200);
     assert_eq!(gateway.client().get("/admin/7", "opaque-1").reason(), "insufficient_scope");
     assert_eq!(server.introspections(), 1, "the second request was answered from memory, on another route");
+    assert_eq!(answers(&gateway, "active"), 1.0);
+    assert_eq!(gateway.metric("scopegate_introspection_duration_seconds_count", &["result=\"active\""]), 1.0);
+    for label in ["token=\"introspection\"", "token=\"cached\""] {
+        assert_eq!(gateway.metric("scopegate_decision_duration_seconds_count", &[label]), 1.0);
+    }
+}
+
+#[test]
+fn rfc_7662_section_2_1_the_question() {
+    let server = AuthorizationServer::start();
+    let gateway = start(&server, SECRET, "");
+    assert_eq!(outcome(&gateway, "opaque-1"), refused("inactive"));
     let question = server.asked(INTROSPECTION).remove(0);
     let asked = form(&question);
     assert_eq!(question.method(), "POST");
@@ -62,10 +74,6 @@ fn an_active_token_opens_what_its_scopes_open() {
     assert_eq!(question.field("accept"), Some("application/json"));
     assert_eq!((asked["token"].as_str(), asked["token_type_hint"].as_str()), ("opaque-1", "access_token"));
     assert_eq!(asked.len(), 2, "and nothing else");
-    assert_eq!(answers(&gateway, "active"), 1.0);
-    assert_eq!(gateway.metric("scopegate_introspection_duration_seconds_count", &["result=\"active\""]), 1.0);
-    assert_eq!(gateway.metric("scopegate_decision_duration_seconds_count", &["token=\"introspection\""]), 1.0);
-    assert_eq!(gateway.metric("scopegate_decision_duration_seconds_count", &["token=\"cached\""]), 1.0);
 }
 
 #[test]
