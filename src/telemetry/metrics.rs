@@ -117,6 +117,11 @@ impl Metrics {
         self.introspection.of(issuer)
     }
 
+    /// Removes the counters of questions to an issuer that is not asked any more.
+    pub fn forget_introspection(&self, issuer: &str) {
+        self.introspection.forget(issuer);
+    }
+
     /// Removes the children of an issuer that a reload dropped.
     pub fn forget_issuer(&self, issuer: &str) {
         self.keys.forget(issuer);

@@ -143,6 +143,9 @@ fn without_exp_the_facts_end_with_the_longest_memory() {
     assert_eq!(token.exp, now() + LONGEST);
     let token = read(&answer(&[])).unwrap();
     assert_eq!(token.exp, Duration::from_secs(NOW + 600));
+    let issuer = TrustedIssuer::new(&rules());
+    let forgotten_at_once = issuer.read_introspection(answer(&[("exp", absent())]).as_bytes(), now(), Duration::ZERO);
+    assert_eq!(forgotten_at_once.unwrap().exp, now());
 }
 
 #[test]

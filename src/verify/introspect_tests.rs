@@ -65,7 +65,7 @@ fn settings(folder: &tempfile::TempDir, server: &Server, client_id: &str) -> Iss
             proof: ClientProof::Secret(ClientSecret("s3cret".into())),
         },
         cache: CACHE,
-        timeout: Duration::from_millis(300),
+        timeout: Duration::from_secs(2),
         ca: None,
     };
     IssuerSettings { introspection: Some(introspection), ..from_file(&folder.path().join("jwks.json")) }
@@ -131,6 +131,18 @@ async fn while_questions_fail_remembered_tokens_do_not_wait_one_by_one() {
 }
 
 #[tokio::test]
+async fn without_memory_every_request_asks() {
+    let mut asking = Asking::new(active(&json!({}))).await;
+    let mut forgetful = settings(&asking.folder, &asking.server, "gateway");
+    forgetful.introspection =
+        forgetful.introspection.map(|asked| IntrospectionSettings { cache: Duration::ZERO, ..asked });
+    asking.issuers = asking.world.issuers(vec![forgetful]);
+    for number in 1..5 {
+        assert_eq!((asking.show("opaque").await, asking.server.requests()), (Ok(Provenance::Introspection), number));
+    }
+}
+
+#[tokio::test]
 async fn exp_ends_an_answer_before_its_time() {
     let asking = Asking::new(active(&json!({"exp": NOW + 1}))).await;
     assert_eq!(asking.show("opaque").await, Ok(Provenance::Introspection));
@@ -179,7 +191,8 @@ async fn a_changed_issuer_begins_anew_and_takes_its_metrics_over() {
     assert_eq!((asking.show("opaque").await, asking.server.requests()), (Ok(Provenance::Introspection), 2));
     let sample = format!("scopegate_introspection_total{{issuer=\"{ISSUER}\",result=\"active\"}}");
     assert_eq!(asking.world.metric(&sample).as_deref(), Some("2"));
-    asking.issuers = asking.world.reloaded(vec![], Some(&asking.issuers));
+    let plain = IssuerSettings { introspection: None, ..settings(&asking.folder, &asking.server, "") };
+    asking.issuers = asking.world.reloaded(vec![plain], Some(&asking.issuers));
     assert_eq!(asking.show("opaque").await, Err(Refusal::Fault(TokenFault::UnknownIssuer)));
     assert_eq!(asking.world.metric(&sample), None);
 }

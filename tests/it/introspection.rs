@@ -119,7 +119,7 @@ fn what_the_answer_says_is_checked_as_strictly_as_a_token() {
 #[test]
 fn an_answer_that_cannot_be_read_is_an_outage_and_never_opens() {
     let server = AuthorizationServer::start();
-    let gateway = start(&server, &format!("{SECRET}, timeout: 300ms"), "");
+    let gateway = start(&server, &format!("{SECRET}, timeout: 1s"), "");
     let twice = format!(
         r#"{{"active": false, "active": true, "aud": "https://api.test", "client_id": "c", "sub": "u", "exp": {}, "scope": "items"}}"#,
         now() + 60
@@ -229,7 +229,7 @@ fn a_revoked_token_is_refused_within_seconds() {
 #[test]
 fn in_an_outage_an_answer_serves_on_until_its_time_is_over() {
     let server = AuthorizationServer::start();
-    let gateway = start(&server, &format!("{SECRET}, cache: 5s, timeout: 300ms"), "");
+    let gateway = start(&server, &format!("{SECRET}, cache: 5s, timeout: 1s"), "");
     server.issue("opaque-1", "items:read", &json!({}));
     assert_eq!(outcome(&gateway, "opaque-1"), good());
     server.reply(INTROSPECTION, Reply::Hung);
