@@ -33,6 +33,8 @@ mod gateway_keys;
 mod hints;
 mod inputs;
 mod introspection;
+#[cfg(test)]
+mod introspection_tests;
 mod issuers;
 mod keys;
 #[cfg(test)]
