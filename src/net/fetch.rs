@@ -5,22 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AGE, CACHE_CONTROL, ETAG, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http::header::{AGE, CACHE_CONTROL, ETAG};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, lookup_host};
+use rustls::ClientConfig;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tokio_util::task::AbortOnDropHandle;
 
+use super::fetch_connection::{self, Connection};
 use super::fetch_request::{Sent, request};
 
 /// The bytes of a body beyond which an answer is refused.
@@ -97,80 +89,32 @@ pub async fn fetch(settings: FetchSettings<'_>) -> Result<Answer, FetchFault> {
 
 async fn fetch_unbounded(settings: FetchSettings<'_>) -> Result<Answer, FetchFault> {
     let FetchSettings { url, accept, timeout, ca, sent } = settings;
-    let host = url.host().ok_or(FetchFault::Url)?;
-    // RFC 3986 §3.2.2: the brackets of an IPv6 address belong to the URL, not to the address.
-    let host = host.trim_start_matches('[').trim_end_matches(']');
     let request = request(url, accept, &sent, false)?;
-    match url.scheme_str() {
-        Some("http") => exchange(connect(host, url.port_u16().unwrap_or(80), timeout).await?, request).await,
-        Some("https") => {
-            let ca = ca.map(Path::to_owned);
-            // Reading certificates blocks on files.
-            let config = tokio::task::spawn_blocking(move || tls(ca.as_deref())).await;
-            let config = config.map_err(|cause| FetchFault::Roots(cause.to_string()))??;
-            let connector = TlsConnector::from(Arc::new(config));
-            let name = ServerName::try_from(host.to_owned()).map_err(|_| FetchFault::Url)?;
-            let stream = connect(host, url.port_u16().unwrap_or(443), timeout).await?;
-            exchange(connector.connect(name, stream).await.map_err(FetchFault::Tls)?, request).await
-        }
-        _ => Err(FetchFault::Url),
-    }
+    let trust = trust(url, ca).await?;
+    Connection::open(url, timeout, trust).await?.exchange(request).await
 }
 
-/// Tries the host's addresses one after the other; one that swallows packets cannot use up the time of the others.
-async fn connect(host: &str, port: u16, time: Duration) -> Result<TcpStream, FetchFault> {
-    let addresses: Vec<_> = lookup_host((host, port)).await.map_err(FetchFault::Unresolved)?.collect();
-    let share = time / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
-    let mut last = FetchFault::Unresolved(std::io::ErrorKind::NotFound.into());
-    for address in addresses {
-        match timeout(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(cause)) => last = FetchFault::Refused(cause),
-            Err(_) => last = FetchFault::TimedOut,
-        }
+/// What a connection to `url` trusts: nothing is needed without TLS.
+///
+/// # Errors
+///
+/// [`FetchFault::Roots`].
+pub(super) async fn trust(url: &Uri, ca: Option<&Path>) -> Result<Option<Arc<ClientConfig>>, FetchFault> {
+    if url.scheme_str() != Some("https") {
+        return Ok(None);
     }
-    Err(last)
+    let ca = ca.map(Path::to_owned);
+    // Reading certificates blocks on files.
+    let config = tokio::task::spawn_blocking(move || fetch_connection::tls(ca.as_deref())).await;
+    config.map_err(|cause| FetchFault::Roots(cause.to_string()))?.map(Arc::new).map(Some)
 }
 
-/// Builds the client's side anew for each fetch, so that renewed certificates are seen.
-fn tls(ca: Option<&Path>) -> Result<ClientConfig, FetchFault> {
-    let mut roots = RootCertStore::empty();
-    match ca {
-        Some(path) => {
-            let text = std::fs::read(path).map_err(|cause| FetchFault::Roots(cause.to_string()))?;
-            for certificate in CertificateDer::pem_slice_iter(&text) {
-                let certificate = certificate.map_err(|cause| FetchFault::Roots(cause.to_string()))?;
-                roots.add(certificate).map_err(|cause| FetchFault::Roots(cause.to_string()))?;
-            }
-        }
-        // A system's store may hold certificates that cannot be read; they are left out.
-        None => _ = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
-    }
-    if roots.is_empty() {
-        return Err(FetchFault::Roots("none found".into()));
-    }
-    let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|cause| FetchFault::Roots(cause.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
-}
-
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Answer, FetchFault>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(FetchFault::Protocol)?;
-    // The connection is driven beside the request, and ends with this fetch however it ends.
-    let _driver = AbortOnDropHandle::new(tokio::spawn(connection));
-    let conditional = request.headers().contains_key(IF_NONE_MATCH);
-    let response = sender.send_request(request).await.map_err(FetchFault::Protocol)?;
-    read(response, conditional).await
-}
-
-async fn read(response: Response<Incoming>, conditional: bool) -> Result<Answer, FetchFault> {
+/// Reads an answer whole, within its bounds; `conditional` says whether 304 was asked for.
+///
+/// # Errors
+///
+/// [`FetchFault`].
+pub(super) async fn read(response: Response<Incoming>, conditional: bool) -> Result<Answer, FetchFault> {
     let unchanged = conditional && response.status() == StatusCode::NOT_MODIFIED;
     if response.status() != StatusCode::OK && !unchanged {
         return Err(FetchFault::Status(response.status()));

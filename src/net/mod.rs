@@ -10,17 +10,22 @@
 //!   [`serve_connection`] drives hyper under both and under [`Drain`].
 //! * [`UpstreamPool`] keeps a worker's connections to one upstream: bounded in number, with a bounded queue, reused last in
 //!   first out.
-//! * [`fetch`] is the small client for key sets and whatever else issuers are asked for; [`Schedule`] says
-//!   when that is asked for again, and [`Polled`] describes what is asked for every few seconds.
+//! * [`fetch`] is the small client for key sets and whatever else issuers are asked for; [`Fetcher`] keeps connections
+//!   for questions that follow one another.
+//! * [`Schedule`] says when something is asked for again, and [`Polled`] describes what is asked for every few seconds.
 
 mod connect;
 mod drain;
 mod fetch;
+mod fetch_connection;
 mod fetch_request;
 #[cfg(test)]
 pub(crate) mod fetch_testing;
 #[cfg(test)]
 mod fetch_tests;
+mod fetcher;
+#[cfg(test)]
+mod fetcher_tests;
 mod lease;
 mod listener;
 mod metered;
@@ -35,6 +40,7 @@ pub use connect::{ConnectFault, Endpoint};
 pub use drain::{Drain, Drained};
 pub use fetch::{Answer, BODY_LIMIT, FetchFault, FetchSettings, fetch};
 pub use fetch_request::{Content, Credentials, Sent};
+pub use fetcher::Fetcher;
 pub use lease::{Exchanged, Lease, SendFault};
 pub use listener::{BACKLOG, bind};
 pub use metered::Metered;
