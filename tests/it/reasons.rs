@@ -8,8 +8,8 @@ use scopegate::policy::Reason;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, AuthorizationServer, Behaviour, Gateway, KeyServer, Mood, Response, Setup, Signer, Upstream, eventually,
-    golden, now, shipped,
+    Answer, Behaviour, FeedServer, Gateway, KeyServer, Mood, Response, Setup, Signer, Upstream, eventually, golden,
+    now, shipped,
 };
 
 const POLICY: &str = "scopes:
@@ -169,13 +169,13 @@ fn without_keys() -> Refused {
     Refused { shown: "GET /items/7  while no key set was ever fetched".into(), response }
 }
 
-fn with_feed(server: &AuthorizationServer) -> Gateway {
+fn with_feed(server: &FeedServer) -> Gateway {
     let keys = format!("{{file: jwks.json}}\n    revocations: {{{}}}", server.feed());
     Setup { keys, ..setup("", "") }.start(&upstream())
 }
 
 fn after_revocation() -> Refused {
-    let server = AuthorizationServer::start();
+    let server = FeedServer::start();
     server.revoke(json!({"iss": "https://idp.test/", "jti": "a", "exp": now() + 3600}));
     let gateway = with_feed(&server);
     eventually("the feed is read", || (gateway.ask("GET", "/readyz").status == 200).then_some(()));
@@ -184,7 +184,7 @@ fn after_revocation() -> Refused {
 }
 
 fn without_feed() -> Refused {
-    let server = AuthorizationServer::start();
+    let server = FeedServer::start();
     server.be(Mood::Dead);
     let gateway = with_feed(&server);
     let response = gateway.client().get("/items/7", &gateway.signer.token("items:read", &json!({})));
@@ -192,7 +192,7 @@ fn without_feed() -> Refused {
 }
 
 fn without_directory() -> Refused {
-    let server = AuthorizationServer::start();
+    let server = FeedServer::start();
     server.be(Mood::Dead);
     let gateway = setup("", &format!("roles: {{directory: {{{}}}}}", server.directory())).start(&upstream());
     let token = gateway.signer.token("items:read", &json!({"roles": ["Guest"]}));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{AuthorizationServer, Gateway, Load, Mood, Setup, Upstream, Workplace, eventually};
+use crate::support::{FeedServer, Gateway, Load, Mood, Setup, Upstream, Workplace, eventually};
 
 const POLICY: &str = "scopes:
   items: {implies: [items:read], admin: admin.items}
@@ -21,12 +21,12 @@ routes:
   - {path: /session, upstream: api, methods: {GET: authenticated}}
 ";
 
-fn setup(server: &AuthorizationServer, more: &str) -> Setup {
+fn setup(server: &FeedServer, more: &str) -> Setup {
     let more = format!("ceilings: {{roles: on}}\nroles: {{directory: {{{}{more}}}}}\nworkers: 2", server.directory());
     Setup { policy: POLICY.into(), more, ..Setup::default() }
 }
 
-fn ready(server: &AuthorizationServer, more: &str) -> Gateway {
+fn ready(server: &FeedServer, more: &str) -> Gateway {
     let gateway = setup(server, more).start(&Upstream::echo());
     eventually("ready", || (gateway.ask("GET", "/readyz").status == 200).then_some(()));
     gateway
@@ -49,7 +49,7 @@ fn fetches(gateway: &Gateway, result: &str) -> f64 {
 
 #[test]
 fn what_a_role_permits_changes_without_a_new_token_and_without_a_lost_request() {
-    let server = AuthorizationServer::start();
+    let server = FeedServer::start();
     server.set_roles(&json!({"Editor": ["items:read"]}));
     let gateway = ready(&server, "");
     let editor = token(&gateway, "items admin.items:read", &["Editor"]);
@@ -79,7 +79,7 @@ fn what_a_role_permits_changes_without_a_new_token_and_without_a_lost_request() 
 
 #[test]
 fn every_worker_sees_a_change_at_once() {
-    let server = AuthorizationServer::start();
+    let server = FeedServer::start();
     server.set_roles(&json!({"Editor": ["items"]}));
     let gateway = ready(&server, ", interval: 100ms");
     let editor = token(&gateway, "items", &["Editor"]);
@@ -97,7 +97,7 @@ fn every_worker_sees_a_change_at_once() {
 
 #[test]
 fn the_policy_file_wins_on_a_name_in_both() {
-    let server = AuthorizationServer::start();
+    let server = FeedServer::start();
     server.set_roles(&json!({"Reader": ["*"], "Editor": ["items"]}));
     let gateway = ready(&server, "");
     let reader = token(&gateway, "items admin.items", &["Reader"]);
@@ -139,7 +139,7 @@ fn without_directory(gateway: &Gateway) {
 
 #[test]
 fn a_directory_that_was_never_read_refuses_those_who_need_it_and_holds_readiness() {
-    let server = AuthorizationServer::start();
+    let server = FeedServer::start();
     server.set_roles(&json!({"Editor": ["items"]}));
     server.be(Mood::Dead);
     let gateway = setup(&server, ", interval: 100ms").start(&Upstream::echo());
@@ -153,7 +153,7 @@ fn a_directory_that_was_never_read_refuses_those_who_need_it_and_holds_readiness
 
 #[test]
 fn the_last_good_copy_serves_until_it_is_stale() {
-    let server = AuthorizationServer::start();
+    let server = FeedServer::start();
     server.set_roles(&json!({"Editor": ["items"]}));
     let gateway = ready(&server, ", interval: 100ms, max_stale: 2s");
     let editor = token(&gateway, "items", &["Editor"]);
@@ -182,7 +182,7 @@ fn the_last_good_copy_serves_until_it_is_stale() {
 
 #[test]
 fn a_reload_with_another_catalogue_keeps_the_directory_without_a_gap() {
-    let server = AuthorizationServer::start();
+    let server = FeedServer::start();
     server.set_roles(&json!({"Editor": ["items", "extra0", "extra1"]}));
     let gateway = ready(&server, "");
     let editor = token(&gateway, "items", &["Editor"]);
@@ -211,7 +211,7 @@ fn a_reload_with_another_catalogue_keeps_the_directory_without_a_gap() {
 
 #[test]
 fn explain_says_where_the_scopes_of_a_role_come_from() {
-    let server = AuthorizationServer::start();
+    let server = FeedServer::start();
     server.set_roles(&json!({"Editor": ["items"]}));
     let gateway = ready(&server, ", interval: 100ms, max_stale: 1s");
     let question =
@@ -243,7 +243,7 @@ fn explain_says_where_the_scopes_of_a_role_come_from() {
 #[test]
 fn commands_do_not_ask_the_directory_and_say_so() {
     let workplace = Workplace::new();
-    let server = AuthorizationServer::start();
+    let server = FeedServer::start();
     workplace.write("own.yaml", POLICY);
     workplace.write(
         "scopegate.yaml",

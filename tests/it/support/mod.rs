@@ -3,9 +3,9 @@
 //! Nothing sleeps for a while and hopes: [`eventually`] waits for a condition with a deadline, and ports are always given by the
 //! system.
 
-mod authorization_server;
 mod capture;
 mod client;
+mod feed_server;
 mod fences;
 mod gateway;
 mod golden;
@@ -18,9 +18,9 @@ mod workplace;
 
 use std::time::{Duration, Instant};
 
-pub use authorization_server::{AuthorizationServer, Mood};
 pub use capture::Capture;
 pub use client::{Client, Response};
+pub use feed_server::{FeedServer, Mood};
 pub use fences::{Fence, documents, fences};
 pub use gateway::{Gateway, POLICY, Setup};
 pub use golden::golden;

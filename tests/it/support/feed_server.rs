@@ -23,7 +23,7 @@ pub enum Mood {
 
 /// The server, on a port of its own. It asks for the bearer token `feed-token`.
 #[derive(Clone)]
-pub struct AuthorizationServer {
+pub struct FeedServer {
     pub address: SocketAddr,
     state: Arc<Mutex<State>>,
 }
@@ -42,7 +42,7 @@ struct State {
     unchanged: usize,
 }
 
-impl AuthorizationServer {
+impl FeedServer {
     pub fn start() -> Self {
         let state = State {
             mood: Mood::Well,
