@@ -24,9 +24,6 @@ use crate::token::{
 /// So many requests of one worker may wait for a refetch at once.
 const MOST_WAITING: usize = 1024;
 
-/// A remembered token whose facts still hold, or why it is refused all the same.
-type Recalled<N> = Result<Rc<Remembered<N>>, Refusal>;
-
 /// One worker's verifier: its memory of verified tokens and its budget for unknown ones. Not shared between threads.
 ///
 /// `N` is what the caller keeps beside a remembered token.
@@ -64,7 +61,8 @@ impl<N> Verifier<N> {
 }
 
 impl<N: Default> Verifier<N> {
-    /// Verifies a token: from memory if everything that it stands on still holds, otherwise by every check in its order.
+    /// Verifies a token: from memory if everything that it stands on still holds, otherwise by every check in its order; and lets
+    /// it pass if its issuer has not revoked it, however the facts about it were come by.
     ///
     /// A remembered token is answered without waiting. An unknown one may wait for newer keys of its issuer (as long as one
     /// fetch may take) and for its share of the worker's time (50 ms). `acts_alone` says of a client whether its tokens may
@@ -72,19 +70,40 @@ impl<N: Default> Verifier<N> {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Fault`] with the first check that fails, [`Refusal::Unavailable`] if the issuer's keys or revocations are not to be had,
-    /// [`Refusal::Overloaded`] if too many unknown tokens are being checked.
+    /// [`Refusal::Fault`] with the first check that fails, [`Refusal::Unavailable`] if the issuer's keys or revocations are not
+    /// to be had, [`Refusal::Overloaded`] if too many unknown tokens are being checked.
     pub async fn verify(
         &self,
         issuers: &Issuers,
         token: BearerToken<'_>,
         acts_alone: impl Fn(&str) -> bool,
     ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
+        let (remembered, provenance) = self.facts(issuers, token, acts_alone).await?;
+        // INVARIANT: after everything else, so that no way to the facts leads around it. A token that is revoked stays
+        // remembered: its next showing costs no signature.
+        self.admit(issuers, &remembered)?;
+        Ok((remembered, provenance))
+    }
+
+    /// Refuses a token that its issuer has revoked, and one of which nobody can know.
+    fn admit(&self, issuers: &Issuers, remembered: &Remembered<N>) -> Result<(), Refusal> {
+        let issuer = issuers.of_generation(remembered.issuer).ok_or(TokenFault::UnknownIssuer)?;
+        let Some(feed) = &issuer.feed else { return Ok(()) };
+        feed.admit(&remembered.token, &remembered.revocations, self.clock.now())
+    }
+
+    /// The facts about a token, whether or not it was revoked.
+    async fn facts(
+        &self,
+        issuers: &Issuers,
+        token: BearerToken<'_>,
+        acts_alone: impl Fn(&str) -> bool,
+    ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
         let digest = token.digest();
-        let (recalled, result) = self.recall(issuers, &digest, &acts_alone);
+        let (remembered, result) = self.recall(issuers, &digest, &acts_alone);
         self.metrics.token_lookup(result);
-        if let Some(recalled) = recalled {
-            return recalled.map(|remembered| (remembered, Provenance::Cached));
+        if let Some(remembered) = remembered {
+            return Ok((remembered, Provenance::Cached));
         }
         let parts = JwtParts::split(token)?;
         let jwt = parts.read()?;
@@ -95,35 +114,28 @@ impl<N: Default> Verifier<N> {
         let reservation = self.reserve(&unverified, keys.len()).await?;
         // While this one waited, the same token may have been verified for another request.
         if !reservation.wait.is_zero()
-            && let (Some(recalled), _) = self.recall(issuers, &digest, &acts_alone)
+            && let (Some(remembered), _) = self.recall(issuers, &digest, &acts_alone)
         {
-            return recalled.map(|remembered| (remembered, Provenance::Cached));
+            return Ok((remembered, Provenance::Cached));
         }
         let (token, key) = check_signature(unverified, &keys, reservation)?;
         // The token may have ended while it waited.
         token.check_times(self.clock.now(), issuer.trusted.leeway())?;
-        let (key_set, revocations) = (Cell::new(generation), Cell::new(0));
-        // One that is revoked is remembered too: its next showing costs no signature.
-        let admitted = admit(issuer, &token, &revocations, self.clock.now());
-        let origin = Origin { issuer: issuer.generation, key, key_set, revocations };
-        let remembered = self.remember(digest, token, origin);
-        admitted.map(|()| (remembered, Provenance::Jwt))
+        let origin = Origin { issuer: issuer.generation, key, key_set: Cell::new(generation) };
+        Ok((self.remember(digest, token, origin), Provenance::Jwt))
     }
 
-    /// Finds a remembered token and checks again what may have changed since; what does not hold is forgotten. The facts of one
-    /// that is revoked do hold: it is refused.
+    /// Finds a remembered token and checks again what may have changed since; what does not hold is forgotten.
     fn recall(
         &self,
         issuers: &Issuers,
         digest: &TokenDigest,
         acts_alone: impl Fn(&str) -> bool,
-    ) -> (Option<Recalled<N>>, CacheResult) {
+    ) -> (Option<Rc<Remembered<N>>>, CacheResult) {
         let memory = self.memory.borrow();
         let Some((remembered, origin)) = memory.find(digest) else { return (None, CacheResult::Miss) };
-        let now = self.clock.now();
-        if let Some(issuer) = standing_on(&remembered.token, origin, issuers, now, acts_alone) {
-            let admitted = admit(issuer, &remembered.token, &origin.revocations, now);
-            return (Some(admitted.map(|()| remembered.clone())), CacheResult::Hit);
+        if holds(&remembered.token, origin, issuers, self.clock.now(), acts_alone) {
+            return (Some(remembered.clone()), CacheResult::Hit);
         }
         // The guard must go before the memory is changed.
         drop(memory);
@@ -132,7 +144,8 @@ impl<N: Default> Verifier<N> {
     }
 
     fn remember(&self, digest: TokenDigest, token: VerifiedToken, origin: Origin) -> Rc<Remembered<N>> {
-        let remembered = Rc::new(Remembered { token, note: N::default() });
+        let (issuer, revocations) = (origin.issuer, Cell::new(0));
+        let remembered = Rc::new(Remembered { token, note: N::default(), issuer, revocations });
         self.change_memory(|memory| memory.insert(digest, remembered.clone(), origin));
         remembered
     }
@@ -190,30 +203,27 @@ impl<N: Default> Verifier<N> {
     }
 }
 
-/// The issuer of a remembered token that would be verified again: times, issuer, keys and key, and the client's right to lack `sub`.
-fn standing_on<'i>(
+/// Whether a remembered token would be verified again: times, issuer, keys and key, and the client's right to lack `sub`.
+fn holds(
     token: &VerifiedToken,
     origin: &Origin,
-    issuers: &'i Issuers,
+    issuers: &Issuers,
     now: Duration,
     acts_alone: impl Fn(&str) -> bool,
-) -> Option<&'i Issuer> {
+) -> bool {
     // An issuer that a reload dropped or changed is another generation, or none.
-    let issuer = issuers.of_generation(origin.issuer)?;
-    token.check_times(now, issuer.trusted.leeway()).ok()?;
-    let keys = issuer.keys(now).ok()?;
+    let Some(issuer) = issuers.of_generation(origin.issuer) else { return false };
+    if token.check_times(now, issuer.trusted.leeway()).is_err() {
+        return false;
+    }
+    let Ok(keys) = issuer.keys(now) else { return false };
     if keys.generation() != origin.key_set.get() {
         if !keys.holds(origin.key.identity()) {
-            return None;
+            return false;
         }
         origin.key_set.set(keys.generation());
     }
-    (token.subject.is_some() || token.client.as_deref().is_some_and(acts_alone)).then_some(issuer)
-}
-
-/// Whether the issuer has not revoked the token, as far as it tells.
-fn admit(issuer: &Issuer, token: &VerifiedToken, seen: &Cell<u64>, now: Duration) -> Result<(), Refusal> {
-    issuer.feed.as_ref().map_or(Ok(()), |feed| feed.admit(token, seen, now))
+    token.subject.is_some() || token.client.as_deref().is_some_and(acts_alone)
 }
 
 fn select(issuer: &Issuer, token: &UnverifiedToken<'_>, now: Duration) -> Result<(Selection, u64), Refusal> {
