@@ -51,6 +51,8 @@ mod paths;
 mod policy_files;
 mod policy_keys;
 mod polled;
+#[cfg(test)]
+mod polled_tests;
 mod raw_entry;
 mod raw_policy;
 mod read;
