@@ -42,10 +42,6 @@ pub struct Catalogue(BTreeMap<String, ScopeText>);
 impl Catalogue {
     /// Takes the scopes of the policy files and adds the server's own.
     pub fn new(policy: &Catalog) -> Self {
-        let own = OWN.iter().map(|(name, describe)| {
-            let side = if name.starts_with("admin.") { Side::Admin } else { Side::User };
-            ScopeText { name: (*name).to_owned(), describe: (*describe).to_owned(), side, token: true, role: true }
-        });
         let written = policy.ids().map(|id| {
             let entry = policy.entry(id);
             ScopeText {
@@ -56,7 +52,15 @@ impl Catalogue {
                 role: entry.uses.role,
             }
         });
-        Self(own.chain(written).map(|scope| (scope.name.clone(), scope)).collect())
+        Self(Self::own().chain(written).map(|scope| (scope.name.clone(), scope)).collect())
+    }
+
+    /// The server's own scopes, which need no policy file; one that a policy file has keeps its side and its uses.
+    pub fn own() -> impl Iterator<Item = ScopeText> {
+        OWN.iter().map(|(name, describe)| {
+            let side = if name.starts_with("admin.") { Side::Admin } else { Side::User };
+            ScopeText { name: (*name).to_owned(), describe: (*describe).to_owned(), side, token: true, role: true }
+        })
     }
 
     /// Finds a scope.

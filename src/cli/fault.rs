@@ -38,9 +38,9 @@ pub(super) enum Fault {
     /// A file could not be read or written.
     #[error("cannot {verb} `{}`", path.display())]
     File { verb: &'static str, path: PathBuf, source: io::Error },
-    /// The gateway could not start.
+    /// The gateway or the authorization server could not start.
     #[error(transparent)]
-    Gateway(StartFault),
+    Server(StartFault),
     /// What the demo needs besides could not start, for a reason of the machine's.
     #[error("{what}")]
     Start { what: String, source: io::Error },
@@ -73,13 +73,14 @@ impl Fault {
         Self::File { verb: "write", path: path.to_owned(), source }
     }
 
-    /// The gateway did not start.
+    /// A server did not start.
     pub(super) fn of_start(fault: StartFault) -> Self {
         match fault {
             StartFault::Files(diagnostics) => Self::Files(diagnostics),
-            fault @ (StartFault::Issuers(_) | StartFault::Listen { .. } | StartFault::System { .. }) => {
-                Self::Gateway(fault)
-            }
+            fault @ (StartFault::Issuers(_)
+            | StartFault::Listen { .. }
+            | StartFault::Store { .. }
+            | StartFault::System { .. }) => Self::Server(fault),
         }
     }
 
@@ -95,7 +96,7 @@ impl Fault {
             Self::Call { .. }
             | Self::Files(_)
             | Self::File { .. }
-            | Self::Gateway(_)
+            | Self::Server(_)
             | Self::Start { .. }
             | Self::Output(_) => ExitCode::from(2),
         }

@@ -9,6 +9,7 @@
 //! are the only things that it makes itself.
 
 mod arguments;
+mod authorization_server;
 mod check;
 mod completions;
 mod demo;

@@ -157,11 +157,12 @@ fn redact(line: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{before}{}{after}", "*".repeat(hidden.len())))
 }
 
-/// The bytes of a text that is the value of `token`; a mapping there says where the secret is, and is none.
+/// The bytes of a text that is the value of `token` or `gateway_token`; a mapping there says where the secret is, and is none.
 fn find_secret(line: &str) -> Option<Range<usize>> {
     const KEY: &str = "token";
     line.match_indices(KEY).find_map(|(at, _)| {
-        let before = line.get(..at)?.chars().next_back();
+        let name = line.get(..at)?;
+        let before = name.strip_suffix("gateway_").unwrap_or(name).chars().next_back();
         let value = line.get(at + KEY.len()..)?.trim_start_matches(['"', '\'', ' ']).strip_prefix(':')?.trim_start();
         let is_key = before.is_none_or(|letter| !letter.is_alphanumeric() && !matches!(letter, '_' | '-' | '.'));
         let is_text = !value.is_empty() && !value.starts_with(['{', '#']);

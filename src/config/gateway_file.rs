@@ -94,7 +94,7 @@ fn listeners(root: &Fields<'_, '_>) -> Vec<ListenerSettings> {
     list
 }
 
-fn network(text: &str) -> Result<Network, Wrong> {
+pub(super) fn network(text: &str) -> Result<Network, Wrong> {
     let wrong = || Wrong::expected("a network such as `10.0.0.0/8` or `fd00::/8`");
     Network::parse(text).ok_or_else(|| match text.parse::<std::net::IpAddr>() {
         Ok(address) => wrong().hint(format!("write `{address}/{}`", if address.is_ipv4() { 32 } else { 128 })),
@@ -135,6 +135,21 @@ fn limits(fields: &Fields<'_, '_>) -> Limits {
 
 fn log(fields: &Fields<'_, '_>) -> LogSettings {
     LogSettings {
+        access: match fields.choice("access") {
+            "all" => LogAccess::All,
+            _ => LogAccess::Denied,
+        },
+        subject: match fields.choice("subject") {
+            "hashed" => LogSubject::Hashed,
+            _ => LogSubject::Plain,
+        },
+        ..log_lines(fields)
+    }
+}
+
+/// `log` of a server without records of requests.
+pub(super) fn log_lines(fields: &Fields<'_, '_>) -> LogSettings {
+    LogSettings {
         format: match fields.choice("format") {
             "text" => LogFormat::Text,
             _ => LogFormat::Json,
@@ -146,14 +161,7 @@ fn log(fields: &Fields<'_, '_>) -> LogSettings {
             "trace" => tracing::Level::TRACE,
             _ => tracing::Level::INFO,
         },
-        access: match fields.choice("access") {
-            "all" => LogAccess::All,
-            _ => LogAccess::Denied,
-        },
-        subject: match fields.choice("subject") {
-            "hashed" => LogSubject::Hashed,
-            _ => LogSubject::Plain,
-        },
+        ..LogSettings::default()
     }
 }
 
@@ -168,7 +176,8 @@ fn realm(fields: &Fields<'_, '_>) -> String {
     realm.map_or_else(String::new, |placed| placed.value)
 }
 
-fn policy(fields: &Fields<'_, '_>) -> Vec<Placed<String>> {
+/// Files and globs of `policy`.
+pub(super) fn policy(fields: &Fields<'_, '_>) -> Vec<Placed<String>> {
     refuse_empty(fields, "policy", "write at least one file, such as `[routes.yaml]`");
     fields.texts("policy")
 }

@@ -20,7 +20,23 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("authorization_server", &["scope", "token", "net", "clock", "telemetry", "store", "pages"]),
     ("sample_api", &[]),
     ("config", &["scope", "token", "policy", "net", "telemetry", "verify", "gateway", "admin", "authorization_server"]),
-    ("app", &["scope", "token", "policy", "net", "clock", "telemetry", "verify", "gateway", "admin", "config"]),
+    (
+        "app",
+        &[
+            "scope",
+            "token",
+            "policy",
+            "net",
+            "clock",
+            "telemetry",
+            "verify",
+            "gateway",
+            "admin",
+            "store",
+            "authorization_server",
+            "config",
+        ],
+    ),
     (
         "cli",
         &[

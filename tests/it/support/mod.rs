@@ -3,6 +3,7 @@
 //! Nothing sleeps for a while and hopes: [`eventually`] waits for a condition with a deadline, and ports are always given by the
 //! system.
 
+mod authorization_server;
 mod capture;
 mod client;
 mod fences;
@@ -17,6 +18,7 @@ mod workplace;
 
 use std::time::{Duration, Instant};
 
+pub use authorization_server::{API, AuthorizationServer, AuthorizationServerSetup, GATEWAY_TOKEN, SCOPES};
 pub use capture::Capture;
 pub use client::{Client, Response};
 pub use fences::{Fence, documents, fences};
