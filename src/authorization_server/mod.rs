@@ -24,6 +24,6 @@ pub use authorization_server::AuthorizationServer;
 pub use catalogue::{Catalogue, DEFAULT_ADMIN_ROLE, DEFAULT_USER_ROLE, ScopeText};
 pub use fault::NoRandomness;
 pub use first_start::{FIRST_LOGIN, FirstAdministrator, FirstStartFault};
-pub use password::LONGEST_PASSWORD;
+pub use password::{LONGEST_PASSWORD, hash_password};
 pub use serve::serve;
 pub use settings::{AuthorizationServerSettings, Lifetimes};

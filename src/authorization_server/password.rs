@@ -70,7 +70,7 @@ impl Passwords {
 /// # Errors
 ///
 /// [`NoRandomness`] for the salt.
-pub(super) fn hash_password(password: &str) -> Result<String, NoRandomness> {
+pub fn hash_password(password: &str) -> Result<String, NoRandomness> {
     let mut salt = [0; 16];
     rand::fill(&mut salt).map_err(|_| NoRandomness)?;
     let hash = argon2().and_then(|argon2| argon2.hash_password_with_salt(password.as_bytes(), &salt).ok());

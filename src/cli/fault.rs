@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use crate::app::StartFault;
 use crate::config::Diagnostic;
+use crate::demo::DemoFault;
 
 use super::output::{ERROR, HINT};
 
@@ -41,9 +42,9 @@ pub(super) enum Fault {
     /// The gateway or the authorization server could not start.
     #[error(transparent)]
     Server(StartFault),
-    /// What the demo needs besides could not start, for a reason of the machine's.
-    #[error("{what}")]
-    Start { what: String, source: io::Error },
+    /// The demo could not start, for a reason of the machine's.
+    #[error(transparent)]
+    Demo(DemoFault),
     /// Standard output is gone, and not because its reader had enough.
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
@@ -84,6 +85,11 @@ impl Fault {
         }
     }
 
+    /// The demo did not start.
+    pub(super) fn of_demo(fault: DemoFault) -> Self {
+        if let DemoFault::Server(fault) = fault { Self::of_start(fault) } else { Self::Demo(fault) }
+    }
+
     /// A defect of ours: what should not be able to fail did.
     pub(super) fn internal(what: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal { what, source: source.into() }
@@ -97,7 +103,7 @@ impl Fault {
             | Self::Files(_)
             | Self::File { .. }
             | Self::Server(_)
-            | Self::Start { .. }
+            | Self::Demo(_)
             | Self::Output(_) => ExitCode::from(2),
         }
     }

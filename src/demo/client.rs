@@ -81,6 +81,8 @@ pub(super) enum ClientFault {
     Refused(String),
     #[error("the token endpoint answered {0}")]
     TokenEndpoint(StatusCode),
+    #[error("the Roles API answered {0}")]
+    RolesApi(StatusCode),
     #[error("the authorization server gave no answer that can be used")]
     Exchange(#[from] ExchangeFault),
     #[error("a request could not be written")]

@@ -13,6 +13,8 @@ use super::exchange::Answer;
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
     pub(super) call: Call,
+    /// How many tokens the browser had been given by then.
+    pub(super) given: usize,
     /// The token's number; `None` without one.
     pub(super) token: Option<usize>,
     pub(super) curl: String,
@@ -45,6 +47,7 @@ impl Shown {
         };
         Self {
             call,
+            given: 0,
             token: token.map(|(number, _)| number),
             curl: call.curl(gateway, token.map(|(_, text)| text)),
             status: answer.status,

@@ -19,6 +19,7 @@ mod folder;
 mod page;
 mod people;
 mod random;
+mod roles;
 mod sessions;
 mod start;
 mod tokens;
