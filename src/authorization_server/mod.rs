@@ -7,18 +7,43 @@
 //! Users and clients are administered over an API of its own (`/api/v1`), guarded by its own scopes, and by the command line. Pages
 //! come from the room `pages`; whatever must survive a crash is a transaction of the room `store`.
 
+mod account_choice;
+mod approvals_page;
 mod attempts;
+mod authorization_fault;
+mod authorization_request;
 mod authorization_server;
+mod authorization_step;
+mod authorize;
 mod catalogue;
+mod consent;
+mod csrf;
+mod destination;
 mod fault;
 mod first_start;
 mod grant;
+mod home;
+mod issue_code;
+mod limit;
+mod login;
+mod logout;
+mod new_password;
+mod own_page;
+mod page;
+mod page_fault;
+mod page_form;
 mod password;
+mod password_change;
+mod peer;
+mod redirect_uri;
 mod router;
 mod secrets;
 mod serve;
+mod session;
 mod settings;
 mod signing_key;
+mod url_encoded;
+mod visit;
 
 pub use authorization_server::AuthorizationServer;
 pub use catalogue::{Catalogue, DEFAULT_ADMIN_ROLE, DEFAULT_USER_ROLE, ScopeText};
