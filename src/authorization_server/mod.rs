@@ -7,18 +7,40 @@
 //! Users and clients are administered over an API of its own (`/api/v1`), guarded by its own scopes, and by the command line. Pages
 //! come from the room `pages`; whatever must survive a crash is a transaction of the room `store`.
 
+mod access_token;
+mod approved;
 mod attempts;
+mod audience;
 mod authorization_server;
+mod bearer;
 mod catalogue;
+mod client_authentication;
+mod cross_origin;
+mod events;
 mod fault;
+mod feed;
 mod first_start;
 mod grant;
+mod id_token;
+mod introspect;
+mod limit;
+mod metadata;
+mod parameters;
 mod password;
+mod peer;
+mod revoke;
 mod router;
 mod secrets;
 mod serve;
 mod settings;
+mod signer;
 mod signing_key;
+mod signing_keys;
+mod token;
+mod token_client_credentials;
+mod token_code;
+mod token_refresh;
+mod userinfo;
 
 pub use authorization_server::AuthorizationServer;
 pub use catalogue::{Catalogue, DEFAULT_ADMIN_ROLE, DEFAULT_USER_ROLE, ScopeText};
@@ -27,3 +49,4 @@ pub use first_start::{FIRST_LOGIN, FirstAdministrator, FirstStartFault};
 pub use password::LONGEST_PASSWORD;
 pub use serve::serve;
 pub use settings::{AuthorizationServerSettings, Lifetimes};
+pub use signing_keys::{KeyRotationFault, rotate_signing_key};
