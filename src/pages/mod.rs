@@ -13,6 +13,6 @@ mod view_tests;
 pub use day::Day;
 pub use stylesheet::{STYLESHEET, STYLESHEET_PATH, stylesheet_address, stylesheet_version};
 pub use view::{
-    AccountPage, Approval, ApprovalsPage, ClientApprovals, ConsentPage, HomePage, Link, LoginPage, LogoutPage, MessagePage,
-    PasswordPage, Person, Scope, ScopeGroup,
+    AccountPage, Approval, ApprovalsPage, ClientApprovals, ConsentPage, HomePage, Link, LoginPage, LogoutPage,
+    MessagePage, PasswordPage, Person, Scope, ScopeGroup,
 };
