@@ -20,10 +20,7 @@ admin:
 issuers:
   - issuer: {issuer}
     audience: [{AUDIENCE}]
-    keys: {{discovery: true}}
-    revocations: {{url: {issuer}/oauth/revocations, interval: 1s, token: {{file: gateway.token}}}}
-roles:                                 # besides those of the policy: the authorization server's own
-  directory: {{url: {issuer}/api/v1/role-directory, interval: 1s, token: {{file: gateway.token}}}}
+    keys: {{url: {issuer}/.well-known/jwks.json}}
 upstreams:                             # one sample API plays all three
   automations: {{endpoints: [http://{api}]}}
   apps:        {{endpoints: [http://{api}]}}
