@@ -171,7 +171,8 @@ fn operator_client(secret: &str) -> NewClient {
         secret: Some(hashed(secret)),
         redirect_uris: BTreeSet::new(),
         grant_types: BTreeSet::from([GrantType::ClientCredentials]),
-        allow_list: ScopeNames::parse("admin.roles"),
+        // Nobody lets a role permit what is not permitted to himself.
+        allow_list: role(true).scopes.union(&ScopeNames::parse("admin.roles")),
         trusted: false,
         introspects: false,
     }

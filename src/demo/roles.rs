@@ -28,8 +28,8 @@ pub(super) async fn permitted(operator: &Client, issuer: &str) -> Option<bool> {
 pub(super) async fn change(operator: &Client, issuer: &str, permit: bool) -> Result<(), ClientFault> {
     let role = role(permit);
     let scopes: Vec<_> = role.scopes.iter().collect();
-    let content = json!({"level": role.level.as_str(), "scopes": scopes}).to_string();
-    ask(operator, issuer, Method::PUT, content).await.map(drop)
+    let content = json!({"scopes": scopes}).to_string();
+    ask(operator, issuer, Method::PATCH, content).await.map(drop)
 }
 
 async fn ask(
@@ -43,7 +43,7 @@ async fn ask(
         .method(method)
         .uri(format!("{issuer}/api/v1/roles/{ROLE}"))
         .header(AUTHORIZATION, format!("Bearer {token}"))
-        .header(CONTENT_TYPE, "application/json")
+        .header(CONTENT_TYPE, "application/merge-patch+json")
         .body(content)?;
     let answer = exchange::send(request).await?;
     match answer.status {
