@@ -7,6 +7,12 @@
 //! Users and clients are administered over an API of its own (`/api/v1`), guarded by its own scopes, and by the command line. Pages
 //! come from the room `pages`; whatever must survive a crash is a transaction of the room `store`.
 
+mod administer_approvals;
+mod administer_clients;
+mod administer_roles;
+mod administer_users;
+mod administration;
+mod administration_fault;
 mod attempts;
 mod authorization_server;
 mod catalogue;
@@ -19,7 +25,13 @@ mod secrets;
 mod serve;
 mod settings;
 mod signing_key;
+mod validity;
+mod views;
 
+pub use administer_clients::ClientDraft;
+pub use administer_users::UserDraft;
+pub use administration::{Administration, Caller};
+pub use administration_fault::AdministrationFault;
 pub use authorization_server::AuthorizationServer;
 pub use catalogue::{Catalogue, DEFAULT_ADMIN_ROLE, DEFAULT_USER_ROLE, ScopeText};
 pub use fault::NoRandomness;
@@ -27,3 +39,4 @@ pub use first_start::{FIRST_LOGIN, FirstAdministrator, FirstStartFault};
 pub use password::LONGEST_PASSWORD;
 pub use serve::serve;
 pub use settings::{AuthorizationServerSettings, Lifetimes};
+pub use views::{ApprovalView, ClientView, RoleView, ScopeView, UserView};
