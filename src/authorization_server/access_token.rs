@@ -11,9 +11,7 @@ use super::secrets::identifier;
 use super::signer::Signer;
 use super::signing_keys::{key_set, whole_seconds};
 use crate::store::{AccessToken, Change, ScopeNames, Seconds, StoreFault, User};
-use crate::token::{
-    Algorithm, BearerToken, IssuerRules, JwkSet, JwtParts, TokenFault, TrustedIssuer, VerificationKey,
-};
+use crate::token::{Algorithm, BearerToken, IssuerRules, JwkSet, JwtParts, TokenFault, TrustedIssuer, VerificationKey};
 
 /// The longest access token that is read, in bytes.
 pub(super) const TOKEN_LIMIT: usize = 16 * 1024;
@@ -123,6 +121,17 @@ pub(super) async fn read_own(
     }
     unverified.verify(fitting)?;
     claims_of(token).ok_or(OwnTokenFault::Token(TokenFault::BadClaims))
+}
+
+/// As [`read_own`], of a token that came as a parameter, for any audience.
+///
+/// # Errors
+///
+/// [`OwnTokenFault`].
+pub(super) async fn read_any(server: &AuthorizationServer, token: &str) -> Result<AccessTokenClaims, OwnTokenFault> {
+    let token = BearerToken::from_text(token, TOKEN_LIMIT).map_err(|_| TokenFault::BadToken)?;
+    let audience = server.settings.audience.iter().chain([&server.settings.issuer]).cloned().collect();
+    read_own(server, token, audience).await
 }
 
 /// Why a token is none of this server's that holds.

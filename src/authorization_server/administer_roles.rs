@@ -77,10 +77,12 @@ impl Administration<'_> {
             }
         }
         let closed = self.catalogue.close(&role.scopes);
-        let reaching = closed.iter().filter_map(|name| self.catalogue.find(name)).find(|scope| scope.side == Side::Admin);
+        let reaching =
+            closed.iter().filter_map(|name| self.catalogue.find(name)).find(|scope| scope.side == Side::Admin);
         match reaching {
             Some(scope) if role.level == Level::User => {
-                let what = format!("a role of level `user` cannot permit `{}`, which reaches the whole tenant", scope.name);
+                let what =
+                    format!("a role of level `user` cannot permit `{}`, which reaches the whole tenant", scope.name);
                 Err(AdministrationFault::Contradiction(what))
             }
             Some(_) | None => Ok(()),

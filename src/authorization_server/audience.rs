@@ -87,7 +87,11 @@ mod tests {
             (&["https://a.test/"], None),
             (&["https://a.test#x"], None),
         ] {
-            assert_eq!(resources(&settings(), asked.iter().copied()).ok().as_deref(), expected.map(|e| e.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()).as_deref(), "{asked:?}");
+            assert_eq!(
+                resources(&settings(), asked.iter().copied()).ok().as_deref(),
+                expected.map(|e| e.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()).as_deref(),
+                "{asked:?}"
+            );
         }
     }
 

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::AuthorizationServer;
+use super::events;
 use super::fault::OAuthFault;
 use super::parameters::Parameters;
 use crate::store::Client;
@@ -56,7 +57,7 @@ pub(super) async fn authenticate(
         Some(client) => Ok(AuthenticatedClient(client)),
         None => {
             server.attempts.authentication_failed(peer, &shown.client);
-            tracing::warn!(%peer, "a client did not authenticate");
+            events::client_not_authenticated(peer);
             Err(OAuthFault::InvalidClient)
         }
     }
@@ -80,7 +81,8 @@ pub(super) async fn authenticate_confidential(
 /// Whether the client is there and what was shown is what its kind must show. How long this takes tells nothing of the secret.
 fn is_proven(client: Option<&Client>, shown: Option<&str>) -> bool {
     let kept = client.and_then(|client| client.secret).map_or([0; 32], |secret| secret.0);
-    let matches = verify_slices_are_equal(&kept, digest(&SHA256, shown.unwrap_or_default().as_bytes()).as_ref()).is_ok();
+    let matches =
+        verify_slices_are_equal(&kept, digest(&SHA256, shown.unwrap_or_default().as_bytes()).as_ref()).is_ok();
     match client {
         Some(Client { secret: Some(_), .. }) => shown.is_some() && matches,
         // A secret shown for a client that has none is a mistake that must not go unnoticed.

@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::events;
 use crate::store::StoreFault;
 
 /// What a client is asked to wait when the server cannot serve just now, in seconds.
@@ -98,7 +99,7 @@ impl IntoResponse for OAuthFault {
     fn into_response(self) -> Response {
         let (status, error) = self.code();
         if status.is_server_error() {
-            tracing::error!(fault = &self as &(dyn std::error::Error + 'static), "a request could not be served");
+            events::not_served(&self);
         }
         let body = Json(json!({"error": error, "error_description": self.to_string()}));
         let mut response = uncached((status, body));

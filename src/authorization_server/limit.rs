@@ -24,7 +24,6 @@ const SWEEP_EVERY: usize = 1_000;
 /// the limit then holds sooner, never later than twice.
 pub(super) struct Limit<C: Clock = DefaultClock> {
     limiter: RateLimiter<Try, Counts, C, NoOpMiddleware<C::Instant>>,
-    clock: C,
     since_sweep: AtomicUsize,
 }
 
@@ -37,8 +36,8 @@ impl Limit {
 
 impl<C: Clock> Limit<C> {
     fn with_clock(quota: Quota, clock: C) -> Self {
-        let limiter = RateLimiter::new(quota, Counts::default(), clock.clone());
-        Self { limiter, clock, since_sweep: AtomicUsize::new(0) }
+        let limiter = RateLimiter::new(quota, Counts::default(), clock);
+        Self { limiter, since_sweep: AtomicUsize::new(0) }
     }
 
     /// Counts one more of `key`.
@@ -61,14 +60,14 @@ impl<C: Clock> Limit<C> {
     }
 
     fn check(&self, attempt: &Try) -> Result<(), Duration> {
-        self.limiter.check_key(attempt).map_err(|until| until.wait_time_from(self.clock.now()))
+        self.limiter.check_key(attempt).map_err(|until| until.wait_time_from(self.limiter.clock().now()))
     }
 
     fn sweep(&self) {
         if self.limiter.len() < MOST_KEYS {
             return;
         }
-        if self.since_sweep.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == 0 {
+        if self.since_sweep.fetch_add(1, Ordering::Relaxed).is_multiple_of(SWEEP_EVERY) {
             self.limiter.retain_recent();
         }
     }

@@ -26,7 +26,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::AuthorizationServer;
+use super::events;
 use super::router::router;
+use super::signing_keys::rotate_when_due;
 
 /// Bytes of a head and of what is read ahead, at most.
 const HEAD: usize = 32 * 1024;
@@ -36,7 +38,7 @@ const BODY: usize = 64 * 1024;
 const CONNECTIONS: usize = 1024;
 /// How long to wait when the process has no descriptor for another connection.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How often what has ended is taken out of the database.
+/// How often what has ended is taken out of the database, and the next signing key made if it is due.
 const PURGE: Duration = Duration::from_mins(1);
 
 /// How long a peer may take.
@@ -70,7 +72,7 @@ pub async fn serve(listener: TcpListener, server: Arc<AuthorizationServer>, shut
     let tasks = TaskTracker::new();
     tokio::select! {
         () = connections.accept(&listener, &tasks) => {}
-        () = purge(&server) => {}
+        () = keep_house(&server) => {}
         () = shutdown => {}
     }
     drop(listener);
@@ -80,12 +82,15 @@ pub async fn serve(listener: TcpListener, server: Arc<AuthorizationServer>, shut
 }
 
 /// Never ends.
-async fn purge(server: &AuthorizationServer) {
+async fn keep_house(server: &AuthorizationServer) {
     let mut due = tokio::time::interval(PURGE);
     loop {
         due.tick().await;
         if let Err(fault) = server.store.purge(server.now()).await {
             tracing::warn!(%fault, "what has ended could not be taken out of the database");
+        }
+        if let Err(fault) = rotate_when_due(server).await {
+            events::no_signing_key_follows(&fault);
         }
     }
 }

@@ -1,17 +1,14 @@
-//! Signing keys (RFC 7517, ES256): made, published ahead, and followed by the next.
+//! Signing keys (RFC 7517, ES256): which one signs, which are published, and when the next follows.
 
-use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use serde_json::{Value, json};
 
+use super::events;
 use super::fault::NoRandomness;
+use super::signing_key::{coordinates, new_signing_key};
 use super::{AuthorizationServer, Lifetimes};
 use crate::store::{Seconds, SigningKey, Store, StoreFault};
 
-/// Bytes of one coordinate of a P-256 point.
-const COORDINATE: usize = 32;
 /// The longest that a key is published before it signs, in seconds.
 const LONGEST_AHEAD: Seconds = 600;
 
@@ -24,21 +21,6 @@ pub enum KeyRotationFault {
     /// The machine gives no randomness.
     #[error("the key could not be made")]
     NoRandomness(#[from] NoRandomness),
-}
-
-/// Makes a key that signs from `signs_from` on; its `kid` is its thumbprint (RFC 7638).
-///
-/// # Errors
-///
-/// [`NoRandomness`].
-pub fn new_signing_key(signs_from: Seconds) -> Result<SigningKey, NoRandomness> {
-    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| NoRandomness)?;
-    let pkcs8 = pair.to_pkcs8v1().map_err(|_| NoRandomness)?.as_ref().to_vec();
-    let (x, y) = coordinates(&pair).ok_or(NoRandomness)?;
-    // RFC 7638 §3: the digest of the required members, in this order, without white space.
-    let members = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-    let kid = URL_SAFE_NO_PAD.encode(digest(&SHA256, members.as_bytes()));
-    Ok(SigningKey { kid, pkcs8, signs_from })
 }
 
 /// Has the next key follow: it is published at once and signs when everybody can have read it, at most ten minutes later. The
@@ -72,7 +54,7 @@ pub(super) async fn rotate_when_due(server: &AuthorizationServer) -> Result<bool
     // A server that has no key at all cannot wait for anybody to read the next.
     let signs_from = if newest.is_some() { due.max(now + ahead) } else { now };
     let key = keep(&server.store, signs_from).await?;
-    tracing::info!(kid = key.kid, "a signing key follows");
+    events::signing_key_follows(&key.kid);
     Ok(true)
 }
 
@@ -106,13 +88,7 @@ pub(super) fn key_set(keys: &[SigningKey]) -> Value {
     json!({"keys": public.collect::<Vec<_>>()})
 }
 
-/// RFC 7518 §6.2.1.2 and §6.2.1.3.
-fn coordinates(pair: &EcdsaKeyPair) -> Option<(String, String)> {
-    // SEC 1 §2.3.3: 0x04, then both coordinates.
-    let (x, y) = pair.public_key().as_ref().get(1..)?.split_at_checked(COORDINATE)?;
-    Some((URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y)))
-}
-
+/// Whole seconds of a duration; parts of one are dropped.
 pub(super) fn whole_seconds(time: std::time::Duration) -> Seconds {
     Seconds::try_from(time.as_secs()).unwrap_or(Seconds::MAX)
 }

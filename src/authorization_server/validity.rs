@@ -22,7 +22,8 @@ const SCOPES: usize = 500;
 
 /// What is typed at login.
 pub(super) fn login(text: &str) -> Result<(), AdministrationFault> {
-    let fits = (1..=LOGIN).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._@+-".contains(&b));
+    let fits =
+        (1..=LOGIN).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._@+-".contains(&b));
     check(fits, "login", "must be 1 to 254 letters, digits or any of `._@+-`")
 }
 
@@ -53,7 +54,8 @@ pub(super) fn client_id(text: &str) -> Result<(), AdministrationFault> {
 
 /// Scopes of a list (RFC 6749 §3.3).
 pub(super) fn scopes(member: &'static str, scopes: &ScopeNames) -> Result<(), AdministrationFault> {
-    let is_scope = |name: &str| name.len() <= SCOPE && name.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
+    let is_scope =
+        |name: &str| name.len() <= SCOPE && name.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
     let what = "must be at most 500 scopes, each of at most 200 printable letters without `\"` and `\\`";
     check(scopes.len() <= SCOPES && scopes.iter().all(is_scope), member, what)
 }
@@ -74,7 +76,7 @@ fn is_redirect_uri(text: &str) -> bool {
     match scheme {
         "https" => rest.strip_prefix("//").is_some_and(|rest| is_authority(rest, is_host)),
         "http" => rest.strip_prefix("//").is_some_and(|rest| is_authority(rest, is_loopback)),
-        private => is_private_use(private) && !rest.is_empty(),
+        private => is_private_use(private) && !rest.is_empty() && !rest.contains(['[', ']']),
     }
 }
 
@@ -117,7 +119,9 @@ fn is_loopback(text: &str) -> bool {
 
 /// A reverse domain name in lower case: `com.example.app`.
 fn is_private_use(scheme: &str) -> bool {
-    let is_label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
     let first = scheme.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
     first && scheme.contains('.') && scheme.split('.').all(is_label)
 }

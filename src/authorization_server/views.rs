@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::ScopeText;
 use crate::scope::Side;
-use crate::store::{Approval, Client, Role, Seconds, User};
+use crate::store::{Approval, Client, GrantType, Level, Role, Seconds, User};
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -59,16 +59,16 @@ pub enum LevelView {
     User,
 }
 
-impl From<crate::store::Level> for LevelView {
-    fn from(level: crate::store::Level) -> Self {
+impl From<Level> for LevelView {
+    fn from(level: Level) -> Self {
         match level {
-            crate::store::Level::Admin => Self::Admin,
-            crate::store::Level::User => Self::User,
+            Level::Admin => Self::Admin,
+            Level::User => Self::User,
         }
     }
 }
 
-impl From<LevelView> for crate::store::Level {
+impl From<LevelView> for Level {
     fn from(level: LevelView) -> Self {
         match level {
             LevelView::Admin => Self::Admin,
@@ -81,6 +81,44 @@ impl From<Role> for RoleView {
     fn from(role: Role) -> Self {
         let scopes = role.scopes.iter().map(str::to_owned).collect();
         Self { name: role.name, level: role.level.into(), scopes, default: role.is_default }
+    }
+}
+
+/// A way to a token that a client may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = GrantType)]
+pub enum GrantTypeView {
+    /// RFC 6749 section 4.1.
+    AuthorizationCode,
+    /// RFC 6749 section 6.
+    RefreshToken,
+    /// RFC 6749 section 4.4.
+    ClientCredentials,
+}
+
+impl GrantTypeView {
+    /// How many there are.
+    pub(super) const COUNT: usize = 3;
+}
+
+impl From<GrantType> for GrantTypeView {
+    fn from(grant_type: GrantType) -> Self {
+        match grant_type {
+            GrantType::AuthorizationCode => Self::AuthorizationCode,
+            GrantType::RefreshToken => Self::RefreshToken,
+            GrantType::ClientCredentials => Self::ClientCredentials,
+        }
+    }
+}
+
+impl From<GrantTypeView> for GrantType {
+    fn from(grant_type: GrantTypeView) -> Self {
+        match grant_type {
+            GrantTypeView::AuthorizationCode => Self::AuthorizationCode,
+            GrantTypeView::RefreshToken => Self::RefreshToken,
+            GrantTypeView::ClientCredentials => Self::ClientCredentials,
+        }
     }
 }
 
@@ -98,7 +136,7 @@ pub struct ClientView {
     /// Where codes are sent; compared byte for byte.
     pub redirect_uris: Vec<String>,
     /// What it may ask a token with.
-    pub grant_types: Vec<String>,
+    pub grant_types: Vec<GrantTypeView>,
     /// Nothing outside it is ever granted.
     pub allow_list: Vec<String>,
     /// Whether its whole allow list counts as approved.
@@ -114,7 +152,7 @@ impl From<Client> for ClientView {
         Self {
             confidential: client.secret.is_some(),
             redirect_uris: client.redirect_uris.into_iter().collect(),
-            grant_types: client.grant_types.iter().map(|grant_type| grant_type.as_str().to_owned()).collect(),
+            grant_types: client.grant_types.into_iter().map(Into::into).collect(),
             allow_list: client.allow_list.iter().map(str::to_owned).collect(),
             id: client.id,
             name: client.name,
@@ -149,13 +187,7 @@ impl From<&ScopeText> for ScopeView {
             Side::Admin => LevelView::Admin,
             Side::User => LevelView::User,
         };
-        Self {
-            name: scope.name.clone(),
-            describe: scope.describe.clone(),
-            side,
-            token: scope.token,
-            role: scope.role,
-        }
+        Self { name: scope.name.clone(), describe: scope.describe.clone(), side, token: scope.token, role: scope.role }
     }
 }
 
