@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::Router;
 
 use super::{
-    AuthorizationServer, account_choice, approvals_page, authorize, consent, feed, home, introspect, login, logout,
-    metadata, password_change, revoke, token, userinfo,
+    AuthorizationServer, account_choice, api_router, approvals_page, authorize, consent, feed, home, introspect, login,
+    logout, metadata, password_change, revoke, token, userinfo,
 };
 
 /// Every path of the server, over what the endpoints share. Each subject brings a router of its own, which is merged here.
@@ -21,6 +21,7 @@ pub(super) fn router(server: Arc<AuthorizationServer>) -> Router {
         .merge(consent::routes())
         .merge(approvals_page::routes())
         .fallback(home::not_found)
+        .merge(api_router::routes())
         .merge(feed::routes())
         .merge(introspect::routes())
         .merge(metadata::routes())

@@ -253,7 +253,12 @@ mod tests {
             ("no state", pending(), Callback { state: None, ..callback("s", issuer, None) }, "no request"),
             ("another issuer", pending(), callback("s", "http://127.0.0.1:9", None), "another authorization server"),
             ("a final slash", pending(), callback("s", "http://127.0.0.1:1/", None), "another authorization server"),
-            ("no issuer", pending(), Callback { iss: None, ..callback("s", issuer, None) }, "another authorization server"),
+            (
+                "no issuer",
+                pending(),
+                Callback { iss: None, ..callback("s", issuer, None) },
+                "another authorization server",
+            ),
             ("a mixed-up error", pending(), callback("s", "x", Some("access_denied")), "another authorization server"),
             ("a refusal", pending(), callback("s", issuer, Some("access_denied")), "`access_denied`"),
             ("all well, and nobody there", pending(), callback("s", issuer, None), "no answer"),

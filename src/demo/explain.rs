@@ -42,7 +42,9 @@ impl Shown {
         let problem: Problem = if is_problem { answer.json().unwrap_or_default() } else { Problem::default() };
         let meaning = match &problem.reason {
             Some(reason) => refused(reason, &problem.detail),
-            None if is_problem => format!("The gateway let it through, and a rule of the API’s own refused it: {}.", problem.detail),
+            None if is_problem => {
+                format!("The gateway let it through, and a rule of the API’s own refused it: {}.", problem.detail)
+            }
             None => granted(answer),
         };
         Self {

@@ -31,7 +31,12 @@ impl std::fmt::Debug for FirstTokens {
 /// # Errors
 ///
 /// [`DemoFault`].
-pub(super) async fn get(client: &Client, store: &Store, person: &Person, now: Seconds) -> Result<FirstTokens, DemoFault> {
+pub(super) async fn get(
+    client: &Client,
+    store: &Store,
+    person: &Person,
+    now: Seconds,
+) -> Result<FirstTokens, DemoFault> {
     let own = token(client, store, person, "automations", now).await?;
     let tenant = token(client, store, person, "admin.automations", now).await?;
     Ok(FirstTokens { own, tenant })

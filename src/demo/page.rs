@@ -125,7 +125,8 @@ async fn log_in(
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Response {
     let has = |name: &str, value: &str| fields.iter().any(|(key, held)| key == name && held == value);
-    let ticked: Vec<_> = view::OFFERED.iter().filter(|offer| has("scope", offer.name)).map(|offer| offer.name).collect();
+    let ticked: Vec<_> =
+        view::OFFERED.iter().filter(|offer| has("scope", offer.name)).map(|offer| offer.name).collect();
     // An empty `scope` and none are the same: nothing new is asked for.
     let scope = (!ticked.is_empty() && !has("ask", "nothing")).then(|| ticked.join(" "));
     let ask = Ask { scope, login: has("ask", "other") };
@@ -197,7 +198,8 @@ async fn role(State(page): State<Page>, Extension(cookie): Extension<Cookie>, Fo
     let permit = form.permit == "yes";
     let changed = roles::change(&page.0.operator, &page.0.addresses.issuer(), permit).await;
     page.change(&cookie, |session| match changed {
-        Ok(()) => session.say("The role is changed. Within five seconds the gateway knows, and no new token is needed.", false),
+        Ok(()) => session
+            .say("The role is changed. Within five seconds the gateway knows, and no new token is needed.", false),
         Err(fault) => session.say(format!("The role is as it was: {fault}."), true),
     });
     home("role")
@@ -228,8 +230,12 @@ async fn with_session(State(page): State<Page>, mut request: Request, next: Next
 }
 
 fn cookie_of(fields: &HeaderMap) -> Option<&str> {
-    let cookies = fields.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|line| line.split(';'));
-    cookies.filter_map(|cookie| cookie.trim().split_once('=')).find(|(name, _)| *name == SESSION).map(|(_, value)| value)
+    let cookies =
+        fields.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|line| line.split(';'));
+    cookies
+        .filter_map(|cookie| cookie.trim().split_once('='))
+        .find(|(name, _)| *name == SESSION)
+        .map(|(_, value)| value)
 }
 
 /// Lets in what comes to the page's own address, and forms from the page itself; and says what a browser may do with an answer.

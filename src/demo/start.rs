@@ -164,7 +164,13 @@ impl Own {
         Ok(Self { runtime, end: watch::Sender::new(false), serving: JoinSet::new() })
     }
 
-    fn serve(mut self, page: Page, page_listener: TcpListener, api: TcpListener, folder: &Folder) -> Result<Self, DemoFault> {
+    fn serve(
+        mut self,
+        page: Page,
+        page_listener: TcpListener,
+        api: TcpListener,
+        folder: &Folder,
+    ) -> Result<Self, DemoFault> {
         let rows = self.runtime.block_on(page.people().rows(&folder.file("sample-api.sqlite")))?;
         let entered = self.runtime.enter();
         let (page_listener, api) = (asynchronous(page_listener)?, asynchronous(api)?);

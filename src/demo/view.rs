@@ -27,7 +27,12 @@ pub(super) const OFFERED: [Offer; 3] = [
         is_admin: false,
         ticked: false,
     },
-    Offer { name: "admin.automations", describe: "Manage all automations of the tenant", is_admin: true, ticked: false },
+    Offer {
+        name: "admin.automations",
+        describe: "Manage all automations of the tenant",
+        is_admin: true,
+        ticked: false,
+    },
 ];
 
 #[derive(Template)]
