@@ -4,8 +4,10 @@
 //! system.
 
 mod authorization_server;
+mod browser;
 mod capture;
 mod client;
+mod demo;
 mod fences;
 mod gateway;
 mod golden;
@@ -19,8 +21,10 @@ mod workplace;
 use std::time::{Duration, Instant};
 
 pub use authorization_server::{API, AuthorizationServer, AuthorizationServerSetup, GATEWAY_TOKEN, SCOPES};
+pub use browser::{Browser, Form, Page};
 pub use capture::Capture;
 pub use client::{Client, Response};
+pub use demo::{Demo, Visitor};
 pub use fences::{Fence, documents, fences};
 pub use gateway::{Gateway, POLICY, Setup};
 pub use golden::golden;
