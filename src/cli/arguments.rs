@@ -17,7 +17,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Start a gateway, an API behind it and tokens on loopback: a first look
+    /// Start gateway, authorization server and an API on loopback, with a page that walks through them: a first look
     Demo(demo::Arguments),
     /// Run the gateway
     Serve(serve::Arguments),

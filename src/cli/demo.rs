@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-use crate::demo::{Demo, Wanted};
+use crate::demo::{Addresses, Demo, FirstTokens, Wanted};
 
 use super::fault::{Answer, Fault};
 use super::output::{self, FAINT, HINT, STRONG, WARNING, WELL};
@@ -48,45 +48,13 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
 
 /// The demo's text: styled; whoever prints it strips the styles where they are not wanted.
 fn tell(demo: &Demo) -> String {
-    let addresses = demo.addresses();
-    let usage = format!("http://{}/api/v1/automations/usage", addresses.gateway);
-    let with = |token: &str| format!(" -H '{FAINT}Authorization: Bearer {token}{FAINT:#}'");
-    let mut text = format!(
-        "{STRONG}scopegate demo{STRONG:#}
-
-  open this             {HINT}http://{}/{HINT:#}   walks through the story: log in, consent, call, take back
-
-  gateway               http://{}
-  its admin listener    http://{}   /metrics  /routes  /readyz
-  authorization server  {}
-  sample API            http://{}   behind the gateway; answers by what it was told
-",
-        addresses.page,
-        addresses.gateway,
-        addresses.admin,
-        addresses.issuer(),
-        addresses.api,
-    );
-    let steps = [
-        (format!("{WARNING}401{WARNING:#}  no token, and the challenge names the scope to ask for"), String::new()),
-        (
-            format!(
-                "{WARNING}403{WARNING:#}  Nora is TenantAdmin, but let this application manage her own automations only:\n        \
-                 the token's scope is `automations`, and her role adds nothing to it"
-            ),
-            with(&demo.tokens().own),
-        ),
-        (
-            format!(
-                "{WELL}200{WELL:#}  the same request, now that she let it manage the tenant's as well: the API is told `admin`,\n        \
-                 and answers for the whole tenant"
-            ),
-            with(&demo.tokens().tenant),
-        ),
-    ];
-    for (number, (what, credentials)) in (1..).zip(steps) {
+    let mut text = addresses(demo.addresses());
+    for (number, (what, token)) in (1..).zip(steps(demo.tokens())) {
+        let usage = format!("http://{}/api/v1/automations/usage", demo.addresses().gateway);
+        let field =
+            token.map(|token| format!(" -H '{FAINT}Authorization: Bearer {token}{FAINT:#}'")).unwrap_or_default();
         // Writing into a String cannot fail.
-        let _ = write!(text, "\n{number}  {what}\n\n   {HINT}curl -i {usage}{HINT:#}{credentials}\n");
+        let _ = write!(text, "\n{number}  {what}\n\n   {HINT}curl -i {usage}{HINT:#}{field}\n");
     }
     let _ = write!(
         text,
@@ -99,6 +67,42 @@ The tokens are valid for an hour. Ctrl-C ends the demo.
         demo.policy().display()
     );
     text
+}
+
+fn addresses(addresses: &Addresses) -> String {
+    let Addresses { page, gateway, admin, authorization_server, api } = addresses;
+    format!(
+        "{STRONG}scopegate demo{STRONG:#}
+
+  open this             {HINT}http://{page}/{HINT:#}   walks through the story: log in, consent, call, take back
+
+  gateway               http://{gateway}
+  its admin listener    http://{admin}   /metrics  /routes  /readyz
+  authorization server  http://{authorization_server}   /approvals
+  sample API            http://{api}   behind the gateway; answers by what it was told
+"
+    )
+}
+
+/// What each request shows, and the token that it comes with.
+fn steps(tokens: &FirstTokens) -> [(String, Option<&str>); 3] {
+    [
+        (format!("{WARNING}401{WARNING:#}  no token, and the challenge names the scope to ask for"), None),
+        (
+            format!(
+                "{WARNING}403{WARNING:#}  Nora is TenantAdmin, but let this application manage her own automations only:\n        \
+                 the token's scope is `automations`, and her role adds nothing to it"
+            ),
+            Some(&tokens.own),
+        ),
+        (
+            format!(
+                "{WELL}200{WELL:#}  the same request, now that she let it manage the tenant's as well: the API is told `admin`,\n        \
+                 and answers for the whole tenant"
+            ),
+            Some(&tokens.tenant),
+        ),
+    ]
 }
 
 #[cfg(test)]

@@ -37,21 +37,8 @@ pub const ROOMS: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
-    (
-        "cli",
-        &[
-            "scope",
-            "token",
-            "policy",
-            "clock",
-            "verify",
-            "store",
-            "authorization_server",
-            "sample_api",
-            "config",
-            "app",
-        ],
-    ),
+    ("demo", &["clock", "store", "pages", "authorization_server", "sample_api", "config", "app"]),
+    ("cli", &["scope", "token", "policy", "clock", "verify", "store", "authorization_server", "config", "app", "demo"]),
 ];
 /// Past this a file has a second job; tests and tables of keys may be longer.
 const LONGEST: usize = 400;

@@ -30,3 +30,4 @@ mod reload;
 mod support;
 mod timeouts;
 mod upstream_connections;
+mod worked_example;
