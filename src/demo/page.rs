@@ -253,7 +253,8 @@ async fn guard(State(page): State<Page>, request: Request, next: Next) -> Respon
         fields.insert(CONTENT_SECURITY_POLICY, policy);
     }
     fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    fields.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // With `no-referrer` a browser would call the origin of the page's own forms `null`.
+    fields.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     fields.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
