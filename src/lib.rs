@@ -1,8 +1,8 @@
 //! scopegate: a reverse proxy that enforces OAuth scopes per route and method.
 //!
 //! A scope limits what an application may do with a user's account and never adds to what the user's roles allow. The
-//! rooms below import only downwards: `cli` → `app` → `config` → `gateway`, `admin` → `verify` → `telemetry` → `policy` →
-//! `token` → `scope`, `net`, `clock`.
+//! rooms below import only downwards: `cli` → `app` → `config` → `gateway`, `admin` → `verify`, `directory` → `telemetry` →
+//! `policy` → `token` → `scope`, `net`, `clock`.
 
 pub mod admin;
 pub mod app;
@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod directory;
 pub mod gateway;
 pub mod net;
 pub mod pages;

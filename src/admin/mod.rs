@@ -39,5 +39,5 @@ mod serve;
 #[cfg(test)]
 mod serve_tests;
 
-pub use handles::{AdminHandles, Readiness, ReloadOutcome};
+pub use handles::{AdminHandles, InForce, Readiness, ReloadOutcome};
 pub use serve::{AdminFault, AdminSettings, serve};

@@ -36,6 +36,8 @@ struct Report {
     /// `None` when the files do not compile.
     #[serde(flatten)]
     size: Option<Size>,
+    /// Whether roles may come from a role directory, which is not asked here: the tests ran as if it had no roles.
+    role_directory: bool,
     /// Errors, failed tests and warnings.
     diagnostics: Vec<Diagnostic>,
 }
@@ -100,7 +102,7 @@ fn check_authorization_server(file: &Path) -> Report {
     match config::load_authorization_server(file).0 {
         Ok(loaded) => {
             let size = Some(Size::Scopes { scopes: loaded.catalogue.iter().count() });
-            Report { files, ok: true, size, diagnostics: loaded.warnings }
+            Report { files, ok: true, size, role_directory: false, diagnostics: loaded.warnings }
         }
         Err(diagnostics) => Report::refused(files, diagnostics),
     }
@@ -124,14 +126,15 @@ impl Report {
         let (routes, scopes) = (table.routes().len(), table.catalog().len());
         let size = Size::Table { routes, scopes, tests_passed, tests_failed };
         let diagnostics = warnings.into_iter().chain(tests.failed).collect();
-        Self { files, ok: tests_failed == 0, size: Some(size), diagnostics }
+        let role_directory = table.ceilings().directory;
+        Self { files, ok: tests_failed == 0, size: Some(size), role_directory, diagnostics }
     }
 
     fn refused(files: Vec<PathBuf>, diagnostics: Vec<Diagnostic>) -> Self {
-        Self { files, ok: false, size: None, diagnostics }
+        Self { files, ok: false, size: None, role_directory: false, diagnostics }
     }
 
-    /// One line: `routes.yaml: 77 routes, 36 scopes, 41 tests passed`.
+    /// One line: `routes.yaml: 77 routes, 36 scopes, 41 tests passed`; and another where a role directory was not asked.
     fn summary(&self) -> String {
         let files: Vec<_> = self.files.iter().map(|file| file.display().to_string()).collect();
         let errors = self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
@@ -151,7 +154,11 @@ impl Report {
         if warnings > 0 {
             parts.push(format!("{WARNING}{}{WARNING:#}", counted(warnings, "warning")));
         }
-        format!("{}: {}\n", files.join(", "), parts.join(", "))
+        let mut text = format!("{}: {}\n", files.join(", "), parts.join(", "));
+        if self.role_directory {
+            text += "the role directory is not asked here: the tests ran as if it had no roles\n";
+        }
+        text
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::authorization_server::{AuthorizationServerSettings, Lifetimes};
-use crate::net::Network;
+use crate::net::{Network, is_loopback};
 use crate::telemetry::LogSettings;
 use crate::token::Secret;
 
@@ -70,7 +70,7 @@ fn issuer(text: &str) -> Result<String, Wrong> {
     let uri = paths::origin(text)?;
     let authority = uri.authority().ok_or_else(wrong)?;
     let (scheme, default_port) = if uri.scheme_str() == Some("https") { ("https", 443) } else { ("http", 80) };
-    if scheme == "http" && !paths::is_loopback(&uri) {
+    if scheme == "http" && !is_loopback(&uri) {
         return Err(wrong().hint("write `https://`: http is for loopback addresses alone"));
     }
     let port = authority.port_u16().filter(|port| *port != default_port);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::admin::AdminSettings;
 use crate::gateway::{Limits, ListenerSettings, RevealRoutes};
-use crate::net::Network;
+use crate::net::{Network, Polled};
 use crate::telemetry::{LogAccess, LogFormat, LogSettings, LogSubject};
 use crate::token::Secret;
 
@@ -16,6 +16,7 @@ use super::gateway_keys;
 use super::issuers::{self, PlacedIssuer};
 use super::node::{Node, Value};
 use super::paths;
+use super::polled;
 use super::read::{Fields, Subject};
 use super::scalars::Wrong;
 use super::secrets::Folder;
@@ -32,6 +33,9 @@ pub(super) struct GatewayFile {
     /// Entries of `issuers`, those with a fault included.
     pub(super) issuers_written: usize,
     pub(super) issuers_place: Place,
+    pub(super) role_directory: Option<Polled>,
+    /// Where `roles.directory` is written, with a fault or without.
+    pub(super) role_directory_place: Option<Place>,
     pub(super) roles_ceiling: Switch,
     pub(super) clients_ceiling: Switch,
     pub(super) reveal_routes: RevealRoutes,
@@ -49,6 +53,7 @@ pub(super) fn read(node: &Node<'_>, folder: &mut Folder<'_>, faults: &Faults) ->
     let fields = Fields::read(node, gateway_keys::ROOT, Subject::default(), faults);
     let ceilings = fields.section("ceilings");
     let place = |name| ceilings.node(name).map(|_| ceilings.place_of(name));
+    let roles = fields.section("roles");
     let switch = |name| Switch { on: ceilings.boolean(name), place: place(name) };
     GatewayFile {
         listeners: listeners(&fields),
@@ -57,6 +62,8 @@ pub(super) fn read(node: &Node<'_>, folder: &mut Folder<'_>, faults: &Faults) ->
         issuers: issuers::read(&fields, folder),
         issuers_written: fields.items("issuers").len(),
         issuers_place: fields.place_of("issuers"),
+        role_directory: roles.node("directory").and_then(|_| role_directory(&roles.section("directory"), folder)),
+        role_directory_place: roles.node("directory").map(|_| roles.place_of("directory")),
         roles_ceiling: switch("roles"),
         clients_ceiling: switch("clients"),
         reveal_routes: match fields.choice("reveal_routes") {
@@ -92,6 +99,10 @@ fn listeners(root: &Fields<'_, '_>) -> Vec<ListenerSettings> {
         list.push(ListenerSettings { address: address.value, public_url, trusted_peers });
     }
     list
+}
+
+fn role_directory(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Option<Polled> {
+    polled::read(fields, folder, "whoever is in between can give any role any scope")
 }
 
 pub(super) fn network(text: &str) -> Result<Network, Wrong> {

@@ -17,6 +17,9 @@ pub(super) fn unknown_key(written: &str, keys: &'static [Key]) -> Option<String>
     {
         return Some(format!("`{written}` belongs in the gateway file, the one that has `listeners`"));
     }
+    if std::ptr::eq(keys, gateway_keys::ROLES) && !has(gateway_keys::ROLES) {
+        return Some("roles with their scopes belong in a policy file, one that `policy` lists".to_owned());
+    }
     let elsewhere = (is_server || std::ptr::eq(keys, policy_keys::ROOT)) && has(authorization_server_keys::ROOT);
     let there = || format!("`{written}` belongs in the authorization server's file, the one that has `database`");
     did_you_mean_word(written, keys.iter().map(|key| key.name)).or_else(|| elsewhere.then(there))

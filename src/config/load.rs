@@ -169,7 +169,11 @@ fn compile_for(
 ) -> Option<(Arc<RouteTable>, usize)> {
     let nodes: Vec<_> = files.iter().filter_map(|file| yaml::parse(sources.text(*file), *file, faults)).collect();
     let policies: Vec<RawPolicy<'_>> = nodes.iter().map(|node| raw_policy::read(node, faults)).collect();
-    let switches = Switches::Written { roles: settings.roles_ceiling, clients: settings.clients_ceiling };
+    let switches = Switches::Written {
+        roles: settings.roles_ceiling,
+        clients: settings.clients_ceiling,
+        directory: settings.role_directory_place,
+    };
     let catalog = catalog::compile(&policies, faults);
     let ceilings = ceilings::compile(&policies, switches, &catalog, faults);
     let names = settings.upstreams.iter().map(|upstream| upstream.rules.name.to_string()).collect();
@@ -237,6 +241,7 @@ fn gateway(settings: GatewayFile, table: Arc<RouteTable>, tests_passed: usize) -
         admin: settings.admin,
         workers: settings.workers,
         issuers: settings.issuers.into_iter().map(|issuer| issuer.settings).collect::<Option<_>>()?,
+        role_directory: settings.role_directory,
         reveal_routes: settings.reveal_routes,
         upstreams: settings.upstreams.into_iter().map(|upstream| upstream.settings).collect::<Option<_>>()?,
         limits: settings.limits,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::diagnostic::Diagnostic;
 use crate::authorization_server::{AuthorizationServerSettings, Catalogue};
-use crate::{admin, gateway, policy, telemetry, verify};
+use crate::{admin, gateway, net, policy, telemetry, verify};
 
 /// A valid gateway file with its policy, compiled. The policy's `tests:` have passed.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub struct Gateway {
     pub workers: usize,
     /// Whose tokens are believed; no two have one name, and there is one unless every method is public.
     pub issuers: Vec<verify::IssuerSettings>,
+    /// Where the scopes of roles come from besides the policy; only with a ceiling that they can limit.
+    pub role_directory: Option<net::Polled>,
     /// Whether 404 and 405 are told before a valid token is shown.
     pub reveal_routes: gateway::RevealRoutes,
     /// In the order of `table.upstreams()`.

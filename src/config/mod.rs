@@ -22,6 +22,7 @@
 //!
 //! This room opens no socket, keeps nothing between two loads, and prints nothing.
 
+mod addresses;
 mod authorization_server_file;
 mod authorization_server_keys;
 mod cases;
@@ -34,6 +35,7 @@ mod gateway_file;
 mod gateway_keys;
 mod hints;
 mod inputs;
+mod introspection;
 mod issuers;
 mod keys;
 #[cfg(test)]
@@ -49,6 +51,7 @@ mod node;
 mod paths;
 mod policy_files;
 mod policy_keys;
+mod polled;
 mod raw_entry;
 mod raw_policy;
 mod read;

@@ -288,6 +288,11 @@ impl<'n, 't> Fields<'n, 't> {
         }
     }
 
+    /// The same, if it is written.
+    pub(super) fn section_if(&self, name: &str) -> Option<Fields<'n, 't>> {
+        self.node(name).map(|_| self.section(name))
+    }
+
     fn refuse_kind(&self, node: &Node<'_>, name: &str, must: &str) {
         if matches!(node.value, Value::Unreadable) {
             return;

@@ -20,7 +20,10 @@ admin:
 issuers:
   - issuer: {issuer}
     audience: [{AUDIENCE}]
-    keys: {{url: {issuer}/.well-known/jwks.json}}
+    keys: {{discovery: true}}
+    revocations: {{url: '{issuer}/oauth/revocations', interval: 1s, token: {{file: gateway.token}}}}
+roles:                                 # besides those of the policy: the authorization server's own
+  directory: {{url: '{issuer}/api/v1/role-directory', interval: 1s, token: {{file: gateway.token}}}}
 upstreams:                             # one sample API plays all three
   automations: {{endpoints: [http://{api}]}}
   apps:        {{endpoints: [http://{api}]}}

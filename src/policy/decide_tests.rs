@@ -53,7 +53,7 @@ fn told(verdict: Result<Access, Denial>) -> String {
 
 fn decided(entry: &str, ceilings: &Ceilings, token: &Token) -> String {
     let catalog = catalog();
-    let standing = Standing::under(&catalog, ceilings, 1, &token.presented());
+    let standing = Standing::under(&catalog, ceilings, 1, None, &token.presented());
     told(verdict(&written(&catalog, entry), &catalog, Some(&standing)))
 }
 
@@ -200,7 +200,7 @@ fn a_client_without_ceiling_has_none_but_the_roles() {
     let all = ceilings(&catalog, Some(ROLES), Some(&[]), &[]);
     let presented = |roles| Presented { scope: "apps", roles, client: PresentedClient::Unlimited, alone: true };
     let decided = |roles| {
-        let standing = Standing::under(&catalog, &all, 1, &presented(roles));
+        let standing = Standing::under(&catalog, &all, 1, None, &presented(roles));
         told(verdict(&written(&catalog, "apps"), &catalog, Some(&standing)))
     };
     assert_eq!(decided(vec!["Analyst"]), "user");
@@ -262,7 +262,7 @@ fn a_challenge_names_at_most_a_kibibyte() {
         assert_eq!(scope.as_ref().map(String::len), named.then_some(1024));
 
         let held = Presented { scope: &names[0], roles: vec![], client: PresentedClient::Unnamed, alone: false };
-        let standing = Standing::under(&catalog, &Ceilings::default(), 1, &held);
+        let standing = Standing::under(&catalog, &Ceilings::default(), 1, None, &held);
         let Err(Denial::InsufficientScope { scope, missing }) = verdict(&entry, &catalog, Some(&standing)) else {
             panic!("one name is not enough")
         };
@@ -275,7 +275,7 @@ fn the_permitted_scopes_are_written_for_the_upstream() {
     let catalog = catalog();
     let all = ceilings(&catalog, Some(ROLES), Some(CLIENTS), &[]);
     let token = Token::of("spaces openid automations apps:export").with_roles(&["Analyst"]);
-    let standing = Standing::under(&catalog, &all, 7, &token.presented());
+    let standing = Standing::under(&catalog, &all, 7, None, &token.presented());
     assert_eq!(catalog.text(standing.held()), "automations automations:read apps:export spaces");
     assert_eq!(standing.permitted_text(&catalog), "automations:read apps:export");
     assert_eq!(standing.generation(), 7);

@@ -52,6 +52,8 @@ pub enum Denial {
     ClientCeiling,
     /// Held, but not within what the roles permit.
     RoleCeiling,
+    /// Held, and what decides is whether roles that only the role directory knows permit it; the directory is not to be had.
+    RolesUnavailable,
     /// Something is needed to verify the token and not to be had.
     Unavailable(Outage),
     /// The upstream refused the connection or broke it off.
@@ -83,7 +85,10 @@ impl Denial {
             Self::InsufficientScope { .. } => Reason::InsufficientScope,
             Self::ClientCeiling => Reason::ClientCeiling,
             Self::RoleCeiling => Reason::RoleCeiling,
+            Self::RolesUnavailable => Reason::RolesUnavailable,
             Self::Unavailable(Outage::Keys) => Reason::KeysUnavailable,
+            Self::Unavailable(Outage::Introspection) => Reason::IntrospectionUnavailable,
+            Self::Unavailable(Outage::Revocations) => Reason::RevocationsUnavailable,
             Self::UpstreamUnreachable => Reason::UpstreamUnreachable,
             Self::UpstreamTimeout => Reason::UpstreamTimeout,
             Self::Overloaded => Reason::Overloaded,
@@ -109,7 +114,10 @@ impl Denial {
                 CredentialFault::MultipleTokens | CredentialFault::MalformedToken | CredentialFault::TokenTooLarge,
             ) => StatusCode::BAD_REQUEST,
             Self::InsufficientScope { .. } | Self::ClientCeiling | Self::RoleCeiling => StatusCode::FORBIDDEN,
-            Self::Unavailable(Outage::Keys) | Self::Overloaded | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::RolesUnavailable
+            | Self::Unavailable(Outage::Keys | Outage::Introspection | Outage::Revocations)
+            | Self::Overloaded
+            | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamUnreachable => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -138,6 +146,8 @@ fn token_reason(fault: TokenFault) -> Reason {
         TokenFault::BadAudience => Reason::BadAudience,
         TokenFault::BadType => Reason::BadType,
         TokenFault::BadClaims => Reason::BadClaims,
+        TokenFault::Inactive => Reason::Inactive,
+        TokenFault::Revoked => Reason::Revoked,
         TokenFault::SenderConstraint => Reason::SenderConstraint,
     }
 }
@@ -174,11 +184,16 @@ mod tests {
             (token(TokenFault::BadAudience), 401, "bad_audience"),
             (token(TokenFault::BadType), 401, "bad_type"),
             (token(TokenFault::BadClaims), 401, "bad_claims"),
+            (token(TokenFault::Inactive), 401, "inactive"),
+            (token(TokenFault::Revoked), 401, "revoked"),
             (token(TokenFault::SenderConstraint), 401, "sender_constraint"),
             (Denial::InsufficientScope { scope: None, missing: None }, 403, "insufficient_scope"),
             (Denial::ClientCeiling, 403, "client_ceiling"),
             (Denial::RoleCeiling, 403, "role_ceiling"),
             (Denial::Unavailable(Outage::Keys), 503, "keys_unavailable"),
+            (Denial::Unavailable(Outage::Introspection), 503, "introspection_unavailable"),
+            (Denial::RolesUnavailable, 503, "roles_unavailable"),
+            (Denial::Unavailable(Outage::Revocations), 503, "revocations_unavailable"),
             (Denial::UpstreamUnreachable, 502, "upstream_unreachable"),
             (Denial::UpstreamTimeout, 504, "upstream_timeout"),
             (Denial::Overloaded, 503, "overloaded"),

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::challenge_set::ChallengeSet;
-use super::explain::{ceilings_trace, side_traces, token_trace};
+use super::explain::{ceilings_trace, directory_state, side_traces, token_trace};
 use super::explanation::{DecisionTrace, Reading, RouteTrace, TargetTrace};
 use super::samples::{catalog, ceilings, written};
 use super::*;
@@ -20,7 +20,7 @@ fn explained(ceilings: &Ceilings, presented: Option<&Presented<'_>>) -> Explanat
     let catalog = catalog();
     let entry = written(&catalog, ENTRY);
     let Entry::Scoped(sides) = &entry else { panic!("the entry has sides") };
-    let standing = presented.map(|presented| Standing::under(&catalog, ceilings, 0, presented));
+    let standing = presented.map(|presented| Standing::under(&catalog, ceilings, 0, None, presented));
     let standing = standing.as_ref();
     let winner = route("export", "/api/v1/automations/{id}/actions/export");
     let path = "/api/v1/automations/7/actions/export";
@@ -33,8 +33,9 @@ fn explained(ceilings: &Ceilings, presented: Option<&Presented<'_>>) -> Explanat
         requirement: Some(entry.text(&catalog)),
         token: presented
             .zip(standing)
-            .map(|(presented, standing)| token_trace(&catalog, ceilings, presented, standing)),
+            .map(|(presented, standing)| token_trace(&catalog, ceilings, None, presented, standing)),
         ceilings: ceilings_trace(&catalog, ceilings, standing),
+        directory: directory_state(ceilings, None),
         sides: side_traces(sides, &catalog, standing),
         decision: match decide::verdict(&entry, &catalog, standing) {
             Ok(allow) => DecisionTrace::Allow { allow },
@@ -127,7 +128,7 @@ fn programs_read_the_same() {
         json!({
             "held": ["automations", "automations:read", "apps", "apps:read", "apps:export"],
             "permitted": ["automations", "automations:read", "apps", "apps:read", "apps:export"],
-            "ignored": [], "client": "job", "roles": [], "unknown_roles": [], "alone": true,
+            "ignored": [], "client": "job", "roles": [], "alone": true,
         })
     );
     assert_eq!(

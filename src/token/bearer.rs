@@ -46,6 +46,12 @@ impl<'a> BearerToken<'a> {
         self.0
     }
 
+    /// Tells whether the token is cut like a compact JWS (RFC 7515 §7.1): by exactly two dots.
+    pub fn is_compact_jws(&self) -> bool {
+        // A token of many dots costs no more than the first three of them.
+        self.0.bytes().filter(|byte| *byte == b'.').take(3).count() == 2
+    }
+
     /// Digests the token with SHA-256.
     pub fn digest(&self) -> TokenDigest {
         TokenDigest::of(self.0.as_bytes())

@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use super::budget::{Budget, Reservation};
+use super::flights::Flights;
 use super::issuer::{Issuer, Refetch};
 use super::issuers::Issuers;
 use super::key_set::{Candidates, Selection};
-use super::memory::{Memory, Origin, Remembered};
+use super::memory::{Basis, Memory, Origin, Remembered};
 use super::refusal::{Provenance, Refusal};
+use super::refused::Refused;
 use super::unknown_keys::UnknownKeys;
 use crate::clock::Clock;
 use crate::telemetry::{CacheResult, Metrics};
@@ -29,13 +31,17 @@ const MOST_WAITING: usize = 1024;
 /// `N` is what the caller keeps beside a remembered token.
 pub struct Verifier<N> {
     memory: RefCell<Memory<N>>,
+    /// Tokens that their issuer refused when it was asked.
+    pub(super) refused: RefCell<Refused>,
+    /// Questions to issuers that are under way.
+    pub(super) flights: Flights,
     unknown_keys: RefCell<UnknownKeys>,
     budget: Budget,
     /// The zero of the budget's time.
     start: Instant,
     /// Requests that wait for a refetch.
     waiting: Cell<usize>,
-    clock: Clock,
+    pub(super) clock: Clock,
     metrics: Arc<Metrics>,
 }
 
@@ -45,6 +51,8 @@ impl<N> Verifier<N> {
     pub fn new(capacity: usize, share: f64, clock: Clock, metrics: Arc<Metrics>) -> Self {
         Self {
             memory: RefCell::new(Memory::new(capacity)),
+            refused: RefCell::new(Refused::new()),
+            flights: Flights::new(),
             unknown_keys: RefCell::default(),
             budget: Budget::new(share),
             start: Instant::now(),
@@ -64,13 +72,14 @@ impl<N: Default> Verifier<N> {
     /// Verifies a token: from memory if everything that it stands on still holds, otherwise by every check in its order.
     ///
     /// A remembered token is answered without waiting. An unknown one may wait for newer keys of its issuer (as long as one
-    /// fetch may take) and for its share of the worker's time (50 ms). `acts_alone` says of a client whether its tokens may
+    /// fetch may take) and for its share of the worker's time (50 ms); one that is no JWT waits for its issuer's answer, as long
+    /// as the issuer's settings say. `acts_alone` says of a client whether its tokens may
     /// lack `sub`.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Fault`] with the first check that fails, [`Refusal::Unavailable`] if the issuer's keys are not to be had,
-    /// [`Refusal::Overloaded`] if too many unknown tokens are being checked.
+    /// [`Refusal::Fault`] with the first check that fails, [`Refusal::Unavailable`] if the issuer's keys, its answer or its
+    /// revocations are not to be had, [`Refusal::Overloaded`] if too many unknown tokens are being checked.
     pub async fn verify(
         &self,
         issuers: &Issuers,
@@ -78,10 +87,17 @@ impl<N: Default> Verifier<N> {
         acts_alone: impl Fn(&str) -> bool,
     ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
         let digest = token.digest();
-        let (remembered, result) = self.recall(issuers, &digest, &acts_alone);
-        self.metrics.token_lookup(result);
-        if let Some(remembered) = remembered {
-            return Ok((remembered, Provenance::Cached));
+        let recalled = self.recall(issuers, &digest, &acts_alone);
+        self.metrics.token_lookup(recalled.result());
+        match recalled {
+            Recalled::Good(remembered) => return Ok((remembered, Provenance::Cached)),
+            Recalled::Refused(refusal) => return Err(refusal),
+            Recalled::Due(remembered) => return self.confirm(issuers, token, digest, remembered).await,
+            Recalled::Stale | Recalled::Missing => {}
+        }
+        // A JWT is never introspected: its issuer's keys have the last word.
+        if !token.is_compact_jws() {
+            return self.introspect(issuers, token, digest).await;
         }
         let parts = JwtParts::split(token)?;
         let jwt = parts.read()?;
@@ -92,39 +108,69 @@ impl<N: Default> Verifier<N> {
         let reservation = self.reserve(&unverified, keys.len()).await?;
         // While this one waited, the same token may have been verified for another request.
         if !reservation.wait.is_zero()
-            && let (Some(remembered), _) = self.recall(issuers, &digest, &acts_alone)
+            && let Some(recalled) = self.recall(issuers, &digest, &acts_alone).settled()
         {
-            return Ok((remembered, Provenance::Cached));
+            return recalled.map(|remembered| (remembered, Provenance::Cached));
         }
         let (token, key) = check_signature(unverified, &keys, reservation)?;
         // The token may have ended while it waited.
         token.check_times(self.clock.now(), issuer.trusted.leeway())?;
-        let origin = Origin { issuer: issuer.generation, key, key_set: Cell::new(generation) };
-        Ok((self.remember(digest, token, origin), Provenance::Jwt))
+        let basis = Basis::Signature { key, key_set: Cell::new(generation) };
+        self.take_in(issuer, digest, token, basis).map(|remembered| (remembered, Provenance::Jwt))
     }
 
-    /// Finds a remembered token and checks again what may have changed since; what does not hold is forgotten.
-    fn recall(
+    /// Finds a remembered token and checks again what may have changed since; what does not hold is forgotten. The facts of one
+    /// that is revoked do hold: it is refused.
+    pub(super) fn recall(
         &self,
         issuers: &Issuers,
         digest: &TokenDigest,
         acts_alone: impl Fn(&str) -> bool,
-    ) -> (Option<Rc<Remembered<N>>>, CacheResult) {
-        let memory = self.memory.borrow();
-        let Some((remembered, origin)) = memory.find(digest) else { return (None, CacheResult::Miss) };
-        if holds(&remembered.token, origin, issuers, self.clock.now(), acts_alone) {
-            return (Some(remembered.clone()), CacheResult::Hit);
+    ) -> Recalled<N> {
+        let (memory, now) = (self.memory.borrow(), self.clock.now());
+        let Some((remembered, origin)) = memory.find(digest) else { return Recalled::Missing };
+        if let Some(issuer) = standing_on(&remembered.token, origin, issuers, now, acts_alone) {
+            let remembered = remembered.clone();
+            return match admit(issuer, &remembered.token, &origin.revocations, now) {
+                Err(refusal) => Recalled::Refused(refusal),
+                Ok(()) if origin.is_due(now) => Recalled::Due(remembered),
+                Ok(()) => Recalled::Good(remembered),
+            };
         }
         // The guard must go before the memory is changed.
         drop(memory);
-        self.change_memory(|memory| memory.remove(digest));
-        (None, CacheResult::Stale)
+        self.forget(digest);
+        Recalled::Stale
     }
 
-    fn remember(&self, digest: TokenDigest, token: VerifiedToken, origin: Origin) -> Rc<Remembered<N>> {
+    pub(super) fn forget(&self, digest: &TokenDigest) {
+        self.change_memory(|memory| memory.remove(digest));
+    }
+
+    /// Puts off the question whether an answer about a remembered token still holds.
+    pub(super) fn postpone(&self, digest: &TokenDigest, to: Duration) {
+        self.memory.borrow().postpone(digest, to);
+    }
+
+    /// Remembers a token with what its facts stand on, and lets it pass unless its issuer revoked it. One that is revoked is
+    /// remembered too: its next showing costs no signature and no question.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenFault::Revoked`], or [`Outage::Revocations`](crate::token::Outage::Revocations) where nobody can know.
+    pub(super) fn take_in(
+        &self,
+        issuer: &Issuer,
+        digest: TokenDigest,
+        token: VerifiedToken,
+        basis: Basis,
+    ) -> Result<Rc<Remembered<N>>, Refusal> {
+        let revocations = Cell::new(0);
+        let admitted = admit(issuer, &token, &revocations, self.clock.now());
+        let origin = Origin { issuer: issuer.generation, basis, revocations };
         let remembered = Rc::new(Remembered { token, note: N::default() });
         self.change_memory(|memory| memory.insert(digest, remembered.clone(), origin));
-        remembered
+        admitted.map(|()| remembered)
     }
 
     fn change_memory(&self, change: impl FnOnce(&mut Memory<N>)) {
@@ -180,27 +226,76 @@ impl<N: Default> Verifier<N> {
     }
 }
 
-/// Whether a remembered token would be verified again: times, issuer, keys and key, and the client's right to lack `sub`.
-fn holds(
+/// What the memory has of a token.
+#[derive(Debug)]
+pub(super) enum Recalled<N> {
+    /// Everything that it stands on holds.
+    Good(Rc<Remembered<N>>),
+    /// Everything that it stands on holds, and it is refused all the same: its issuer revoked it, or nobody knows.
+    Refused(Refusal),
+    /// It may still be believed, and its issuer is to be asked again.
+    Due(Rc<Remembered<N>>),
+    /// Something has passed; it is forgotten.
+    Stale,
+    Missing,
+}
+
+impl<N> Recalled<N> {
+    fn result(&self) -> CacheResult {
+        match self {
+            Self::Good(_) | Self::Refused(_) => CacheResult::Hit,
+            Self::Due(_) | Self::Stale => CacheResult::Stale,
+            Self::Missing => CacheResult::Miss,
+        }
+    }
+
+    /// The last word, if memory has it.
+    pub(super) fn settled(self) -> Option<Result<Rc<Remembered<N>>, Refusal>> {
+        match self {
+            Self::Good(remembered) => Some(Ok(remembered)),
+            Self::Refused(refusal) => Some(Err(refusal)),
+            Self::Due(_) | Self::Stale | Self::Missing => None,
+        }
+    }
+}
+
+/// The issuer of a remembered token that would be verified again: times, issuer, what its facts stand on, and the client's
+/// right to lack `sub`.
+fn standing_on<'i>(
     token: &VerifiedToken,
     origin: &Origin,
-    issuers: &Issuers,
+    issuers: &'i Issuers,
     now: Duration,
     acts_alone: impl Fn(&str) -> bool,
-) -> bool {
+) -> Option<&'i Issuer> {
     // An issuer that a reload dropped or changed is another generation, or none.
-    let Some(issuer) = issuers.of_generation(origin.issuer) else { return false };
-    if token.check_times(now, issuer.trusted.leeway()).is_err() {
-        return false;
+    let issuer = issuers.of_generation(origin.issuer)?;
+    token.check_times(now, issuer.trusted.leeway()).ok()?;
+    let stands = match &origin.basis {
+        Basis::Signature { key, key_set } => has_key(issuer, key, key_set, now),
+        Basis::Introspection { from, until, .. } => (*from..*until).contains(&now),
+    };
+    if !stands {
+        return None;
     }
+    (token.subject.is_some() || token.client.as_deref().is_some_and(acts_alone)).then_some(issuer)
+}
+
+/// Whether the issuer has not revoked the token, as far as it tells.
+fn admit(issuer: &Issuer, token: &VerifiedToken, seen: &Cell<u64>, now: Duration) -> Result<(), Refusal> {
+    issuer.feed.as_ref().map_or(Ok(()), |feed| feed.admit(token, seen, now))
+}
+
+/// Whether the issuer still has the key that signed, in a key set that may be used.
+fn has_key(issuer: &Issuer, key: &VerificationKey, key_set: &Cell<u64>, now: Duration) -> bool {
     let Ok(keys) = issuer.keys(now) else { return false };
-    if keys.generation() != origin.key_set.get() {
-        if !keys.holds(origin.key.identity()) {
+    if keys.generation() != key_set.get() {
+        if !keys.holds(key.identity()) {
             return false;
         }
-        origin.key_set.set(keys.generation());
+        key_set.set(keys.generation());
     }
-    token.subject.is_some() || token.client.as_deref().is_some_and(acts_alone)
+    true
 }
 
 fn select(issuer: &Issuer, token: &UnverifiedToken<'_>, now: Duration) -> Result<(Selection, u64), Refusal> {

@@ -8,7 +8,8 @@ use scopegate::policy::Reason;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Behaviour, Gateway, KeyServer, Response, Setup, Signer, Upstream, eventually, golden, now, shipped,
+    Answer, Behaviour, FeedServer, Gateway, KeyServer, Mood, Response, Setup, Signer, Upstream, eventually, golden,
+    now, shipped,
 };
 
 const POLICY: &str = "scopes:
@@ -168,6 +169,37 @@ fn without_keys() -> Refused {
     Refused { shown: "GET /items/7  while no key set was ever fetched".into(), response }
 }
 
+fn with_feed(server: &FeedServer) -> Gateway {
+    let keys = format!("{{file: jwks.json}}\n    revocations: {{{}}}", server.feed());
+    Setup { keys, ..setup("", "") }.start(&upstream())
+}
+
+fn after_revocation() -> Refused {
+    let server = FeedServer::start();
+    server.revoke(json!({"iss": "https://idp.test/", "jti": "a", "exp": now() + 3600}));
+    let gateway = with_feed(&server);
+    eventually("the feed is read", || (gateway.ask("GET", "/readyz").status == 200).then_some(()));
+    let response = gateway.client().get("/items/7", &gateway.signer.token("items:read", &json!({"jti": "a"})));
+    Refused { shown: "GET /items/7  a token that the issuer's revocation feed names".into(), response }
+}
+
+fn without_feed() -> Refused {
+    let server = FeedServer::start();
+    server.be(Mood::Dead);
+    let gateway = with_feed(&server);
+    let response = gateway.client().get("/items/7", &gateway.signer.token("items:read", &json!({})));
+    Refused { shown: "GET /items/7  while the issuer's revocation feed was never read".into(), response }
+}
+
+fn without_directory() -> Refused {
+    let server = FeedServer::start();
+    server.be(Mood::Dead);
+    let gateway = setup("", &format!("roles: {{directory: {{{}}}}}", server.directory())).start(&upstream());
+    let token = gateway.signer.token("items:read", &json!({"roles": ["Guest"]}));
+    let shown = "GET /items/7  of a user whose role the policy file lacks, while the role directory was never read";
+    Refused { shown: shown.into(), response: gateway.client().get("/items/7", &token) }
+}
+
 fn beyond_a_limit() -> Refused {
     let gateway = setup("", "limits: {requests_in_flight: 1}\nworkers: 1").start(&upstream());
     let mut first = gateway.client();
@@ -210,6 +242,7 @@ impl Refused {
 fn every_reason_is_given_to_some_request() {
     let mut refused = by_request();
     refused.extend([without_keys(), beyond_a_limit(), after_the_drain()]);
+    refused.extend([after_revocation(), without_feed(), without_directory()]);
     let mut text = String::new();
     for reason in Reason::ALL {
         writeln!(text, "{reason}").unwrap();

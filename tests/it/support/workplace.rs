@@ -40,6 +40,7 @@ impl Workplace {
         let mut command = Command::new(env!("CARGO_BIN_EXE_scopegate"));
         command.current_dir(self.path()).env_remove("SCOPEGATE_CONFIG");
         command.env("SCOPEGATE_ADMIN_TOKEN", "a-token-of-the-documents");
+        command.env("SCOPEGATE_FEED_TOKEN", "another-token-of-the-documents");
         command
     }
 

@@ -1,35 +1,47 @@
-//! When a key set is fetched again. Chance is an argument: a number from 0 to below 1.
+//! When something is fetched again. Chance is an argument: a number from 0 to below 1, such as [`chance`] gives.
 
 use std::time::Duration;
+
+use aws_lc_rs::rand;
 
 /// The first pause after a failure; each further failure doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// No pause after a failure is longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// The times between fetches of one issuer's keys.
+/// The times between fetches of one resource.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Schedule {
-    pub(super) refresh: Duration,
-    pub(super) cooldown: Duration,
+pub struct Schedule {
+    /// The longest time between two.
+    pub refresh: Duration,
+    /// The least that an answer's `max-age` is taken for.
+    pub cooldown: Duration,
 }
 
 impl Schedule {
     /// The pause after a good answer: what its `max-age` says, but at least `cooldown` and at most `refresh`.
     ///
-    /// A longer `max-age` lengthens nothing: `refresh` is the operator's word on how long a withdrawn key may still be
-    /// trusted. Up to a tenth is taken off by chance, so that gateways started together do not stay together.
-    pub(super) fn after_success(self, max_age: Option<Duration>, chance: f64) -> Duration {
+    /// A longer `max-age` lengthens nothing: `refresh` is the operator's word on how old an answer may be, such as a
+    /// key that was withdrawn. Up to a tenth is taken off by chance, so that gateways started together do not stay together.
+    pub fn after_success(self, max_age: Option<Duration>, chance: f64) -> Duration {
         let pause = max_age.unwrap_or(self.refresh).max(self.cooldown).min(self.refresh);
         pause.mul_f64(1.0 - 0.1 * chance.clamp(0.0, 1.0))
     }
 
     /// The pause after the last of so many failures in a row: half of a doubling time, and as much again by chance.
-    pub(super) fn after_failure(self, failures: u32, chance: f64) -> Duration {
+    pub fn after_failure(self, failures: u32, chance: f64) -> Duration {
         let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
         let pause = doubled.min(LONGEST_PAUSE).min(self.refresh);
         pause.mul_f64(0.5 + 0.5 * chance.clamp(0.0, 1.0))
     }
+}
+
+/// A number from 0 to below 1.
+pub fn chance() -> f64 {
+    let mut bytes = [0; 4];
+    // Without randomness gateways only fetch in step.
+    let _ = rand::fill(&mut bytes);
+    f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
 }
 
 #[cfg(test)]

@@ -1,0 +1,176 @@
+//! The task that reads one issuer's revocation feed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::time::sleep;
+
+use super::feed::Feed;
+use super::issuer::Issuer;
+use super::refresh::result_of;
+use crate::clock::Clock;
+use crate::net::{Answer, FetchFault, Polled};
+use crate::telemetry::FetchResult;
+use crate::token::{MOST_REVOCATIONS, RevocationEntry, RevocationPage};
+
+/// So many answers make up one reading at most.
+const MOST_ANSWERS: usize = 4096;
+/// What has been revoked is looked through for what has ended this often, where nothing is added to it.
+const PRUNE: Duration = Duration::from_secs(60);
+/// The least pause after a feed that was too large.
+const LARGE_PAUSE: Duration = Duration::from_secs(30);
+
+/// An issuer's revocation feed, and how far it has been read.
+pub(super) struct FeedReader {
+    pub(super) issuer: Arc<Issuer>,
+    pub(super) polled: Polled,
+    pub(super) clock: Clock,
+    /// Where to read on; `None` is the beginning.
+    cursor: Option<String>,
+    /// When to look for what has ended.
+    prune_at: Duration,
+    /// Readings that failed since the latest that did not.
+    failures: u32,
+    /// Whether it was told that the latest reading is too old.
+    stale_told: bool,
+}
+
+/// Why a reading ended before its end.
+struct Broken {
+    result: FetchResult,
+    why: String,
+}
+
+impl FeedReader {
+    pub(super) fn new(issuer: Arc<Issuer>, polled: Polled, clock: Clock) -> Self {
+        Self { issuer, polled, clock, cursor: None, prune_at: Duration::ZERO, failures: 0, stale_told: false }
+    }
+
+    /// Reads at once and then for ever; ends when it is dropped.
+    pub(super) async fn keep_reading(mut self, issuer: Arc<Issuer>) {
+        let Some(feed) = &issuer.feed else { return };
+        loop {
+            let result = self.reading(feed).await;
+            issuer.count_feed_reading(result);
+            let pause = self.polled.pause(self.failures);
+            // A feed that is too large is a long read, and stays so for a while.
+            sleep(if result == FetchResult::TooLarge { pause.max(LARGE_PAUSE) } else { pause }).await;
+        }
+    }
+
+    /// Reads once, to the feed's end. Every answer counts whole or not at all; only a whole reading makes the feed fresh.
+    pub(super) async fn reading(&mut self, feed: &Feed) -> FetchResult {
+        let began = self.clock.now();
+        let mut entries = Vec::new();
+        let read = self.read_to_the_end(&mut entries).await;
+        // What the answers before a failure revoked is revoked.
+        let added = self.add(feed, &entries);
+        let result = match (read, added) {
+            (Ok(()), Ok(())) => {
+                feed.confirm(began);
+                self.tell_recovery(feed);
+                FetchResult::Ok
+            }
+            (Err(broken), _) | (Ok(()), Err(broken)) => {
+                self.failures = self.failures.saturating_add(1);
+                self.tell_failure(feed, &broken);
+                broken.result
+            }
+        };
+        self.issuer.report(self.clock.now());
+        result
+    }
+
+    async fn read_to_the_end(&mut self, entries: &mut Vec<RevocationEntry>) -> Result<(), Broken> {
+        for _ in 0..MOST_ANSWERS {
+            let answer = match self.ask().await {
+                Ok(answer) => answer,
+                Err(fault) => return Err(self.failed(&fault)),
+            };
+            let page = RevocationPage::read(&answer.body, self.issuer.name())
+                .map_err(|fault| Broken { result: FetchResult::Malformed, why: fault.to_string() })?;
+            if page.strangers > 0 {
+                let (issuer, entries) = (self.issuer.name(), page.strangers);
+                tracing::warn!(issuer, entries, "entries of the revocation feed name another issuer, and are left out");
+            }
+            let stands = page.entries.is_empty() && page.strangers == 0 || self.cursor.as_ref() == Some(&page.cursor);
+            if page.more && stands {
+                let why = "there is said to be more, and nothing comes".to_owned();
+                return Err(Broken { result: FetchResult::Malformed, why });
+            }
+            entries.extend(page.entries);
+            if entries.len() > 2 * MOST_REVOCATIONS {
+                break;
+            }
+            self.cursor = Some(page.cursor);
+            if !page.more {
+                return Ok(());
+            }
+        }
+        Err(too_many())
+    }
+
+    async fn ask(&self) -> Result<Answer, FetchFault> {
+        match &self.cursor {
+            None => self.polled.ask(None).await,
+            Some(cursor) => self.polled.ask_with("cursor", cursor).await,
+        }
+    }
+
+    fn failed(&mut self, fault: &FetchFault) -> Broken {
+        if let FetchFault::Status(StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::GONE) = fault {
+            // Should it be for the cursor, the beginning is always there.
+            self.cursor = None;
+        }
+        let cause = std::error::Error::source(fault).map(|cause| format!(": {cause}")).unwrap_or_default();
+        Broken { result: result_of(fault), why: format!("{fault}{cause}") }
+    }
+
+    fn add(&mut self, feed: &Feed, entries: &[RevocationEntry]) -> Result<(), Broken> {
+        let now = self.clock.now();
+        if entries.is_empty() && now < self.prune_at {
+            return Ok(());
+        }
+        self.prune_at = now + PRUNE;
+        if feed.add(entries, now, self.issuer.trusted.leeway()) {
+            return Ok(());
+        }
+        // What was read is lost, so it has to be read again.
+        self.cursor = None;
+        Err(too_many())
+    }
+
+    fn tell_recovery(&mut self, feed: &Feed) {
+        let issuer = self.issuer.name();
+        if self.failures > 0 {
+            tracing::info!(issuer, entries = feed.len(), "revocation feed read again");
+        }
+        (self.failures, self.stale_told) = (0, false);
+    }
+
+    /// Tells of the first failure in a row, and when the latest reading becomes too old: a feed that is read every other second
+    /// would fill the log.
+    fn tell_failure(&mut self, feed: &Feed, broken: &Broken) {
+        let (issuer, why) = (self.issuer.name(), &broken.why);
+        if self.failures == 1 {
+            tracing::warn!(issuer, why, "revocation feed not read");
+        }
+        if !self.stale_told && !feed.is_fresh(self.clock.now()) {
+            self.stale_told = true;
+            if feed.serves_stale() {
+                tracing::warn!(
+                    issuer,
+                    why,
+                    "tokens are served that may have been revoked: the feed was not read in time"
+                );
+            } else {
+                tracing::error!(issuer, why, "every token is refused: the revocation feed was not read in time");
+            }
+        }
+    }
+}
+
+fn too_many() -> Broken {
+    Broken { result: FetchResult::TooLarge, why: format!("it has more than {MOST_REVOCATIONS} entries") }
+}

@@ -1,0 +1,103 @@
+//! Tokens that are no JWT: their issuer is asked (RFC 7662), once for all who show the same token at the same time.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use super::introspection::Question;
+use super::issuers::Issuers;
+use super::memory::{Basis, Remembered};
+use super::refusal::{Provenance, Refusal};
+use super::verifier::{Recalled, Verifier};
+use crate::token::{BearerToken, Outage, TokenDigest, TokenFault};
+
+/// For so long an answer is not questioned; then its issuer is asked again, and it serves on only if there is no other.
+const UNQUESTIONED: Duration = Duration::from_secs(2);
+
+impl<N: Default> Verifier<N> {
+    /// Asks the issuer that introspects tokens which begin as this one.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Fault`] with [`TokenFault::UnknownIssuer`] if there is none, or with what its answer refuses;
+    /// [`Refusal::Unavailable`] if it has no answer, [`Refusal::Overloaded`] if too many wait for one.
+    pub(super) async fn introspect(
+        &self,
+        issuers: &Issuers,
+        token: BearerToken<'_>,
+        digest: TokenDigest,
+    ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
+        let issuer = issuers.introspecting(token.as_str()).ok_or(TokenFault::UnknownIssuer)?;
+        let subject = (issuer.generation, digest);
+        if let Some(fault) = self.refused.borrow().find(&subject, self.clock.now()) {
+            return Err(fault.into());
+        }
+        let introspection = issuer.introspection.as_ref().ok_or(TokenFault::UnknownIssuer)?;
+        let _place = introspection.enter().ok_or(Refusal::Overloaded)?;
+        let flight = self.flights.join(subject, || {
+            let (issuer, clock, question) = (Arc::clone(issuer), self.clock.clone(), Question::new(token));
+            async move {
+                let introspection = issuer.introspection.as_ref().ok_or(Outage::Introspection)?;
+                introspection.ask(&issuer.trusted, question, &clock).await
+            }
+            .boxed_local()
+        });
+        let answered = flight.await?;
+        match answered.facts {
+            Err(fault) => {
+                self.refused.borrow_mut().insert(subject, fault, answered.believed);
+                Err(fault.into())
+            }
+            Ok(token) => {
+                // Of those who waited for this answer, the first remembers it for the others.
+                if let Some(recalled) = self.recall(issuers, &digest, |_| false).settled() {
+                    return recalled.map(|remembered| (remembered, Provenance::Introspection));
+                }
+                let (from, until) = answered.believed;
+                let due = Cell::new(from.saturating_add(UNQUESTIONED));
+                let basis = Basis::Introspection { from, until, due };
+                self.take_in(issuer, digest, token, basis).map(|remembered| (remembered, Provenance::Introspection))
+            }
+        }
+    }
+
+    /// Asks again about a remembered token whose issuer's answer may still be believed: a token that was revoked is refused
+    /// soon, and while the issuer cannot be asked its answer serves on as long as it lasts.
+    ///
+    /// # Errors
+    ///
+    /// What a new answer refuses.
+    pub(super) async fn confirm(
+        &self,
+        issuers: &Issuers,
+        token: BearerToken<'_>,
+        digest: TokenDigest,
+        remembered: Rc<Remembered<N>>,
+    ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
+        let introspection = issuers.introspecting(token.as_str()).and_then(|issuer| issuer.introspection.as_ref());
+        if introspection.is_some_and(|introspection| introspection.is_worth_asking(self.clock.now())) {
+            match self.introspect(issuers, token, digest).await {
+                Err(Refusal::Unavailable(_) | Refusal::Overloaded) => {}
+                // One that is revoked stays remembered: its next showing costs no question.
+                Err(Refusal::Fault(fault)) if fault != TokenFault::Revoked => {
+                    self.forget(&digest);
+                    return Err(fault.into());
+                }
+                settled => return settled,
+            }
+        }
+        let now = self.clock.now();
+        match self.recall(issuers, &digest, |_| false) {
+            Recalled::Good(_) | Recalled::Due(_) => {}
+            // More may have been revoked while an answer was waited for.
+            Recalled::Refused(refusal) => return Err(refusal),
+            // The answer that was had may have ended meanwhile.
+            Recalled::Stale | Recalled::Missing => return Err(Outage::Introspection.into()),
+        }
+        self.postpone(&digest, now.saturating_add(UNQUESTIONED));
+        Ok((remembered, Provenance::Cached))
+    }
+}
