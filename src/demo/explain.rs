@@ -56,7 +56,8 @@ impl Shown {
             challenge: answer.field("www-authenticate").map(str::to_owned),
             reason: problem.reason,
             meaning,
-            content: answer.text(),
+            // Indented, for people to read; what is no JSON is shown as it came.
+            content: answer.json::<Value>().map_or_else(|_| answer.text(), |value| format!("{value:#}")),
         }
     }
 }

@@ -53,6 +53,9 @@ pub enum DemoFault {
     /// The machine gives no randomness.
     #[error("the machine gives no randomness")]
     NoRandomness,
+    /// A signal came before everything had started.
+    #[error("the demo was interrupted before it had started")]
+    Interrupted,
     /// The authorization server gives no token for the first requests.
     #[error("the authorization server gave no token: {0}")]
     NoToken(String),

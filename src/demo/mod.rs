@@ -25,9 +25,6 @@ mod start;
 mod tokens;
 mod view;
 
-#[cfg(test)]
-mod page_tests;
-
 pub use fault::DemoFault;
 pub use first_tokens::FirstTokens;
 pub use start::{Addresses, Demo, Wanted};

@@ -136,8 +136,8 @@ async fn log_in(
             Redirect::to(&address).into_response()
         }
         Err(fault) => {
-            page.change(&cookie, |session| session.say(format!("No login: {fault}."), true));
-            home("")
+            page.change(&cookie, |session| session.say("ask", format!("No login: {fault}."), true));
+            home("ask")
         }
     }
 }
@@ -153,9 +153,9 @@ async fn callback(
     page.change(&cookie, |session| match granted {
         Ok(granted) => {
             session.keep(granted.access_token, &granted.scope);
-            session.say(format!("A new token. Its scope is “{}”.", granted.scope), false);
+            session.say("token", format!("A new token. Its scope is “{}”.", granted.scope), false);
         }
-        Err(fault) => session.say(format!("No token: {fault}."), true),
+        Err(fault) => session.say("token", format!("No token: {fault}."), true),
     });
     home("token")
 }
@@ -178,7 +178,7 @@ async fn call(State(page): State<Page>, Extension(cookie): Extension<Cookie>, Fo
     let shown = shown(page.0.addresses.gateway, call, token.as_ref().map(|(number, text)| (*number, &**text))).await;
     page.change(&cookie, |session| match shown {
         Ok(shown) => session.shown = Some(Shown { given: session.given, ..shown }),
-        Err(fault) => session.say(format!("No answer of the gateway: {fault}."), true),
+        Err(fault) => session.say("answer", format!("No answer of the gateway: {fault}."), true),
     });
     home("answer")
 }
@@ -198,16 +198,18 @@ async fn role(State(page): State<Page>, Extension(cookie): Extension<Cookie>, Fo
     let permit = form.permit == "yes";
     let changed = roles::change(&page.0.operator, &page.0.addresses.issuer(), permit).await;
     page.change(&cookie, |session| match changed {
-        Ok(()) => session
-            .say("The role is changed. Within five seconds the gateway knows, and no new token is needed.", false),
-        Err(fault) => session.say(format!("The role is as it was: {fault}."), true),
+        Ok(()) => {
+            let said = "The role is changed. Within five seconds the gateway knows, and no new token is needed.";
+            session.say("role", said, false);
+        }
+        Err(fault) => session.say("role", format!("The role is as it was: {fault}."), true),
     });
     home("role")
 }
 
+/// Back to a part of the page.
 fn home(part: &str) -> Response {
-    let anchor = if part.is_empty() { String::new() } else { format!("#{part}") };
-    Redirect::to(&format!("/{anchor}")).into_response()
+    Redirect::to(&format!("/#{part}")).into_response()
 }
 
 /// Finds the browser's session, or opens one.

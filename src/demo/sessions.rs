@@ -25,13 +25,15 @@ pub(super) struct Session {
     pub(super) given: usize,
     /// The latest request to the API.
     pub(super) shown: Option<Shown>,
-    /// What there is to say at the next page: a sentence, and whether something went wrong.
+    /// What there is to say at the next page.
     pub(super) notice: Option<Notice>,
 }
 
 /// Something to say once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Notice {
+    /// The part of the page where it is said: where the browser is sent.
+    pub(super) part: &'static str,
     pub(super) text: String,
     pub(super) wrong: bool,
 }
@@ -45,8 +47,8 @@ impl Session {
     }
 
     /// Something to say once.
-    pub(super) fn say(&mut self, text: impl Into<String>, wrong: bool) {
-        self.notice = Some(Notice { text: text.into(), wrong });
+    pub(super) fn say(&mut self, part: &'static str, text: impl Into<String>, wrong: bool) {
+        self.notice = Some(Notice { part, text: text.into(), wrong });
     }
 }
 

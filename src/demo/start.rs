@@ -3,10 +3,13 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -86,8 +89,8 @@ impl Demo {
         let api = listener(wanted.api, 9000)?;
         let addresses = addresses(wanted, &page, &api)?;
         let people = People::new()?;
-        let folder = folder(&addresses)?;
         let own = Own::start()?;
+        let folder = folder(&addresses)?;
         let redirect_uri = format!("http://{}/callback", addresses.page);
         let store = own.runtime.block_on(enrol(&folder, &people, &redirect_uri))?;
         let server = app::start_authorization_server(&folder.file("authorization-server.yaml"))?;
@@ -111,6 +114,9 @@ impl Demo {
         })?;
         let own = own.serve(Page::new(addresses, people, page_client, operator), page, api, &folder)?;
         let gateway = app::start(&folder.file("scopegate.yaml"))?;
+        if own.interrupted.load(Ordering::Relaxed) {
+            return Err(DemoFault::Interrupted);
+        }
         Ok(Self { addresses, tokens, gateway, authorization_server, own, folder })
     }
 
@@ -151,6 +157,8 @@ struct Own {
     runtime: Runtime,
     end: watch::Sender<bool>,
     serving: JoinSet<io::Result<()>>,
+    /// Whether a signal came that not every server was there to hear.
+    interrupted: Arc<AtomicBool>,
 }
 
 impl Own {
@@ -161,7 +169,19 @@ impl Own {
             .enable_all()
             .build()
             .map_err(DemoFault::system("the runtime"))?;
-        Ok(Self { runtime, end: watch::Sender::new(false), serving: JoinSet::new() })
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let entered = runtime.enter();
+        for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+            // From here on a signal ends nothing by itself: the folder that is made next will be removed.
+            let mut heard = signal(kind).map_err(DemoFault::system("listening for signals"))?;
+            let interrupted = Arc::clone(&interrupted);
+            tokio::spawn(async move {
+                heard.recv().await;
+                interrupted.store(true, Ordering::Relaxed);
+            });
+        }
+        drop(entered);
+        Ok(Self { runtime, end: watch::Sender::new(false), serving: JoinSet::new(), interrupted })
     }
 
     fn serve(

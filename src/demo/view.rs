@@ -97,6 +97,13 @@ pub(super) fn render(
     page.render()
 }
 
+impl Walkthrough<'_> {
+    /// What there is to say in a part of the page.
+    fn said(&self, part: &str) -> Option<&Notice> {
+        self.notice.filter(|notice| notice.part == part)
+    }
+}
+
 impl<'a> TokenView<'a> {
     fn new(token: &'a Token, people: &People, chosen: Option<usize>) -> Self {
         let claims = token.claims().map(|(name, value)| Claim { name, value, meaning: meaning(name) }).collect();

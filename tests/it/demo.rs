@@ -46,6 +46,19 @@ fn an_edit_is_in_force_without_a_restart_and_nothing_is_left_behind() {
 }
 
 #[test]
+fn an_interruption_at_any_moment_leaves_nothing_behind() {
+    for moment in ["", "scopegate.yaml", "authorization-server.sqlite", "sample-api.sqlite"] {
+        let place = tempfile::tempdir().expect("a folder");
+        let mut child = Demo::command().env("TMPDIR", place.path()).spawn().expect("it runs");
+        let folder = || std::fs::read_dir(place.path()).expect("a folder").flatten().next().map(|entry| entry.path());
+        eventually(moment, || folder().filter(|folder| folder.join(moment).exists()));
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill").success());
+        eventually("the demo ends", || child.try_wait().expect("a child"));
+        assert_eq!(folder(), None, "{moment}");
+    }
+}
+
+#[test]
 fn every_secret_is_made_anew_and_is_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let (first, second) = (Demo::start(), Demo::start());

@@ -33,9 +33,9 @@ impl Transcript {
     /// Asks the gateway, and writes down what it answers.
     fn ask(&mut self, demo: &Demo, request: &str, token: &str) -> Response {
         let response = demo.ask(request, token);
-        let mut line = format!("  {request:<38} {} {}", response.status, gist(&response));
+        let mut line = format!("  {request:<40} {} {}", response.status, gist(&response));
         if let Some(challenge) = response.field("www-authenticate") {
-            write!(line, "\n{:<43}WWW-Authenticate: {challenge}", "").expect("text");
+            write!(line, "\n{:<47}WWW-Authenticate: {challenge}", "").expect("text");
         }
         self.say(&line);
         response
@@ -52,13 +52,13 @@ impl Transcript {
 
     fn token(&mut self, visitor: &mut Visitor, who: &str, scopes: &[&str]) -> String {
         visitor.ask_for(scopes);
-        let asked = if visitor.asked.is_empty() { "nobody is asked".into() } else { visitor.asked.join(", ") };
+        let asked = if visitor.asked.is_empty() { "no page is shown".into() } else { visitor.asked.join(", ") };
         let requested = if scopes.is_empty() { "nothing new".into() } else { format!("`{}`", scopes.join(" ")) };
         let token = visitor.token();
         let claims = claims(&token);
         let roles: Vec<_> = claims["roles"].as_array().expect("roles").iter().filter_map(Value::as_str).collect();
-        self.say(&format!("  {who} is asked for {requested}: {asked}"));
-        self.say(&format!("  the token: scope `{}`, roles {}", scope(&token), roles.join(" ")));
+        self.say(&format!("  the application asks {who} for {requested}: {asked}"));
+        self.say(&format!("  it gets a token with scope `{}` and roles {}", scope(&token), roles.join(" ")));
         token
     }
 }

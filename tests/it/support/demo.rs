@@ -29,16 +29,22 @@ pub struct Visitor {
 
 impl Demo {
     pub fn start() -> Self {
-        let options = ["--page", "--gateway", "--admin", "--authorization-server", "--api"];
-        let any = options.into_iter().flat_map(|option| [option, "127.0.0.1:0"]);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_scopegate"));
-        let mut child = command.arg("demo").args(any).stdout(Stdio::piped()).spawn().expect("it runs");
+        let mut child = Self::command().spawn().expect("it runs");
         let mut output = BufReader::new(child.stdout.take().expect("its output"));
         let mut text = String::new();
         while !text.contains("Ctrl-C") {
             assert_ne!(output.read_line(&mut text).expect("UTF-8"), 0, "the demo ended: {text}");
         }
         Self { child, text, _output: output }
+    }
+
+    /// The command, on free ports, with an output to be read.
+    pub fn command() -> Command {
+        let options = ["--page", "--gateway", "--admin", "--authorization-server", "--api"];
+        let any = options.into_iter().flat_map(|option| [option, "127.0.0.1:0"]);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_scopegate"));
+        command.arg("demo").args(any).stdout(Stdio::piped());
+        command
     }
 
     /// The address that it gives for one of its servers.
