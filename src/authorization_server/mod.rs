@@ -73,4 +73,4 @@ pub use password::LONGEST_PASSWORD;
 pub use serve::serve;
 pub use settings::{AuthorizationServerSettings, Lifetimes};
 pub use signing_keys::{KeyRotationFault, rotate_signing_key};
-pub use views::{ApprovalView, ClientView, RoleView, ScopeView, UserView};
+pub use views::{ApprovalView, ClientView, GrantTypeView, LevelView, RoleView, ScopeView, UserView};
