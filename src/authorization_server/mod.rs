@@ -42,6 +42,11 @@ mod token_code;
 mod token_refresh;
 mod userinfo;
 
+#[cfg(test)]
+mod grant_tests;
+#[cfg(test)]
+mod testing;
+
 pub use authorization_server::AuthorizationServer;
 pub use catalogue::{Catalogue, DEFAULT_ADMIN_ROLE, DEFAULT_USER_ROLE, ScopeText};
 pub use fault::NoRandomness;
