@@ -1,6 +1,11 @@
 //! Authorization codes (RFC 6749 §4.1): redeemed once.
 
-use super::{Change, ScopeNames, Seconds, StoreFault};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::clients::require_client;
+use super::users::require_user;
+use super::{Change, ScopeNames, Seconds, StoreFault, lists};
 
 /// What an authorization code stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,12 +38,12 @@ pub struct Code {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CodeUse {
     /// It was good, and is redeemed by this change.
-    Redeemed(Code),
+    Redeemed(Box<Code>),
     /// It was redeemed before: its family is revoked by this change, which must be committed (RFC 6749 §4.1.2).
     Replayed,
     /// It was never issued, has expired, or its approval was removed.
     Unknown,
-    /// It is somebody else's, or the proof is wrong; it stays as it was.
+    /// It is somebody else's, or the proof is wrong; it stays as it was, redeemed or not.
     NotProven,
 }
 
@@ -49,7 +54,27 @@ impl Change {
     ///
     /// [`StoreFault::Missing`] for a user or client that is not there.
     pub async fn add_code(&mut self, code: &Code) -> Result<(), StoreFault> {
-        todo!()
+        require_user(&mut self.transaction, &code.user).await?;
+        require_client(&mut self.transaction, &code.client).await?;
+        sqlx::query(
+            "INSERT INTO codes (hash, family, client_id, user_id, redirect_uri, code_challenge, requested, resources, nonce,
+                 authenticated_at, expires_at, redeemed)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, FALSE)",
+        )
+        .bind(&code.hash)
+        .bind(&code.family)
+        .bind(&code.client)
+        .bind(&code.user)
+        .bind(&code.redirect_uri)
+        .bind(&code.code_challenge)
+        .bind(lists::write(code.requested.iter()))
+        .bind(lists::write(code.resources.iter().map(String::as_str)))
+        .bind(&code.nonce)
+        .bind(code.authenticated_at)
+        .bind(code.expires_at)
+        .execute(&mut *self.transaction)
+        .await?;
+        Ok(())
     }
 
     /// Redeems a code once. `proven` says whether client, redirect URI and PKCE fit the code that was found.
@@ -63,6 +88,46 @@ impl Change {
         now: Seconds,
         proven: impl FnOnce(&Code) -> bool + Send,
     ) -> Result<CodeUse, StoreFault> {
-        todo!()
+        let row = sqlx::query("SELECT * FROM codes WHERE hash = $1")
+            .bind(hash)
+            .fetch_optional(&mut *self.transaction)
+            .await?;
+        let Some(row) = row else {
+            return Ok(CodeUse::Unknown);
+        };
+        let redeemed: bool = row.try_get("redeemed")?;
+        let code = code(&row)?;
+        if !redeemed && code.expires_at <= now {
+            return Ok(CodeUse::Unknown);
+        }
+        // Also for a code that was redeemed: who cannot prove that it is theirs must not be able to end the grant.
+        if !proven(&code) {
+            return Ok(CodeUse::NotProven);
+        }
+        if redeemed {
+            self.revoke_family(&code.family, now).await?;
+            return Ok(CodeUse::Replayed);
+        }
+        sqlx::query("UPDATE codes SET redeemed = TRUE WHERE hash = $1")
+            .bind(hash)
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(CodeUse::Redeemed(Box::new(code)))
     }
+}
+
+fn code(row: &SqliteRow) -> Result<Code, StoreFault> {
+    Ok(Code {
+        hash: row.try_get("hash")?,
+        family: row.try_get("family")?,
+        client: row.try_get("client_id")?,
+        user: row.try_get("user_id")?,
+        redirect_uri: row.try_get("redirect_uri")?,
+        code_challenge: row.try_get("code_challenge")?,
+        requested: lists::read(row, "requested", "codes")?,
+        resources: lists::read(row, "resources", "codes")?,
+        nonce: row.try_get("nonce")?,
+        authenticated_at: row.try_get("authenticated_at")?,
+        expires_at: row.try_get("expires_at")?,
+    })
 }

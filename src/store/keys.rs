@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::{Change, Seconds, Store, StoreFault};
 
 /// An ES256 signing key. Debug shows the `kid` alone.
@@ -28,7 +31,15 @@ impl Store {
     ///
     /// [`StoreFault::Database`].
     pub async fn signing_keys(&self) -> Result<Vec<SigningKey>, StoreFault> {
-        todo!()
+        let rows: Vec<(String, String, Seconds)> =
+            sqlx::query_as("SELECT kid, pkcs8, signs_from FROM signing_keys ORDER BY signs_from, kid")
+                .fetch_all(&self.readers)
+                .await?;
+        let key = |(kid, pkcs8, signs_from): (String, String, Seconds)| match URL_SAFE_NO_PAD.decode(pkcs8) {
+            Ok(pkcs8) => Ok(SigningKey { kid, pkcs8, signs_from }),
+            Err(_) => Err(StoreFault::Unreadable("signing_keys")),
+        };
+        rows.into_iter().map(key).collect()
     }
 }
 
@@ -39,6 +50,13 @@ impl Change {
     ///
     /// [`StoreFault::Exists`] for a `kid` that is there.
     pub async fn add_signing_key(&mut self, key: &SigningKey) -> Result<(), StoreFault> {
-        todo!()
+        let added =
+            sqlx::query("INSERT INTO signing_keys (kid, pkcs8, signs_from) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+                .bind(&key.kid)
+                .bind(URL_SAFE_NO_PAD.encode(&key.pkcs8))
+                .bind(key.signs_from)
+                .execute(&mut *self.transaction)
+                .await?;
+        if added.rows_affected() == 0 { Err(StoreFault::Exists("signing key")) } else { Ok(()) }
     }
 }

@@ -15,14 +15,30 @@ mod approvals;
 mod clients;
 mod codes;
 mod fault;
+mod file;
 mod keys;
+mod lists;
 mod open;
+mod purge;
 mod refresh_tokens;
 mod revocations;
 mod roles;
 mod scope_names;
 mod sessions;
 mod users;
+
+#[cfg(test)]
+mod approvals_tests;
+#[cfg(test)]
+mod grants_tests;
+#[cfg(test)]
+mod open_tests;
+#[cfg(test)]
+mod people_tests;
+#[cfg(test)]
+mod revocations_tests;
+#[cfg(test)]
+mod samples;
 
 pub use access_tokens::AccessToken;
 pub use approvals::{Approval, ApprovalFilter};

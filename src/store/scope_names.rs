@@ -75,6 +75,12 @@ impl<'a> FromIterator<&'a str> for ScopeNames {
     }
 }
 
+impl FromIterator<String> for ScopeNames {
+    fn from_iter<T: IntoIterator<Item = String>>(names: T) -> Self {
+        Self(names.into_iter().collect())
+    }
+}
+
 /// As a `scope` parameter is written (RFC 6749 §3.3).
 impl fmt::Display for ScopeNames {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

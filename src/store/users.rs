@@ -2,7 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
+
+use super::revocations::Named;
 use super::{Change, Seconds, Store, StoreFault};
+
+/// What the identifier of every user begins with, and that of no client.
+pub(super) const USER_PREFIX: &str = "usr_";
 
 /// A user, the resource owner of RFC 6749 §1.1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +76,7 @@ impl Store {
     ///
     /// [`StoreFault::Database`].
     pub async fn user(&self, id: &str) -> Result<Option<User>, StoreFault> {
-        todo!()
+        find_user(&mut *self.readers.acquire().await?, id).await
     }
 
     /// Finds a user by login, in any letter case, with the password.
@@ -78,7 +85,18 @@ impl Store {
     ///
     /// [`StoreFault::Database`].
     pub async fn user_by_login(&self, login: &str) -> Result<Option<(User, Password)>, StoreFault> {
-        todo!()
+        let rows = sqlx::query(
+            "SELECT users.*, user_roles.role FROM users LEFT JOIN user_roles ON user_roles.user_id = users.id
+             WHERE users.login = $1",
+        )
+        .bind(login.to_lowercase())
+        .fetch_all(&self.readers)
+        .await?;
+        let (Some(row), Some(user)) = (rows.first(), read_users(&rows)?.pop()) else {
+            return Ok(None);
+        };
+        let password = Password { hash: row.try_get("password_hash")?, one_time: row.try_get("password_one_time")? };
+        Ok(Some((user, password)))
     }
 
     /// Lists users by ascending identifier, after `after`, at most `limit`.
@@ -87,7 +105,15 @@ impl Store {
     ///
     /// [`StoreFault::Database`].
     pub async fn users(&self, after: &str, limit: u32) -> Result<Vec<User>, StoreFault> {
-        todo!()
+        let rows = sqlx::query(
+            "SELECT page.*, user_roles.role FROM (SELECT * FROM users WHERE id > $1 ORDER BY id LIMIT $2) AS page
+             LEFT JOIN user_roles ON user_roles.user_id = page.id ORDER BY page.id",
+        )
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        read_users(&rows)
     }
 }
 
@@ -98,16 +124,36 @@ impl Change {
     ///
     /// [`StoreFault::Database`].
     pub async fn user(&mut self, id: &str) -> Result<Option<User>, StoreFault> {
-        todo!()
+        find_user(&mut self.transaction, id).await
     }
 
     /// Makes a user.
     ///
     /// # Errors
     ///
-    /// [`StoreFault::Exists`] for a login or identifier that is taken, also by a client; [`StoreFault::Missing`] for a role that is not there.
+    /// [`StoreFault::Exists`] for a login or identifier that is taken, also by a client, or has not the
+    /// prefix `usr_` (every other is a client's); [`StoreFault::Missing`] for a role that is not there.
     pub async fn add_user(&mut self, user: &NewUser, now: Seconds) -> Result<User, StoreFault> {
-        todo!()
+        if !user.id.starts_with(USER_PREFIX) || self.is_identifier_taken(&user.id).await? {
+            return Err(StoreFault::Exists("identifier"));
+        }
+        let added = sqlx::query(
+            "INSERT INTO users (id, login, name, password_hash, password_one_time, disabled, created_at)
+             VALUES ($1, $2, $3, $4, $5, FALSE, $6) ON CONFLICT DO NOTHING",
+        )
+        .bind(&user.id)
+        .bind(user.login.to_lowercase())
+        .bind(&user.name)
+        .bind(&user.password.hash)
+        .bind(user.password.one_time)
+        .bind(now)
+        .execute(&mut *self.transaction)
+        .await?;
+        if added.rows_affected() == 0 {
+            return Err(StoreFault::Exists("login"));
+        }
+        self.give_roles(&user.id, &user.roles).await?;
+        require(find_user(&mut self.transaction, &user.id).await?)
     }
 
     /// Changes a user, and takes away what that takes away.
@@ -116,7 +162,25 @@ impl Change {
     ///
     /// [`StoreFault::Missing`] for a user or role that is not there.
     pub async fn change_user(&mut self, id: &str, change: &UserChange, now: Seconds) -> Result<User, StoreFault> {
-        todo!()
+        let before = require(find_user(&mut self.transaction, id).await?)?;
+        if let Some(name) = &change.name {
+            let rename = sqlx::query("UPDATE users SET name = $1 WHERE id = $2").bind(name).bind(id);
+            rename.execute(&mut *self.transaction).await?;
+        }
+        let mut loses = false;
+        if let Some(disabled) = change.disabled.filter(|disabled| *disabled != before.disabled) {
+            self.set_disabled(id, disabled).await?;
+            loses |= disabled;
+        }
+        if let Some(roles) = &change.roles {
+            self.take_roles(id, before.roles.difference(roles)).await?;
+            self.give_roles(id, roles).await?;
+            loses |= !before.roles.is_subset(roles);
+        }
+        if loses {
+            self.withdraw(Named::Subject(id), now).await?;
+        }
+        require(find_user(&mut self.transaction, id).await?)
     }
 
     /// Replaces a password and ends all the user's sessions but the one named (by [`super::Session::hash`]).
@@ -130,7 +194,22 @@ impl Change {
         password: &Password,
         keep_session: Option<&str>,
     ) -> Result<(), StoreFault> {
-        todo!()
+        let set = sqlx::query("UPDATE users SET password_hash = $1, password_one_time = $2 WHERE id = $3")
+            .bind(&password.hash)
+            .bind(password.one_time)
+            .bind(id)
+            .execute(&mut *self.transaction)
+            .await?;
+        if set.rows_affected() == 0 {
+            return Err(StoreFault::Missing("user"));
+        }
+        // No session has an empty hash.
+        sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND hash <> $2")
+            .bind(id)
+            .bind(keep_session.unwrap_or_default())
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(())
     }
 
     /// Removes a user with approvals, codes, tokens and sessions, and writes the entry of the feed.
@@ -139,6 +218,105 @@ impl Change {
     ///
     /// [`StoreFault::Missing`] for a user that is not there.
     pub async fn remove_user(&mut self, id: &str, now: Seconds) -> Result<(), StoreFault> {
-        todo!()
+        // Approvals, codes, refresh tokens and sessions go with the row.
+        let removed = sqlx::query("DELETE FROM users WHERE id = $1").bind(id).execute(&mut *self.transaction).await?;
+        if removed.rows_affected() == 0 {
+            return Err(StoreFault::Missing("user"));
+        }
+        self.withdraw(Named::Subject(id), now).await
     }
+
+    /// Whether a user or a client has this identifier: both may be the `sub` of a token.
+    pub(super) async fn is_identifier_taken(&mut self, id: &str) -> Result<bool, StoreFault> {
+        let taken = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM users WHERE id = $1) OR EXISTS (SELECT 1 FROM clients WHERE id = $1)",
+        )
+        .bind(id)
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        Ok(taken)
+    }
+
+    async fn set_disabled(&mut self, id: &str, disabled: bool) -> Result<(), StoreFault> {
+        let set = sqlx::query("UPDATE users SET disabled = $1 WHERE id = $2").bind(disabled).bind(id);
+        set.execute(&mut *self.transaction).await?;
+        if disabled {
+            for end in [
+                "DELETE FROM sessions WHERE user_id = $1",
+                "DELETE FROM codes WHERE user_id = $1",
+                "DELETE FROM refresh_tokens WHERE user_id = $1",
+            ] {
+                sqlx::query(end).bind(id).execute(&mut *self.transaction).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn give_roles(&mut self, id: &str, roles: &BTreeSet<String>) -> Result<(), StoreFault> {
+        for role in roles {
+            let is_there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM roles WHERE name = $1)")
+                .bind(role)
+                .fetch_one(&mut *self.transaction)
+                .await?;
+            if !is_there {
+                return Err(StoreFault::Missing("role"));
+            }
+            sqlx::query("INSERT INTO user_roles (user_id, role) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+                .bind(id)
+                .bind(role)
+                .execute(&mut *self.transaction)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn take_roles(&mut self, id: &str, roles: impl Iterator<Item = &String> + Send) -> Result<(), StoreFault> {
+        for role in roles {
+            let take = sqlx::query("DELETE FROM user_roles WHERE user_id = $1 AND role = $2").bind(id).bind(role);
+            take.execute(&mut *self.transaction).await?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) async fn require_user(connection: &mut SqliteConnection, id: &str) -> Result<(), StoreFault> {
+    let is_there =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE id = $1)").bind(id).fetch_one(connection).await?;
+    if is_there { Ok(()) } else { Err(StoreFault::Missing("user")) }
+}
+
+/// Reads users out of rows of `users` joined with `user_roles`, in which the rows of a user stand together.
+pub(super) fn read_users(rows: &[SqliteRow]) -> Result<Vec<User>, StoreFault> {
+    let mut users: Vec<User> = Vec::new();
+    for row in rows {
+        let id: String = row.try_get("id")?;
+        let role: Option<String> = row.try_get("role")?;
+        match users.last_mut() {
+            Some(user) if user.id == id => user.roles.extend(role),
+            Some(_) | None => users.push(User {
+                id,
+                login: row.try_get("login")?,
+                name: row.try_get("name")?,
+                disabled: row.try_get("disabled")?,
+                roles: role.into_iter().collect(),
+                created_at: row.try_get("created_at")?,
+            }),
+        }
+    }
+    Ok(users)
+}
+
+async fn find_user(connection: &mut SqliteConnection, id: &str) -> Result<Option<User>, StoreFault> {
+    let rows = sqlx::query(
+        "SELECT users.*, user_roles.role FROM users LEFT JOIN user_roles ON user_roles.user_id = users.id
+         WHERE users.id = $1",
+    )
+    .bind(id)
+    .fetch_all(connection)
+    .await?;
+    Ok(read_users(&rows)?.pop())
+}
+
+fn require(user: Option<User>) -> Result<User, StoreFault> {
+    user.ok_or(StoreFault::Missing("user"))
 }
