@@ -39,12 +39,7 @@ const ROW: Row = Row {
 
 const TABLE: &[Row] = &[
     Row { name: "nothing asked, nothing approved", granted: "invalid_scope", ..ROW },
-    Row {
-        name: "nothing asked, one approved before",
-        approved_before: "automations",
-        granted: "automations",
-        ..ROW
-    },
+    Row { name: "nothing asked, one approved before", approved_before: "automations", granted: "automations", ..ROW },
     Row {
         name: "earlier approvals persist",
         approved_before: "automations apps:read",

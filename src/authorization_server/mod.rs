@@ -43,9 +43,13 @@ mod token_refresh;
 mod userinfo;
 
 #[cfg(test)]
+mod endpoint_tests;
+#[cfg(test)]
 mod grant_tests;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod token_tests;
 
 pub use authorization_server::AuthorizationServer;
 pub use catalogue::{Catalogue, DEFAULT_ADMIN_ROLE, DEFAULT_USER_ROLE, ScopeText};

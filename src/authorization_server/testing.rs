@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::secrets::{hash, secret};
+use super::signing_key::new_signing_key;
 use super::{AuthorizationServer, AuthorizationServerSettings, Catalogue, Lifetimes};
 use crate::clock::Clock;
 use crate::scope::{Catalog, Scope, ScopeEntry, Uses};
@@ -66,7 +67,10 @@ impl World {
         let (store, _) = Store::open(&settings.database, lifetime).await.unwrap();
         let clock = Clock::fixed(Duration::from_secs(START.cast_unsigned()));
         let server = AuthorizationServer::new(settings, Catalogue::new(&catalog()), store, clock);
-        server.prepare().await.unwrap();
+        let mut change = server.store.change().await.unwrap();
+        change.set_default_roles(&server.catalogue.load().default_roles()).await.unwrap();
+        change.add_signing_key(&new_signing_key(START).unwrap()).await.unwrap();
+        change.commit().await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -136,6 +140,11 @@ impl World {
     pub(crate) async fn disapprove(&self, user: &str, client: &str, scope: &str) {
         let now = self.now();
         self.change(async |change| change.remove_approval(user, client, Some(scope), now).await.unwrap()).await;
+    }
+
+    /// How many scopes the user approved for the client.
+    pub(crate) async fn approve_count(&self, user: &str, client: &str) -> usize {
+        self.server.store.approved(user, client).await.unwrap().len()
     }
 
     /// A code as the authorization endpoint keeps it.
@@ -295,7 +304,7 @@ pub(crate) fn kept(secret: &str) -> ClientSecret {
 }
 
 fn settings(database: std::path::PathBuf) -> AuthorizationServerSettings {
-    let minutes = |minutes| Duration::from_secs(60 * minutes);
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     AuthorizationServerSettings {
         issuer: ISSUER.to_owned(),
         address: "127.0.0.1:0".parse().unwrap(),
