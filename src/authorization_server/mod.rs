@@ -8,6 +8,7 @@
 //! come from the room `pages`; whatever must survive a crash is a transaction of the room `store`.
 
 mod access_token;
+mod account_choice;
 mod administer_approvals;
 mod administer_clients;
 mod administer_roles;
@@ -24,42 +25,72 @@ mod api_roles;
 mod api_router;
 mod api_scopes;
 mod api_users;
+mod approvals_page;
 mod approved;
 mod attempts;
 mod audience;
+mod authorization_fault;
+mod authorization_request;
 mod authorization_server;
+mod authorization_step;
+mod authorize;
 mod bearer;
 mod catalogue;
 mod client_authentication;
+mod consent;
 mod cross_origin;
+mod csrf;
+mod destination;
+#[cfg(test)]
+mod endpoint_tests;
 mod events;
 mod fault;
 mod feed;
 mod first_start;
 mod grant;
+#[cfg(test)]
+mod grant_tests;
+mod home;
 mod id_token;
 mod introspect;
+mod issue_code;
 mod limit;
+mod login;
+mod logout;
 mod metadata;
+mod new_password;
 mod openapi;
+mod own_page;
+mod page;
+mod page_fault;
+mod page_form;
 mod parameters;
 mod password;
+mod password_change;
 mod peer;
+mod redirect_uri;
 mod revoke;
 mod router;
 mod secrets;
 mod serve;
+mod session;
 mod settings;
 mod signer;
 mod signing_key;
 mod signing_keys;
+#[cfg(test)]
+mod testing;
 mod token;
 mod token_client_credentials;
 mod token_code;
 mod token_refresh;
+#[cfg(test)]
+mod token_tests;
+mod url_encoded;
 mod userinfo;
 mod validity;
 mod views;
+mod visit;
 
 pub use administer_clients::ClientDraft;
 pub use administer_users::UserDraft;
