@@ -54,6 +54,7 @@ mod home;
 mod id_token;
 mod introspect;
 mod issue_code;
+mod lead_on;
 mod limit;
 mod login;
 mod logout;
