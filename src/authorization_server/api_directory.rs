@@ -34,7 +34,6 @@ pub(super) struct RoleDirectory {
 #[serde(deny_unknown_fields)]
 pub(super) struct DirectoryRole {
     /// How far it reaches.
-    #[schema(inline)]
     level: LevelView,
     /// What it permits.
     scopes: Vec<String>,

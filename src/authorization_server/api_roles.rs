@@ -32,7 +32,6 @@ pub(super) struct NewRole {
     #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$", example = "Analyst")]
     name: String,
     /// How far it reaches; a role of level `user` permits no scope of side admin.
-    #[schema(inline)]
     level: LevelView,
     /// What it permits; nobody makes a role that permits more than is permitted to himself.
     #[schema(value_type = crate::authorization_server::openapi::ScopeList)]
@@ -45,7 +44,7 @@ pub(super) struct NewRole {
 pub(super) struct RolePatch {
     /// How far it reaches.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = LevelView, required = false, inline)]
+    #[schema(value_type = LevelView, required = false)]
     level: Option<LevelView>,
     /// The whole new set.
     #[serde(default, deserialize_with = "present")]

@@ -109,7 +109,10 @@ fn groups(catalogue: &Catalogue, names: &ScopeNames, ticked: Option<&ScopeNames>
     let group = |is_admin: bool| {
         let tick = |name: &str| ticked.map_or(!is_admin, |ticked| ticked.contains(name));
         let scopes = names.iter().filter(|name| reaches_tenant(catalogue, name) == is_admin);
-        let scopes = scopes.map(|name| Scope { ticked: tick(name), ..in_words(catalogue, name) }).collect();
+        let mut scopes: Vec<Scope> =
+            scopes.map(|name| Scope { ticked: tick(name), ..in_words(catalogue, name) }).collect();
+        // How long comes after what.
+        scopes.sort_by_key(|scope| scope.name == grant::OFFLINE_ACCESS);
         ScopeGroup { is_admin, scopes }
     };
     [group(false), group(true)].into_iter().filter(|group| !group.scopes.is_empty()).collect()

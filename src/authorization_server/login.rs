@@ -12,11 +12,11 @@ use axum::routing::get;
 use super::AuthorizationServer;
 use super::csrf::Purpose;
 use super::destination::Destination;
+use super::lead_on::{beyond, lead_on};
 use super::page::{page, see_other, with_cookie};
 use super::page_fault::{PageFault, retry_after, waiting};
 use super::page_form::OwnForm;
 use super::peer::Peer;
-use super::redirect_uri::form_action_source;
 use super::secrets;
 use super::session::{CookieKind, CookieValue, LoggedIn};
 use super::url_encoded::UrlEncoded;
@@ -71,8 +71,7 @@ pub(super) async fn show(
         csrf: cookie.tag(Purpose::LoginForm, ""),
         to: destination.text(),
     };
-    let leads_to = waiting.map(|request| form_action_source(&request.return_address.redirect_uri));
-    let response = page(form.status, &shown, leads_to.as_deref())?;
+    let response = page(form.status, &shown, beyond(server, destination).await?.as_deref())?;
     match known {
         Some(_) => Ok(response),
         None => with_cookie(response, &CookieKind::Login.keep(server, &cookie)),
@@ -155,5 +154,5 @@ async fn begin_session(
         }
         other @ (Destination::Home | Destination::Approvals | Destination::Password) => other,
     };
-    with_cookie(see_other(&destination.location())?, &CookieKind::Session.keep(server, &cookie))
+    with_cookie(lead_on(server, &destination).await?, &CookieKind::Session.keep(server, &cookie))
 }

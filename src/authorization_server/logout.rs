@@ -27,7 +27,7 @@ async fn ask(State(server): State<Arc<AuthorizationServer>>, fields: HeaderMap) 
             title: "You are logged out".to_owned(),
             what: "Nobody is logged in here in this browser.".to_owned(),
             advice: "Applications keep what you allowed them until you take it back.".to_owned(),
-            link: Some(Link { address: "/login", text: "Log in" }),
+            link: Some(Link { address: "/login".to_owned(), text: "Log in" }),
             code: None,
         };
         return page(StatusCode::OK, &said, None);

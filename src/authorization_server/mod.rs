@@ -41,15 +41,20 @@ mod consent;
 mod cross_origin;
 mod csrf;
 mod destination;
+#[cfg(test)]
+mod endpoint_tests;
 mod events;
 mod fault;
 mod feed;
 mod first_start;
 mod grant;
+#[cfg(test)]
+mod grant_tests;
 mod home;
 mod id_token;
 mod introspect;
 mod issue_code;
+mod lead_on;
 mod limit;
 mod login;
 mod logout;
@@ -74,10 +79,14 @@ mod settings;
 mod signer;
 mod signing_key;
 mod signing_keys;
+#[cfg(test)]
+mod testing;
 mod token;
 mod token_client_credentials;
 mod token_code;
 mod token_refresh;
+#[cfg(test)]
+mod token_tests;
 mod url_encoded;
 mod userinfo;
 mod validity;
@@ -96,4 +105,4 @@ pub use password::{LONGEST_PASSWORD, hash_password};
 pub use serve::serve;
 pub use settings::{AuthorizationServerSettings, Lifetimes};
 pub use signing_keys::{KeyRotationFault, rotate_signing_key};
-pub use views::{ApprovalView, ClientView, RoleView, ScopeView, UserView};
+pub use views::{ApprovalView, ClientView, GrantTypeView, LevelView, RoleView, ScopeView, UserView};

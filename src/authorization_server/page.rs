@@ -13,8 +13,7 @@ use super::page_fault::PageFault;
 
 /// What a page may do, and where its forms may lead.
 ///
-/// Chromium asks `form-action` also of every redirect that answers a form, so a page whose form may end at a client names that client's
-/// origin, and no other.
+/// Chromium asks `form-action` also of every redirect that answers a form, so a page whose form may end at a client names where.
 fn content_security_policy(form_leads_to: Option<&str>) -> String {
     let beyond = form_leads_to.map(|source| format!(" {source}")).unwrap_or_default();
     format!("default-src 'none'; style-src 'self'; form-action 'self'{beyond}; base-uri 'none'; frame-ancestors 'none'")

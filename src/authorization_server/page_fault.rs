@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::header::{ALLOW, RETRY_AFTER};
+use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
@@ -30,9 +30,6 @@ pub(super) enum PageFault {
     /// The page is there, and takes no such method.
     #[error("the page takes no such method")]
     Method,
-    /// How long to wait.
-    #[error("too many attempts")]
-    TooManyAttempts(Duration),
     /// The database.
     #[error("the database failed")]
     Store(#[from] StoreFault),
@@ -51,7 +48,6 @@ impl PageFault {
             Self::Foreign => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TooManyAttempts(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Store(_) | Self::NoRandomness(_) | Self::Unwritable => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -91,9 +87,6 @@ impl PageFault {
                 "This address takes what a form sends, and shows nothing by itself.".to_owned(),
                 "Begin at the overview.",
             ),
-            Self::TooManyAttempts(wait) => {
-                ("Too many attempts", format!("Please wait {}.", waiting(*wait)), "Then try once more.")
-            }
             Self::Store(_) | Self::NoRandomness(_) | Self::Unwritable => (
                 "Something went wrong here",
                 "The server could not do what you asked. It was not your fault, and nothing was changed.".to_owned(),
@@ -126,12 +119,11 @@ impl IntoResponse for PageFault {
         }
         let (title, what, advice) = self.words();
         // Who was sent here by an application has nothing to do at the overview.
-        let link = (!matches!(self, Self::Request(_))).then_some(Link { address: "/", text: "Overview" });
+        let link = (!matches!(self, Self::Request(_))).then_some(Link { address: "/".to_owned(), text: "Overview" });
         let message =
             MessagePage { title: title.to_owned(), what, advice: advice.to_owned(), link, code: Some(status.as_u16()) };
         let mut response = page::page(status, &message, None).unwrap_or_else(|_| status.into_response());
         match self {
-            Self::TooManyAttempts(wait) => drop(response.headers_mut().insert(RETRY_AFTER, retry_after(wait))),
             // RFC 9110 §15.5.6.
             Self::Method => drop(response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"))),
             Self::Request(_)

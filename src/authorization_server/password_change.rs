@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -12,15 +12,15 @@ use axum::routing::get;
 use super::authorization_step::Proof;
 use super::csrf::Purpose;
 use super::destination::Destination;
+use super::lead_on::{beyond, lead_on};
 use super::new_password::{SHORTEST, weakness};
 use super::own_page::enter;
-use super::page::{page, see_other, with_cookie};
+use super::page::{page, with_cookie};
 use super::page_fault::{PageFault, retry_after, waiting};
 use super::page_form::OwnForm;
 use super::peer::Peer;
-use super::redirect_uri::form_action_source;
 use super::session::{CookieKind, CookieValue, LoggedIn};
-use super::{AuthorizationServer, secrets, visit};
+use super::{AuthorizationServer, secrets};
 use crate::pages::{Link, MessagePage, PasswordPage};
 use crate::store::Password;
 
@@ -49,10 +49,6 @@ pub(super) async fn show(
     destination: &Destination,
     problem: Option<Problem>,
 ) -> Result<Response, PageFault> {
-    let waiting = match destination {
-        Destination::Authorization(pending) => visit::check(server, pending).await?.ok(),
-        Destination::Home | Destination::Approvals | Destination::Password => None,
-    };
     let status = problem.as_ref().map_or(StatusCode::OK, |problem| problem.status);
     let shown = PasswordPage {
         forced: logged_in.session.must_change_password,
@@ -62,15 +58,10 @@ pub(super) async fn show(
         csrf: logged_in.csrf(),
         to: destination.text(),
     };
-    let leads_to = waiting.map(|request| form_action_source(&request.return_address.redirect_uri));
-    page(status, &shown, leads_to.as_deref())
+    page(status, &shown, beyond(server, destination).await?.as_deref())
 }
 
-async fn ask(
-    State(server): State<Arc<AuthorizationServer>>,
-    RawQuery(_): RawQuery,
-    fields: HeaderMap,
-) -> Result<Response, PageFault> {
+async fn ask(State(server): State<Arc<AuthorizationServer>>, fields: HeaderMap) -> Result<Response, PageFault> {
     match enter(&server, &fields, Destination::Password).await? {
         Ok(logged_in) => show(&server, &logged_in, &Destination::Home, None).await,
         Err(answer) => Ok(answer),
@@ -147,13 +138,13 @@ async fn replace(
     change.commit().await?;
     tracing::info!(subject = %session.user.id, "a user changed the password");
     let response = if session.must_change_password {
-        see_other(&renewed(logged_in, &cookie, destination).location())?
+        lead_on(server, &renewed(logged_in, &cookie, destination)).await?
     } else {
         let said = MessagePage {
             title: "Your password is changed".to_owned(),
             what: "Your other sessions have ended.".to_owned(),
             advice: "Use the new password from now on.".to_owned(),
-            link: Some(Link { address: "/", text: "Overview" }),
+            link: Some(Link { address: "/".to_owned(), text: "Overview" }),
             code: None,
         };
         page(StatusCode::OK, &said, None)?

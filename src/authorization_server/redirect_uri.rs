@@ -52,27 +52,31 @@ pub(super) fn with_parameters(uri: &str, parameters: &[(&str, &str)]) -> String 
 /// What a person can recognise of a redirect URI: the host with its port, or the scheme of an application on the device.
 pub(super) fn leads_to(uri: &str) -> String {
     match web_authority(uri) {
-        Some((_, authority)) => authority.to_owned(),
+        Some(authority) => authority.to_owned(),
         None => format!("an application on this device ({})", scheme(uri)),
     }
 }
 
-/// The source expression of `form-action` (CSP Level 3 §2.3.1) that a redirect to this URI needs: its origin, or where there is none, or
-/// none that the grammar can spell (IPv6), its scheme.
+/// The source expression of `form-action` (CSP Level 3 §2.3.1) for a form that is answered with a redirect to this URI: its scheme.
+///
+/// Chromium holds the whole chain of redirects to `form-action`, and a client may send its visitor on to another origin of its own, which
+/// nobody here knows. So no narrower source would let every answer through. (`http:` matches `https:` too.)
 pub(super) fn form_action_source(uri: &str) -> String {
-    match web_authority(uri) {
-        Some((scheme, authority)) if !authority.contains(['[', '*', ',', ';']) => format!("{scheme}://{authority}"),
-        _ => format!("{}:", scheme(uri)),
-    }
+    format!("{}:", scheme(uri))
 }
 
-fn web_authority(uri: &str) -> Option<(&str, &str)> {
+/// Whether a browser itself goes there, and no other application on the device.
+pub(super) fn is_web(uri: &str) -> bool {
+    web_authority(uri).is_some()
+}
+
+fn web_authority(uri: &str) -> Option<&str> {
     let (scheme, rest) = uri.split_once("://")?;
     let is_web = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
     let authority = rest.split(['/', '?', '\\']).next().unwrap_or_default();
     // What stands before an `@` is not the host, however much it looks like one.
     let host = authority.rsplit('@').next().unwrap_or_default();
-    (is_web && !host.is_empty()).then_some((scheme, host))
+    (is_web && !host.is_empty()).then_some(host)
 }
 
 fn scheme(uri: &str) -> &str {

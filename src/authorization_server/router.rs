@@ -12,6 +12,7 @@ use super::{
 /// Every path of the server, over what the endpoints share. Each subject brings a router of its own, which is merged here.
 pub(super) fn router(server: Arc<AuthorizationServer>) -> Router {
     Router::new()
+        .merge(api_router::routes())
         .merge(home::routes())
         .merge(login::routes())
         .merge(logout::routes())
@@ -21,7 +22,6 @@ pub(super) fn router(server: Arc<AuthorizationServer>) -> Router {
         .merge(consent::routes())
         .merge(approvals_page::routes())
         .fallback(home::not_found)
-        .merge(api_router::routes())
         .merge(feed::routes())
         .merge(introspect::routes())
         .merge(metadata::routes())

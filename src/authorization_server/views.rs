@@ -23,6 +23,7 @@ pub struct UserView {
     /// Names of roles.
     pub roles: Vec<String>,
     /// Whole seconds since 1970.
+    #[schema(value_type = i64)]
     pub created_at: Seconds,
 }
 
@@ -41,7 +42,6 @@ pub struct RoleView {
     /// Unique.
     pub name: String,
     /// How far it reaches.
-    #[schema(inline)]
     pub level: LevelView,
     /// What it permits.
     pub scopes: Vec<String>,
@@ -52,6 +52,7 @@ pub struct RoleView {
 /// How far a role reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = Level)]
 pub enum LevelView {
     /// The whole tenant.
     Admin,
@@ -144,6 +145,7 @@ pub struct ClientView {
     /// Whether it may introspect tokens of other clients.
     pub introspects: bool,
     /// Whole seconds since 1970.
+    #[schema(value_type = i64)]
     pub created_at: Seconds,
 }
 
@@ -173,7 +175,6 @@ pub struct ScopeView {
     /// What it lets an application do.
     pub describe: String,
     /// Whether it reaches what the user owns (`user`) or the whole tenant (`admin`).
-    #[schema(inline)]
     pub side: LevelView,
     /// Whether a token may carry it.
     pub token: bool,
@@ -203,6 +204,7 @@ pub struct ApprovalView {
     /// The scope.
     pub scope: String,
     /// Whole seconds since 1970.
+    #[schema(value_type = i64)]
     pub approved_at: Seconds,
 }
 

@@ -7,6 +7,12 @@
 //! What a file means is `config`'s to say, what a request may do is `policy`'s, and what runs is `app`'s; this room reads
 //! arguments, calls them, and prints. The test keys and tokens of `token mint` are the only things that it makes itself.
 
+mod administer;
+mod administer_approvals;
+mod administer_clients;
+mod administer_keys;
+mod administer_roles;
+mod administer_users;
 mod arguments;
 mod authorization_server;
 mod check;

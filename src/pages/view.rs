@@ -182,8 +182,8 @@ pub struct MessagePage {
 /// A link to a page of this server.
 #[derive(Clone, Debug)]
 pub struct Link {
-    /// A path.
-    pub address: &'static str,
+    /// A path, with a query maybe.
+    pub address: String,
     /// What it says.
     pub text: &'static str,
 }

@@ -41,7 +41,8 @@ pub enum Opened {
 
 /// Writes that become true together at [`Change::commit`], or not at all. While one is open no other can begin, in any process.
 ///
-/// Dropping it undoes it. A reader sees nothing of it until it is committed.
+/// Dropping it undoes it, and after a fault it must be dropped: half of what failed may be in it. A reader sees nothing of it until it
+/// is committed.
 #[derive(Debug)]
 pub struct Change {
     pub(super) transaction: Transaction<'static, Sqlite>,

@@ -31,7 +31,7 @@ async fn the_feed_is_read_by_pages_in_the_order_of_writing() {
     assert_eq!(page, FeedPage { entries: vec![token_entry("c")], last: 3, more: false });
     let page = sample.store.feed(page.last, 2, NOW).await.unwrap();
     assert_eq!(page, FeedPage { entries: vec![], last: 3, more: false });
-    assert_eq!(sample.store.feed(0, 3, NOW).await.unwrap().more, false);
+    assert!(!sample.store.feed(0, 3, NOW).await.unwrap().more);
     assert_eq!(sample.store.feed(0, 0, NOW).await.unwrap().entries.len(), 1, "a page of nothing would never end");
 }
 
@@ -63,18 +63,19 @@ async fn a_later_entry_of_the_same_names_takes_the_place_of_the_earlier_and_is_n
     withdraw_pair(&sample.store, ANN, APP, NOW).await;
     let seen = sample.store.feed(0, 9, NOW).await.unwrap().last;
     withdraw_pair(&sample.store, ANN, APP, NOW + 7).await;
-    let newer = FeedEntry::IssuedBefore {
+    let newer = [FeedEntry::IssuedBefore {
         subject: Some(ANN.to_owned()),
         client: Some(APP.to_owned()),
         issued_before: NOW + 7,
         exp: NOW + 7 + LIFETIME,
-    };
-    assert_eq!(sample.store.feed(seen, 9, NOW).await.unwrap().entries, [newer.clone()]);
-    assert_eq!(sample.feed().await, [newer.clone()]);
+    }];
+    assert_eq!(sample.store.feed(seen, 9, NOW).await.unwrap().entries, newer);
+    assert_eq!(sample.feed().await, newer);
     // A clock that was put back does not take back what was said.
     withdraw_pair(&sample.store, ANN, APP, NOW - 50).await;
-    assert_eq!(sample.feed().await, [newer.clone()]);
+    assert_eq!(sample.feed().await, newer);
     withdraw_pair(&sample.store, ANN, JOB, NOW).await;
+    let [newer] = newer;
     assert_eq!(sample.feed().await, [newer, issued_before_now(Some(ANN), Some(JOB))]);
 }
 
