@@ -66,6 +66,15 @@ mod url_encoded;
 mod userinfo;
 mod visit;
 
+#[cfg(test)]
+mod authorization_request_tests;
+#[cfg(test)]
+mod authorization_step_tests;
+#[cfg(test)]
+mod front_channel_testing;
+#[cfg(test)]
+mod front_channel_tests;
+
 pub use authorization_server::AuthorizationServer;
 pub use catalogue::{Catalogue, DEFAULT_ADMIN_ROLE, DEFAULT_USER_ROLE, ScopeText};
 pub use fault::NoRandomness;
