@@ -64,14 +64,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn openid_connect_core_3_1_3_6_at_hash_is_the_left_half() {
-        // The example of OpenID Connect Core appendix A.3.
-        assert_eq!(at_hash("jHkWEdUXMU1BwAsC4vtUsZwnvTvIxV_FKXsoCsPcPIQ").len(), 22);
-        assert_eq!(at_hash("jHkWEdUXMU1BwAsC4vtUsZwnvTvIxV_FKXsoCsPcPIQ"), at_hash_by_hand());
-    }
-
-    fn at_hash_by_hand() -> String {
-        let whole = crate::authorization_server::secrets::hash("jHkWEdUXMU1BwAsC4vtUsZwnvTvIxV_FKXsoCsPcPIQ");
-        URL_SAFE_NO_PAD.encode(&URL_SAFE_NO_PAD.decode(whole).unwrap()[..16])
+    fn openid_connect_core_3_1_3_6_at_hash_is_the_left_half_of_the_digest() {
+        // Computed by another implementation.
+        assert_eq!(at_hash("jHkWEdUXMU1BwAsC4vtUsZwnvTvIxV0z9K7vx5KF0Y4"), "CyJuWGYm7UU7yr5fpz2ksw");
     }
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::Router;
 
 use super::{
-    AuthorizationServer, account_choice, approvals_page, authorize, consent, feed, home, introspect, login, logout,
-    metadata, password_change, revoke, token, userinfo,
+    AuthorizationServer, account_choice, api_router, approvals_page, authorize, consent, feed, home, introspect, login,
+    logout, metadata, password_change, revoke, token, userinfo,
 };
 
 /// Every path of the server, over what the endpoints share. Each subject brings a router of its own, which is merged here.
 pub(super) fn router(server: Arc<AuthorizationServer>) -> Router {
     Router::new()
+        .merge(api_router::routes())
         .merge(home::routes())
         .merge(login::routes())
         .merge(logout::routes())

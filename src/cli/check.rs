@@ -73,10 +73,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Fault> {
 fn check(files: &[PathBuf]) -> Result<Vec<Report>, Fault> {
     let (mut reports, mut policies) = (Vec::new(), Vec::new());
     for file in files {
-        if is_gateway_file(file)? {
-            reports.push(check_gateway(file));
-        } else if is_authorization_server_file(file)? {
+        if is_authorization_server_file(file)? {
             reports.push(check_authorization_server(file));
+        } else if is_gateway_file(file)? {
+            reports.push(check_gateway(file));
         } else {
             policies.push(file.clone());
         }

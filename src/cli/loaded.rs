@@ -59,7 +59,7 @@ pub(super) fn is_gateway_file(path: &Path) -> Result<bool, Fault> {
     config::is_gateway_file(path).map_err(|error| Fault::read(path, error))
 }
 
-/// Whether the file has `database`, and no `listeners`.
+/// Whether the file has `database`.
 ///
 /// # Errors
 ///

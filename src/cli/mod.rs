@@ -8,6 +8,12 @@
 //! arguments, calls them, and prints. The test keys and tokens of `token mint` and `demo`, and the sample API of `demo`,
 //! are the only things that it makes itself.
 
+mod administer;
+mod administer_approvals;
+mod administer_clients;
+mod administer_keys;
+mod administer_roles;
+mod administer_users;
 mod arguments;
 mod authorization_server;
 mod check;

@@ -17,11 +17,9 @@ pub(super) fn unknown_key(written: &str, keys: &'static [Key]) -> Option<String>
     {
         return Some(format!("`{written}` belongs in the gateway file, the one that has `listeners`"));
     }
-    let is_root = is_server || std::ptr::eq(keys, policy_keys::ROOT);
-    if is_root && has(authorization_server_keys::ROOT) {
-        return Some(format!("`{written}` belongs in the authorization server's file, the one that has `database`"));
-    }
-    did_you_mean_word(written, keys.iter().map(|key| key.name))
+    let elsewhere = (is_server || std::ptr::eq(keys, policy_keys::ROOT)) && has(authorization_server_keys::ROOT);
+    let there = || format!("`{written}` belongs in the authorization server's file, the one that has `database`");
+    did_you_mean_word(written, keys.iter().map(|key| key.name)).or_else(|| elsewhere.then(there))
 }
 
 /// For something else where a mapping is expected.

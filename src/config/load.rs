@@ -81,14 +81,13 @@ pub fn is_gateway_file(path: &Path) -> std::io::Result<bool> {
     Ok(yaml::has_root_key(&String::from_utf8_lossy(&bytes), "listeners"))
 }
 
-/// Says whether a file has `database` and no `listeners`, and so is an authorization server's file.
+/// Says whether a file has `database`, and so is an authorization server's file.
 ///
 /// # Errors
 /// As [`is_gateway_file`].
 pub fn is_authorization_server_file(path: &Path) -> std::io::Result<bool> {
     let bytes = inputs::read_bytes(path, yaml::MAX_BYTES)?;
-    let text = String::from_utf8_lossy(&bytes);
-    Ok(yaml::has_root_key(&text, "database") && !yaml::has_root_key(&text, "listeners"))
+    Ok(yaml::has_root_key(&String::from_utf8_lossy(&bytes), "database"))
 }
 
 /// What a load comes to: the value with all warnings, or every fault.
