@@ -36,6 +36,8 @@ mod gateway_keys;
 mod hints;
 mod inputs;
 mod introspection;
+#[cfg(test)]
+mod introspection_tests;
 mod issuers;
 mod keys;
 #[cfg(test)]
@@ -52,6 +54,8 @@ mod paths;
 mod policy_files;
 mod policy_keys;
 mod polled;
+#[cfg(test)]
+mod polled_tests;
 mod raw_entry;
 mod raw_policy;
 mod read;

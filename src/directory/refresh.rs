@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::live::Source;
 use crate::clock::Clock;
-use crate::net::{Answer, FetchFault};
+use crate::net::{Answer, FetchFault, Fetcher};
 use crate::policy::RoleDirectory;
 use crate::telemetry::FetchResult;
 
@@ -16,6 +16,7 @@ use crate::telemetry::FetchResult;
 pub(super) struct Refresh {
     source: Arc<Source>,
     clock: Clock,
+    fetcher: Fetcher,
     /// Of the answer in force.
     etag: Option<HeaderValue>,
     /// Fetches that failed since the latest that did not.
@@ -26,7 +27,7 @@ pub(super) struct Refresh {
 
 impl Refresh {
     pub(super) fn new(source: Arc<Source>, clock: Clock) -> Self {
-        Self { source, clock, etag: None, failures: 0, stale_told: false }
+        Self { source, clock, fetcher: Fetcher::default(), etag: None, failures: 0, stale_told: false }
     }
 
     /// Fetches at once and then for ever; ends when it is dropped.
@@ -42,7 +43,7 @@ impl Refresh {
     /// Fetches once. Whatever is no directory leaves the last good one in force.
     pub(super) async fn round(&mut self) -> FetchResult {
         let began = self.clock.now();
-        match self.source.polled.ask(self.etag.clone()).await {
+        match self.source.polled.ask(&self.fetcher, self.etag.clone()).await {
             Ok(answer) => self.take(answer, began),
             Err(fault) => {
                 let cause = std::error::Error::source(&fault).map(|cause| format!(": {cause}")).unwrap_or_default();

@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
 use super::fetch_testing::{Behaviour, Server};
-use super::{Answer, BODY_LIMIT, Content, Credentials, FetchFault, FetchSettings, Sent, fetch};
+use super::{Answer, BODY_LIMIT, Content, Credentials, FetchFault, FetchSettings, Fetcher, Sent, fetch};
 
 async fn get(url: &Uri) -> Result<Answer, FetchFault> {
     send(url, Sent::default()).await
@@ -189,6 +189,7 @@ async fn tls_trusts_only_the_given_authority_and_name() {
             ca: ca.map(|path| path.as_path()),
             sent: Sent::default(),
         };
+        assert_eq!(name(&Fetcher::default().fetch(settings.clone()).await), expected, "{host} {ca:?}");
         assert_eq!(name(&fetch(settings).await), expected, "{host} {ca:?}");
     }
 }

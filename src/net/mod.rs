@@ -11,8 +11,8 @@
 //! * [`UpstreamPool`] keeps a worker's connections to one upstream: bounded in number, with a bounded queue, reused last in
 //!   first out.
 //! * [`fetch`] is the small client for key sets and whatever else issuers are asked for; [`Fetcher`] keeps connections
-//!   for questions that follow one another. [`Schedule`] says when something is asked for again, and [`Polled`] describes
-//!   what is asked for every few seconds.
+//!   for questions that follow one another.
+//! * [`Schedule`] says when something is asked for again, and [`Polled`] describes what is asked for every few seconds.
 
 mod connect;
 mod drain;

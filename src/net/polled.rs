@@ -6,8 +6,9 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Uri};
 
-use super::fetch::{Answer, FetchFault, FetchSettings, fetch};
+use super::fetch::{Answer, FetchFault, FetchSettings};
 use super::fetch_request::{Credentials, Sent};
+use super::fetcher::Fetcher;
 use super::schedule::{Schedule, chance};
 
 /// A resource that is asked for every few seconds, as the gateway file describes it.
@@ -32,24 +33,25 @@ impl Polled {
     ///
     /// # Errors
     ///
-    /// As [`fetch`].
-    pub async fn ask(&self, etag: Option<HeaderValue>) -> Result<Answer, FetchFault> {
-        self.ask_at(&self.url, etag).await
+    /// As [`Fetcher::fetch`].
+    pub async fn ask(&self, fetcher: &Fetcher, etag: Option<HeaderValue>) -> Result<Answer, FetchFault> {
+        self.ask_at(fetcher, &self.url, etag).await
     }
 
     /// Asks for JSON with one more parameter in the query.
     ///
     /// # Errors
     ///
-    /// As [`fetch`].
-    pub async fn ask_with(&self, name: &str, value: &str) -> Result<Answer, FetchFault> {
-        self.ask_at(&with_parameter(&self.url, name, value).ok_or(FetchFault::Url)?, None).await
+    /// As [`Fetcher::fetch`].
+    pub async fn ask_with(&self, fetcher: &Fetcher, name: &str, value: &str) -> Result<Answer, FetchFault> {
+        let url = with_parameter(&self.url, name, value).ok_or(FetchFault::Url)?;
+        self.ask_at(fetcher, &url, None).await
     }
 
-    async fn ask_at(&self, url: &Uri, etag: Option<HeaderValue>) -> Result<Answer, FetchFault> {
+    async fn ask_at(&self, fetcher: &Fetcher, url: &Uri, etag: Option<HeaderValue>) -> Result<Answer, FetchFault> {
         let sent = Sent::conditional(Some(self.credentials.clone()), etag);
         let ca = self.ca.as_deref();
-        fetch(FetchSettings { url, accept: "application/json", timeout: self.timeout, ca, sent }).await
+        fetcher.fetch(FetchSettings { url, accept: "application/json", timeout: self.timeout, ca, sent }).await
     }
 
     /// The pause after so many failures in a row; 0 after an answer.

@@ -194,3 +194,40 @@ fn a_terminal_takes_no_orders_from_a_token() {
         assert!(text.contains(told), "{told}");
     }
 }
+
+#[test]
+fn the_source_of_each_role_is_told() {
+    let catalog = catalog();
+    let ceilings = Ceilings { directory: true, ..ceilings_of_the_story() };
+    let read =
+        RoleDirectory::read(br#"{"roles": {"Analyst": {"scopes": []}, "Editor": {"scopes": ["apps"]}}}"#).unwrap();
+    let directory = DirectoryRoles::under(&read, &catalog, 0);
+    let presented = Presented {
+        scope: "apps",
+        roles: vec!["Analyst", "Editor", "Ghost"],
+        client: PresentedClient::Unlimited,
+        alone: false,
+    };
+    let shown = |ceilings: &Ceilings, directory| {
+        let standing = Standing::under(&catalog, ceilings, 0, directory, &presented);
+        let token = token_trace(&catalog, ceilings, directory, &presented, &standing);
+        let explanation = Explanation {
+            token: Some(token),
+            directory: directory_state(ceilings, directory),
+            ..explained(ceilings, None)
+        };
+        let text = explanation.to_string();
+        let lines = text.lines().filter(|line| line.starts_with("  role"));
+        lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(
+        shown(&ceilings, Some(&directory)),
+        "roles Analyst Editor (of the role directory) Ghost (unknown); roles' ceiling on, cuts none; role directory read"
+    );
+    assert_eq!(
+        shown(&ceilings, None),
+        "roles Analyst Editor (left to the role directory) Ghost (left to the role directory); roles' ceiling on, cuts none; \
+         role directory not available here: what its roles permit is not known"
+    );
+    assert_eq!(shown(&Ceilings::default(), None), "roles Analyst Editor Ghost; roles' ceiling off");
+}

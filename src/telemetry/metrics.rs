@@ -123,6 +123,11 @@ impl Metrics {
         self.introspection.of(issuer)
     }
 
+    /// Removes the counters of questions to an issuer that is not asked any more.
+    pub fn forget_introspection(&self, issuer: &str) {
+        self.introspection.forget(issuer);
+    }
+
     /// Sets how many revocations of an issuer are in force, and how old the latest reading is at `now`; `None` before any.
     pub fn revocations(&self, issuer: &str, entries: usize, age: Option<Duration>, now: Duration) {
         self.revocations.set(issuer, entries, age, now);

@@ -10,7 +10,7 @@ use super::feed::Feed;
 use super::issuer::Issuer;
 use super::refresh::result_of;
 use crate::clock::Clock;
-use crate::net::{Answer, FetchFault, Polled};
+use crate::net::{Answer, FetchFault, Fetcher, Polled};
 use crate::telemetry::FetchResult;
 use crate::token::{MOST_REVOCATIONS, RevocationEntry, RevocationPage};
 
@@ -26,6 +26,7 @@ pub(super) struct FeedReader {
     pub(super) issuer: Arc<Issuer>,
     pub(super) polled: Polled,
     pub(super) clock: Clock,
+    fetcher: Fetcher,
     /// Where to read on; `None` is the beginning.
     cursor: Option<String>,
     /// When to look for what has ended.
@@ -44,7 +45,8 @@ struct Broken {
 
 impl FeedReader {
     pub(super) fn new(issuer: Arc<Issuer>, polled: Polled, clock: Clock) -> Self {
-        Self { issuer, polled, clock, cursor: None, prune_at: Duration::ZERO, failures: 0, stale_told: false }
+        let fetcher = Fetcher::default();
+        Self { issuer, polled, clock, fetcher, cursor: None, prune_at: Duration::ZERO, failures: 0, stale_told: false }
     }
 
     /// Reads at once and then for ever; ends when it is dropped.
@@ -113,8 +115,8 @@ impl FeedReader {
 
     async fn ask(&self) -> Result<Answer, FetchFault> {
         match &self.cursor {
-            None => self.polled.ask(None).await,
-            Some(cursor) => self.polled.ask_with("cursor", cursor).await,
+            None => self.polled.ask(&self.fetcher, None).await,
+            Some(cursor) => self.polled.ask_with(&self.fetcher, "cursor", cursor).await,
         }
     }
 

@@ -12,6 +12,9 @@ use crate::token::{Outage, TokenDigest};
 /// A question under way. It goes on as long as one of those who wait for it does.
 pub(super) type Flight = Shared<LocalBoxFuture<'static, Result<Answered, Outage>>>;
 
+/// The same, without keeping it under way.
+type WeakFlight = WeakShared<LocalBoxFuture<'static, Result<Answered, Outage>>>;
+
 /// The generation of the issuer that is asked, and the token.
 pub(super) type Subject = (u64, TokenDigest);
 
@@ -20,7 +23,7 @@ const FEW: usize = 64;
 
 /// The questions of one worker that are under way.
 pub(super) struct Flights {
-    under_way: RefCell<HashMap<Subject, WeakShared<LocalBoxFuture<'static, Result<Answered, Outage>>>>>,
+    under_way: RefCell<HashMap<Subject, WeakFlight>>,
     /// The number of entries at which those that nobody waits for any more are swept.
     sweep_at: Cell<usize>,
 }
@@ -38,7 +41,7 @@ impl Flights {
     ) -> Flight {
         let mut under_way = self.under_way.borrow_mut();
         // One that has its answer is over: its answer may be an outage, which is not remembered.
-        let joined = under_way.get(&subject).and_then(WeakShared::upgrade).filter(|flight| flight.peek().is_none());
+        let joined = under_way.get(&subject).and_then(WeakFlight::upgrade).filter(|flight| flight.peek().is_none());
         if let Some(flight) = joined {
             return flight;
         }

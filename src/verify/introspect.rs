@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 
 use super::introspection::Question;
 use super::issuers::Issuers;
-use super::memory::{Basis, Remembered};
+use super::memory::{Basis, Origin, Remembered};
 use super::refusal::{Provenance, Refusal};
 use super::verifier::{Recalled, Verifier};
 use crate::token::{BearerToken, Outage, TokenDigest, TokenFault};
@@ -53,13 +53,13 @@ impl<N: Default> Verifier<N> {
             }
             Ok(token) => {
                 // Of those who waited for this answer, the first remembers it for the others.
-                if let Some(recalled) = self.recall(issuers, &digest, |_| false).settled() {
-                    return recalled.map(|remembered| (remembered, Provenance::Introspection));
+                if let Recalled::Good(remembered) = self.recall(issuers, &digest, |_| false) {
+                    return Ok((remembered, Provenance::Introspection));
                 }
                 let (from, until) = answered.believed;
                 let due = Cell::new(from.saturating_add(UNQUESTIONED));
-                let basis = Basis::Introspection { from, until, due };
-                self.take_in(issuer, digest, token, basis).map(|remembered| (remembered, Provenance::Introspection))
+                let origin = Origin { issuer: issuer.generation, basis: Basis::Introspection { from, until, due } };
+                Ok((self.remember(digest, token, origin), Provenance::Introspection))
             }
         }
     }
@@ -81,21 +81,17 @@ impl<N: Default> Verifier<N> {
         if introspection.is_some_and(|introspection| introspection.is_worth_asking(self.clock.now())) {
             match self.introspect(issuers, token, digest).await {
                 Err(Refusal::Unavailable(_) | Refusal::Overloaded) => {}
-                // One that is revoked stays remembered: its next showing costs no question.
-                Err(Refusal::Fault(fault)) if fault != TokenFault::Revoked => {
+                Err(Refusal::Fault(fault)) => {
                     self.forget(&digest);
                     return Err(fault.into());
                 }
-                settled => return settled,
+                confirmed => return confirmed,
             }
         }
         let now = self.clock.now();
-        match self.recall(issuers, &digest, |_| false) {
-            Recalled::Good(_) | Recalled::Due(_) => {}
-            // More may have been revoked while an answer was waited for.
-            Recalled::Refused(refusal) => return Err(refusal),
-            // The answer that was had may have ended meanwhile.
-            Recalled::Stale | Recalled::Missing => return Err(Outage::Introspection.into()),
+        // The answer may have ended while another was waited for.
+        if let Recalled::Stale | Recalled::Missing = self.recall(issuers, &digest, |_| false) {
+            return Err(Outage::Introspection.into());
         }
         self.postpone(&digest, now.saturating_add(UNQUESTIONED));
         Ok((remembered, Provenance::Cached))

@@ -1,7 +1,7 @@
 //! One issuer that is asked about tokens (RFC 7662), within bounds that hold for the process.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -26,6 +26,9 @@ const REFUSAL_KEPT: Duration = Duration::from_secs(5);
 /// While questions fail, one of those that can wait is asked each so long.
 const ASKED_AGAIN: Duration = Duration::from_secs(2);
 
+/// An outage is logged if the latest that was logged began so long ago.
+const TOLD_AGAIN: Duration = Duration::from_secs(10);
+
 /// How an issuer in force is asked.
 #[derive(Debug)]
 pub(super) struct Introspection {
@@ -37,7 +40,36 @@ pub(super) struct Introspection {
     waiting: AtomicUsize,
     /// Milliseconds since the Unix epoch at which the latest question failed; 0 if it did not.
     failed: AtomicU64,
+    outages: Outages,
     metrics: IntrospectionMetrics,
+}
+
+/// Which outages are told: not more than one each ten seconds, for there may be tokens over which a server fails every time,
+/// and who shows them must not fill the log.
+#[derive(Debug, Default)]
+struct Outages {
+    /// Milliseconds since the Unix epoch at which the latest was told.
+    told: AtomicU64,
+    /// Whether its end is still to be told.
+    open: AtomicBool,
+}
+
+impl Outages {
+    /// Whether the beginning of an outage at `now`, in milliseconds, is told.
+    fn begins(&self, now: u64) -> bool {
+        let told = self.told.load(Ordering::Relaxed);
+        let is_told = now.abs_diff(told) >= TOLD_AGAIN.as_millis() as u64;
+        if is_told {
+            self.told.store(now, Ordering::Relaxed);
+            self.open.store(true, Ordering::Relaxed);
+        }
+        is_told
+    }
+
+    /// Whether the end of an outage is told: if its beginning was.
+    fn ends(&self) -> bool {
+        self.open.swap(false, Ordering::Relaxed)
+    }
 }
 
 /// A question about one token; shown to nobody but the issuer.
@@ -78,6 +110,7 @@ impl Introspection {
             asking: Semaphore::new(MOST_ASKED),
             waiting: AtomicUsize::new(0),
             failed: AtomicU64::new(0),
+            outages: Outages::default(),
             metrics,
         }
     }
@@ -158,17 +191,17 @@ impl Introspection {
         failed == 0 || (!asked_lately && one_of_all())
     }
 
-    /// Notes whether questions fail at `now`, and logs the beginning and the end of that.
+    /// Notes whether questions fail at `now`, and logs the beginning and the end of an outage.
     fn note(&self, issuer: &TrustedIssuer, failure: Option<&Failure>, now: Duration) {
         let issuer = &**issuer.name();
         let failed = if failure.is_some() { milliseconds(now) } else { 0 };
         let failed_before = self.failed.swap(failed, Ordering::Relaxed) != 0;
         match failure {
-            Some(failure) if !failed_before => {
+            Some(failure) if !failed_before && self.outages.begins(failed) => {
                 let (fault, cause) = failure.text();
                 tracing::warn!(issuer, fault, cause, "tokens cannot be introspected");
             }
-            None if failed_before => tracing::info!(issuer, "tokens can be introspected again"),
+            None if failed_before && self.outages.ends() => tracing::info!(issuer, "tokens can be introspected again"),
             Some(_) | None => {}
         }
     }
@@ -210,5 +243,21 @@ pub(super) struct Place<'i>(&'i AtomicUsize);
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outages_are_told_with_their_end_and_not_more_than_one_each_ten_seconds() {
+        let outages = Outages::default();
+        let begins = |seconds: u64| outages.begins(seconds * 1_000);
+        assert!(begins(100) && outages.ends() && !outages.ends());
+        assert!(!begins(101) && !outages.ends());
+        assert!(!begins(109) && begins(110) && outages.ends());
+        // A clock that is set back silences nothing.
+        assert!(begins(50));
     }
 }

@@ -260,6 +260,14 @@ impl Issuer {
         *self.retired()
     }
 
+    /// Takes the metrics of its name over from the issuer before.
+    pub(super) fn inherit(&self, now: Duration) {
+        if self.introspection.is_none() {
+            self.metrics.forget_introspection(self.name());
+        }
+        self.report(now);
+    }
+
     /// Sets the metrics of this issuer, unless it has retired; the keys of a file have no age.
     pub(super) fn report(&self, now: Duration) {
         let retired = self.retired();

@@ -144,7 +144,7 @@ impl Issuers {
             let heir = self.named(live.issuer.name());
             live.retire(if heir.is_some() { Legacy::Inherited } else { Legacy::Forgotten });
             // The one that retired may have reported after its heir did.
-            heir.into_iter().for_each(|heir| heir.report(now));
+            heir.into_iter().for_each(|heir| heir.inherit(now));
         }
     }
 

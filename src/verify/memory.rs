@@ -18,6 +18,10 @@ pub struct Remembered<N> {
     pub token: VerifiedToken,
     /// What the caller keeps beside them; it dies with them.
     pub note: N,
+    /// The generation of its issuer.
+    pub(super) issuer: u64,
+    /// The generation of the issuer's latest revocations that were seen not to name the token; 0 before any.
+    pub(super) revocations: Cell<u64>,
 }
 
 /// What is kept of a token beside its facts, to see whether they still hold.
@@ -26,8 +30,6 @@ pub(super) struct Origin {
     /// The generation of the issuer.
     pub(super) issuer: u64,
     pub(super) basis: Basis,
-    /// The generation of the latest revocations that were seen not to name the token; 0 before any.
-    pub(super) revocations: Cell<u64>,
 }
 
 impl Origin {
@@ -159,12 +161,13 @@ mod tests {
     impl Filling {
         fn new(capacity: usize) -> Self {
             let basis = Basis::Signature { key: Arc::new(Signer::es256().key()), key_set: Cell::new(1) };
-            let origin = Origin { issuer: 1, basis, revocations: Cell::new(0) };
+            let origin = Origin { issuer: 1, basis };
             Self { memory: Memory::new(capacity), origin }
         }
 
         fn insert(&mut self, number: usize, scope: &str) {
-            let remembered = Rc::new(Remembered { token: token(scope), note: () });
+            let remembered =
+                Rc::new(Remembered { token: token(scope), note: (), issuer: 1, revocations: Cell::new(0) });
             self.memory.insert(digest(number), remembered, self.origin.clone());
         }
 

@@ -41,6 +41,8 @@ mod verifier;
 #[cfg(test)]
 mod feed_tests;
 #[cfg(test)]
+mod introspect_tests;
+#[cfg(test)]
 mod issuers_tests;
 #[cfg(test)]
 mod refresh_tests;

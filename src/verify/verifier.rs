@@ -69,7 +69,8 @@ impl<N> Verifier<N> {
 }
 
 impl<N: Default> Verifier<N> {
-    /// Verifies a token: from memory if everything that it stands on still holds, otherwise by every check in its order.
+    /// Verifies a token: from memory if everything that it stands on still holds, otherwise by every check in its order; and lets
+    /// it pass if its issuer has not revoked it, however the facts about it were come by.
     ///
     /// A remembered token is answered without waiting. An unknown one may wait for newer keys of its issuer (as long as one
     /// fetch may take) and for its share of the worker's time (50 ms); one that is no JWT waits for its issuer's answer, as long
@@ -86,12 +87,32 @@ impl<N: Default> Verifier<N> {
         token: BearerToken<'_>,
         acts_alone: impl Fn(&str) -> bool,
     ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
+        let (remembered, provenance) = self.facts(issuers, token, acts_alone).await?;
+        // INVARIANT: after everything else, so that no way to the facts leads around it. A token that is revoked stays
+        // remembered: its next showing costs no signature.
+        self.admit(issuers, &remembered)?;
+        Ok((remembered, provenance))
+    }
+
+    /// Refuses a token that its issuer has revoked, and one of which nobody can know.
+    fn admit(&self, issuers: &Issuers, remembered: &Remembered<N>) -> Result<(), Refusal> {
+        let issuer = issuers.of_generation(remembered.issuer).ok_or(TokenFault::UnknownIssuer)?;
+        let Some(feed) = &issuer.feed else { return Ok(()) };
+        feed.admit(&remembered.token, &remembered.revocations, self.clock.now())
+    }
+
+    /// The facts about a token, whether or not it was revoked.
+    async fn facts(
+        &self,
+        issuers: &Issuers,
+        token: BearerToken<'_>,
+        acts_alone: impl Fn(&str) -> bool,
+    ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
         let digest = token.digest();
         let recalled = self.recall(issuers, &digest, &acts_alone);
         self.metrics.token_lookup(recalled.result());
         match recalled {
             Recalled::Good(remembered) => return Ok((remembered, Provenance::Cached)),
-            Recalled::Refused(refusal) => return Err(refusal),
             Recalled::Due(remembered) => return self.confirm(issuers, token, digest, remembered).await,
             Recalled::Stale | Recalled::Missing => {}
         }
@@ -108,19 +129,19 @@ impl<N: Default> Verifier<N> {
         let reservation = self.reserve(&unverified, keys.len()).await?;
         // While this one waited, the same token may have been verified for another request.
         if !reservation.wait.is_zero()
-            && let Some(recalled) = self.recall(issuers, &digest, &acts_alone).settled()
+            && let Recalled::Good(remembered) = self.recall(issuers, &digest, &acts_alone)
         {
-            return recalled.map(|remembered| (remembered, Provenance::Cached));
+            return Ok((remembered, Provenance::Cached));
         }
         let (token, key) = check_signature(unverified, &keys, reservation)?;
         // The token may have ended while it waited.
         token.check_times(self.clock.now(), issuer.trusted.leeway())?;
         let basis = Basis::Signature { key, key_set: Cell::new(generation) };
-        self.take_in(issuer, digest, token, basis).map(|remembered| (remembered, Provenance::Jwt))
+        let origin = Origin { issuer: issuer.generation, basis };
+        Ok((self.remember(digest, token, origin), Provenance::Jwt))
     }
 
-    /// Finds a remembered token and checks again what may have changed since; what does not hold is forgotten. The facts of one
-    /// that is revoked do hold: it is refused.
+    /// Finds a remembered token and checks again what may have changed since; what does not hold is forgotten.
     pub(super) fn recall(
         &self,
         issuers: &Issuers,
@@ -129,13 +150,9 @@ impl<N: Default> Verifier<N> {
     ) -> Recalled<N> {
         let (memory, now) = (self.memory.borrow(), self.clock.now());
         let Some((remembered, origin)) = memory.find(digest) else { return Recalled::Missing };
-        if let Some(issuer) = standing_on(&remembered.token, origin, issuers, now, acts_alone) {
+        if holds(&remembered.token, origin, issuers, now, acts_alone) {
             let remembered = remembered.clone();
-            return match admit(issuer, &remembered.token, &origin.revocations, now) {
-                Err(refusal) => Recalled::Refused(refusal),
-                Ok(()) if origin.is_due(now) => Recalled::Due(remembered),
-                Ok(()) => Recalled::Good(remembered),
-            };
+            return if origin.is_due(now) { Recalled::Due(remembered) } else { Recalled::Good(remembered) };
         }
         // The guard must go before the memory is changed.
         drop(memory);
@@ -152,25 +169,11 @@ impl<N: Default> Verifier<N> {
         self.memory.borrow().postpone(digest, to);
     }
 
-    /// Remembers a token with what its facts stand on, and lets it pass unless its issuer revoked it. One that is revoked is
-    /// remembered too: its next showing costs no signature and no question.
-    ///
-    /// # Errors
-    ///
-    /// [`TokenFault::Revoked`], or [`Outage::Revocations`](crate::token::Outage::Revocations) where nobody can know.
-    pub(super) fn take_in(
-        &self,
-        issuer: &Issuer,
-        digest: TokenDigest,
-        token: VerifiedToken,
-        basis: Basis,
-    ) -> Result<Rc<Remembered<N>>, Refusal> {
-        let revocations = Cell::new(0);
-        let admitted = admit(issuer, &token, &revocations, self.clock.now());
-        let origin = Origin { issuer: issuer.generation, basis, revocations };
-        let remembered = Rc::new(Remembered { token, note: N::default() });
+    pub(super) fn remember(&self, digest: TokenDigest, token: VerifiedToken, origin: Origin) -> Rc<Remembered<N>> {
+        let (issuer, revocations) = (origin.issuer, Cell::new(0));
+        let remembered = Rc::new(Remembered { token, note: N::default(), issuer, revocations });
         self.change_memory(|memory| memory.insert(digest, remembered.clone(), origin));
-        admitted.map(|()| remembered)
+        remembered
     }
 
     fn change_memory(&self, change: impl FnOnce(&mut Memory<N>)) {
@@ -231,8 +234,6 @@ impl<N: Default> Verifier<N> {
 pub(super) enum Recalled<N> {
     /// Everything that it stands on holds.
     Good(Rc<Remembered<N>>),
-    /// Everything that it stands on holds, and it is refused all the same: its issuer revoked it, or nobody knows.
-    Refused(Refusal),
     /// It may still be believed, and its issuer is to be asked again.
     Due(Rc<Remembered<N>>),
     /// Something has passed; it is forgotten.
@@ -243,47 +244,35 @@ pub(super) enum Recalled<N> {
 impl<N> Recalled<N> {
     fn result(&self) -> CacheResult {
         match self {
-            Self::Good(_) | Self::Refused(_) => CacheResult::Hit,
+            Self::Good(_) => CacheResult::Hit,
             Self::Due(_) | Self::Stale => CacheResult::Stale,
             Self::Missing => CacheResult::Miss,
         }
     }
-
-    /// The last word, if memory has it.
-    pub(super) fn settled(self) -> Option<Result<Rc<Remembered<N>>, Refusal>> {
-        match self {
-            Self::Good(remembered) => Some(Ok(remembered)),
-            Self::Refused(refusal) => Some(Err(refusal)),
-            Self::Due(_) | Self::Stale | Self::Missing => None,
-        }
-    }
 }
 
-/// The issuer of a remembered token that would be verified again: times, issuer, what its facts stand on, and the client's
-/// right to lack `sub`.
-fn standing_on<'i>(
+/// Whether a remembered token would be verified again: times, issuer, what its facts stand on, and the client's right to lack
+/// `sub`.
+fn holds(
     token: &VerifiedToken,
     origin: &Origin,
-    issuers: &'i Issuers,
+    issuers: &Issuers,
     now: Duration,
     acts_alone: impl Fn(&str) -> bool,
-) -> Option<&'i Issuer> {
+) -> bool {
     // An issuer that a reload dropped or changed is another generation, or none.
-    let issuer = issuers.of_generation(origin.issuer)?;
-    token.check_times(now, issuer.trusted.leeway()).ok()?;
+    let Some(issuer) = issuers.of_generation(origin.issuer) else { return false };
+    if token.check_times(now, issuer.trusted.leeway()).is_err() {
+        return false;
+    }
     let stands = match &origin.basis {
         Basis::Signature { key, key_set } => has_key(issuer, key, key_set, now),
         Basis::Introspection { from, until, .. } => (*from..*until).contains(&now),
     };
     if !stands {
-        return None;
+        return false;
     }
-    (token.subject.is_some() || token.client.as_deref().is_some_and(acts_alone)).then_some(issuer)
-}
-
-/// Whether the issuer has not revoked the token, as far as it tells.
-fn admit(issuer: &Issuer, token: &VerifiedToken, seen: &Cell<u64>, now: Duration) -> Result<(), Refusal> {
-    issuer.feed.as_ref().map_or(Ok(()), |feed| feed.admit(token, seen, now))
+    token.subject.is_some() || token.client.as_deref().is_some_and(acts_alone)
 }
 
 /// Whether the issuer still has the key that signed, in a key set that may be used.

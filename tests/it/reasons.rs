@@ -8,8 +8,8 @@ use scopegate::policy::Reason;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Behaviour, FeedServer, Gateway, KeyServer, Mood, Response, Setup, Signer, Upstream, eventually, golden,
-    now, shipped,
+    Answer, Behaviour, FeedServer, ForeignServer, Gateway, INTROSPECTION, KeyServer, Mood, Reply, Response, Setup,
+    Signer, Upstream, eventually, golden, now, shipped,
 };
 
 const POLICY: &str = "scopes:
@@ -161,6 +161,24 @@ fn by_request() -> Vec<Refused> {
     refusals.refused
 }
 
+/// A token that is no JWT, of a server that says it is not active, and of one that says nothing.
+fn introspected() -> [Refused; 2] {
+    let server = ForeignServer::start();
+    let introspection = format!("{{url: '{}', client_id: gateway, client_secret: s3cret}}", server.url(INTROSPECTION));
+    let keys = format!("{{file: jwks.json}}\n    introspection: {introspection}");
+    let gateway = Setup { keys, ..setup("", "") }.start(&upstream());
+    let inactive = gateway.client().get("/items/7", "opaque-1");
+    server.reply(INTROSPECTION, Reply::Status(500));
+    let unavailable = gateway.client().get("/items/7", "opaque-2");
+    [
+        Refused {
+            shown: "GET /items/7  a token that is no JWT and that its issuer does not know".into(),
+            response: inactive,
+        },
+        Refused { shown: "GET /items/7  a token that is no JWT, while its issuer fails".into(), response: unavailable },
+    ]
+}
+
 fn without_keys() -> Refused {
     let server = KeyServer::start(Behaviour::Dead);
     let keys = format!("{{url: 'http://{}/keys'}}", server.address);
@@ -241,6 +259,7 @@ impl Refused {
 #[test]
 fn every_reason_is_given_to_some_request() {
     let mut refused = by_request();
+    refused.extend(introspected());
     refused.extend([without_keys(), beyond_a_limit(), after_the_drain()]);
     refused.extend([after_revocation(), without_feed(), without_directory()]);
     let mut text = String::new();
