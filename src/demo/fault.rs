@@ -56,6 +56,9 @@ pub enum DemoFault {
     /// A signal came before everything had started.
     #[error("the demo was interrupted before it had started")]
     Interrupted,
+    /// The gateway did not read keys, revocations and roles in time.
+    #[error("the gateway is not ready: it could not read what it needs of the authorization server")]
+    NotReady,
     /// The authorization server gives no token for the first requests.
     #[error("the authorization server gave no token: {0}")]
     NoToken(String),

@@ -19,6 +19,7 @@ mod folder;
 mod page;
 mod people;
 mod random;
+mod ready;
 mod roles;
 mod sessions;
 mod start;

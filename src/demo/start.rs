@@ -26,6 +26,7 @@ use super::first_tokens::{self, FirstTokens};
 use super::folder::Folder;
 use super::page::{self, Page};
 use super::people::{OPERATOR_CLIENT, PAGE_CLIENT, People};
+use super::ready;
 
 /// How long answers that have begun may take at the end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -79,7 +80,7 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Starts everything: when this returns, every address answers.
+    /// Starts everything: when this returns, every address answers, and the gateway is ready.
     ///
     /// # Errors
     ///
@@ -114,9 +115,11 @@ impl Demo {
         })?;
         let own = own.serve(Page::new(addresses, people, page_client, operator), page, api, &folder)?;
         let gateway = app::start(&folder.file("scopegate.yaml"))?;
+        let ready = own.runtime.block_on(ready::wait_for(addresses.admin));
         if own.interrupted.load(Ordering::Relaxed) {
             return Err(DemoFault::Interrupted);
         }
+        ready?;
         Ok(Self { addresses, tokens, gateway, authorization_server, own, folder })
     }
 

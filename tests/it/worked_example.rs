@@ -108,7 +108,7 @@ fn scopes_limit_roles_permit_and_the_api_filters() {
     told.say("  with the token of before:");
     assert_eq!(told.ask(&demo, PAYROLL, &own).status, 404, "a token that was issued gains nothing");
 
-    told.chapter("Ben has a role that permits no scope of the tenant. He approves one all the same.");
+    told.chapter("Ben's role permits no scope of the whole tenant. He approves one all the same.");
     let bens = told.token(&mut ben, "Ben", &["admin.automations"]);
     assert_eq!(told.ask(&demo, PAYROLL, &bens).reason(), "role_ceiling");
 

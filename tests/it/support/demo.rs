@@ -148,6 +148,11 @@ impl Visitor {
             let form = page.form("/login").with("login", &self.login).with("password", &self.password);
             return self.server.submit(&form);
         }
+        // What a browser without `Refresh` shows after a login.
+        if let Some((_, after)) = text.split_once(r#"href="/oauth/authorize"#) {
+            let query = after.split('"').next().unwrap_or_default().replace("&#38;", "&");
+            return self.server.get(&format!("/oauth/authorize{query}"));
+        }
         assert!(text.contains(r#"action="/consent""#), "neither login nor consent ({}): {text}", page.status());
         self.asked.push("consent");
         let mut form = page.form("/consent").with("decision", "allow");
