@@ -32,7 +32,7 @@ examples: ## the policies and gateway files that are shipped, checked by the com
 dependencies: ## licences, bans and sources of what is linked, by deny.toml
 	python3 .ci/dependencies.py
 
-demo: ## a gateway, an API behind it and tokens, on loopback
+demo: ## gateway, authorization server and an API on loopback, and a page that walks through them
 	$(CARGO) run --release --locked -- demo
 
 bench: ## measured figures: decide, lookup, readings, verify, one request

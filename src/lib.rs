@@ -10,6 +10,7 @@ pub mod authorization_server;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod directory;
 pub mod gateway;
 pub mod net;

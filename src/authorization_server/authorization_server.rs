@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::attempts::Attempts;
+use super::password::Passwords;
 use super::{AuthorizationServerSettings, Catalogue};
 use crate::clock::Clock;
 use crate::store::{Seconds, Store};
@@ -21,13 +22,15 @@ pub struct AuthorizationServer {
     /// The wall clock.
     pub clock: Clock,
     pub(super) attempts: Attempts,
+    pub(super) passwords: Passwords,
 }
 
 impl AuthorizationServer {
     /// Puts one together; nothing is opened and nothing runs yet.
     pub fn new(settings: AuthorizationServerSettings, catalogue: Catalogue, store: Store, clock: Clock) -> Arc<Self> {
         let catalogue = ArcSwap::from_pointee(catalogue);
-        Arc::new(Self { settings, catalogue, store, clock, attempts: Attempts::default() })
+        let (attempts, passwords) = (Attempts::default(), Passwords::default());
+        Arc::new(Self { settings, catalogue, store, clock, attempts, passwords })
     }
 
     /// Whole seconds since the Unix epoch.

@@ -37,15 +37,15 @@ pub struct ScopeText {
 
 /// The scopes that may be granted: those of the policy files, and the server's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Catalogue(BTreeMap<String, ScopeText>);
+pub struct Catalogue {
+    scopes: BTreeMap<String, ScopeText>,
+    /// By scope, what it contains besides itself.
+    contained: BTreeMap<String, ScopeNames>,
+}
 
 impl Catalogue {
     /// Takes the scopes of the policy files and adds the server's own.
     pub fn new(policy: &Catalog) -> Self {
-        let own = OWN.iter().map(|(name, describe)| {
-            let side = if name.starts_with("admin.") { Side::Admin } else { Side::User };
-            ScopeText { name: (*name).to_owned(), describe: (*describe).to_owned(), side, token: true, role: true }
-        });
         let written = policy.ids().map(|id| {
             let entry = policy.entry(id);
             ScopeText {
@@ -56,17 +56,43 @@ impl Catalogue {
                 role: entry.uses.role,
             }
         });
-        Self(own.chain(written).map(|scope| (scope.name.clone(), scope)).collect())
+        let contained = policy.ids().map(|id| {
+            (policy.name(id).to_owned(), policy.closure(id).iter().map(|inner| policy.name(inner)).collect())
+        });
+        Self {
+            scopes: Self::own().chain(written).map(|scope| (scope.name.clone(), scope)).collect(),
+            contained: contained.collect(),
+        }
+    }
+
+    /// The server's own scopes, which need no policy file; one that a policy file has keeps its side and its uses.
+    pub fn own() -> impl Iterator<Item = ScopeText> {
+        OWN.iter().map(|(name, describe)| {
+            let side = if name.starts_with("admin.") { Side::Admin } else { Side::User };
+            ScopeText { name: (*name).to_owned(), describe: (*describe).to_owned(), side, token: true, role: true }
+        })
     }
 
     /// Finds a scope.
     pub fn find(&self, name: &str) -> Option<&ScopeText> {
-        self.0.get(name)
+        self.scopes.get(name)
     }
 
     /// Lists the scopes by ascending name.
     pub fn iter(&self) -> impl Iterator<Item = &ScopeText> {
-        self.0.values()
+        self.scopes.values()
+    }
+
+    /// The scopes of `names` that are known, with all that they contain.
+    pub(super) fn close(&self, names: &ScopeNames) -> ScopeNames {
+        let mut closed = ScopeNames::default();
+        for name in names.iter().filter(|name| self.scopes.contains_key(*name)) {
+            closed.insert(name);
+            self.contained.get(name).into_iter().flat_map(ScopeNames::iter).for_each(|inner| {
+                closed.insert(inner);
+            });
+        }
+        closed
     }
 
     /// The scopes that a token may carry.

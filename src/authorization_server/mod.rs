@@ -7,15 +7,110 @@
 //! Users and clients are administered over an API of its own (`/api/v1`), guarded by its own scopes, and by the command line. Pages
 //! come from the room `pages`; whatever must survive a crash is a transaction of the room `store`.
 
+mod access_token;
+mod account_choice;
+mod administer_approvals;
+mod administer_clients;
+mod administer_roles;
+mod administer_users;
+mod administration;
+mod administration_fault;
+mod api_approvals;
+mod api_clients;
+mod api_directory;
+mod api_guard;
+mod api_problem;
+mod api_request;
+mod api_roles;
+mod api_router;
+mod api_scopes;
+mod api_users;
+mod approvals_page;
+mod approved;
 mod attempts;
+mod audience;
+mod authorization_fault;
+mod authorization_request;
+#[cfg(test)]
+mod authorization_request_tests;
 mod authorization_server;
+mod authorization_step;
+#[cfg(test)]
+mod authorization_step_tests;
+mod authorize;
+mod bearer;
 mod catalogue;
+mod client_authentication;
+mod consent;
+mod cross_origin;
+mod csrf;
+mod destination;
+#[cfg(test)]
+mod endpoint_tests;
+mod events;
 mod fault;
+mod feed;
+mod first_start;
+#[cfg(test)]
+mod front_channel_testing;
+#[cfg(test)]
+mod front_channel_tests;
 mod grant;
+#[cfg(test)]
+mod grant_tests;
+mod home;
+mod id_token;
+mod introspect;
+mod issue_code;
+mod lead_on;
+mod limit;
+mod login;
+mod logout;
+mod metadata;
+mod new_password;
+mod openapi;
+mod own_page;
+mod page;
+mod page_fault;
+mod page_form;
+mod parameters;
+mod password;
+mod password_change;
+mod peer;
+mod redirect_uri;
+mod revoke;
 mod router;
 mod secrets;
+mod serve;
+mod session;
 mod settings;
+mod signer;
+mod signing_key;
+mod signing_keys;
+#[cfg(test)]
+mod testing;
+mod token;
+mod token_client_credentials;
+mod token_code;
+mod token_refresh;
+#[cfg(test)]
+mod token_tests;
+mod url_encoded;
+mod userinfo;
+mod validity;
+mod views;
+mod visit;
 
+pub use administer_clients::ClientDraft;
+pub use administer_users::UserDraft;
+pub use administration::{Administration, Caller};
+pub use administration_fault::AdministrationFault;
 pub use authorization_server::AuthorizationServer;
 pub use catalogue::{Catalogue, DEFAULT_ADMIN_ROLE, DEFAULT_USER_ROLE, ScopeText};
+pub use fault::NoRandomness;
+pub use first_start::{FIRST_LOGIN, FirstAdministrator, FirstStartFault};
+pub use password::{LONGEST_PASSWORD, hash_password};
+pub use serve::serve;
 pub use settings::{AuthorizationServerSettings, Lifetimes};
+pub use signing_keys::{KeyRotationFault, rotate_signing_key};
+pub use views::{ApprovalView, ClientView, GrantTypeView, LevelView, RoleView, ScopeView, UserView};

@@ -149,7 +149,7 @@ fn visible(text: &str) -> String {
 }
 
 /// Keys whose value may be a secret, written in the file itself.
-const SECRET_KEYS: [&str; 2] = ["token", "client_secret"];
+const SECRET_KEYS: [&str; 3] = ["token", "gateway_token", "client_secret"];
 
 /// Covers secrets that are written in the line itself, byte for byte: it may be shown for another fault beside them, or for
 /// one of syntax, before anybody knows what the line says.

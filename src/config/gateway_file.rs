@@ -105,7 +105,7 @@ fn role_directory(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Option<Po
     polled::read(fields, folder, "whoever is in between can give any role any scope")
 }
 
-fn network(text: &str) -> Result<Network, Wrong> {
+pub(super) fn network(text: &str) -> Result<Network, Wrong> {
     let wrong = || Wrong::expected("a network such as `10.0.0.0/8` or `fd00::/8`");
     Network::parse(text).ok_or_else(|| match text.parse::<std::net::IpAddr>() {
         Ok(address) => wrong().hint(format!("write `{address}/{}`", if address.is_ipv4() { 32 } else { 128 })),
@@ -146,6 +146,21 @@ fn limits(fields: &Fields<'_, '_>) -> Limits {
 
 fn log(fields: &Fields<'_, '_>) -> LogSettings {
     LogSettings {
+        access: match fields.choice("access") {
+            "all" => LogAccess::All,
+            _ => LogAccess::Denied,
+        },
+        subject: match fields.choice("subject") {
+            "hashed" => LogSubject::Hashed,
+            _ => LogSubject::Plain,
+        },
+        ..log_lines(fields)
+    }
+}
+
+/// `log` of a server without records of requests.
+pub(super) fn log_lines(fields: &Fields<'_, '_>) -> LogSettings {
+    LogSettings {
         format: match fields.choice("format") {
             "text" => LogFormat::Text,
             _ => LogFormat::Json,
@@ -157,14 +172,7 @@ fn log(fields: &Fields<'_, '_>) -> LogSettings {
             "trace" => tracing::Level::TRACE,
             _ => tracing::Level::INFO,
         },
-        access: match fields.choice("access") {
-            "all" => LogAccess::All,
-            _ => LogAccess::Denied,
-        },
-        subject: match fields.choice("subject") {
-            "hashed" => LogSubject::Hashed,
-            _ => LogSubject::Plain,
-        },
+        ..LogSettings::default()
     }
 }
 
@@ -179,7 +187,8 @@ fn realm(fields: &Fields<'_, '_>) -> String {
     realm.map_or_else(String::new, |placed| placed.value)
 }
 
-fn policy(fields: &Fields<'_, '_>) -> Vec<Placed<String>> {
+/// Files and globs of `policy`.
+pub(super) fn policy(fields: &Fields<'_, '_>) -> Vec<Placed<String>> {
     refuse_empty(fields, "policy", "write at least one file, such as `[routes.yaml]`");
     fields.texts("policy")
 }

@@ -7,6 +7,14 @@ use super::keys::{Key, Shape};
 const DAY: Duration = Duration::from_hours(24);
 /// A time limit that limits: neither none at all nor for ever.
 const LIMIT: Shape = Shape::Duration(Duration::from_millis(1), DAY);
+const FORMAT: Key =
+    Key::new("format", Shape::Choice(&["json", "text"]), "One JSON object a line, or text for people").default("json");
+const LEVEL: Key = Key::new(
+    "level",
+    Shape::Choice(&["error", "warn", "info", "debug", "trace"]),
+    "The least important events that are written",
+)
+.default("info");
 /// Bytes or entries that a process can still hold.
 const MANY: usize = 1 << 30;
 
@@ -349,13 +357,11 @@ static LIMITS: &[Key] = &[
 ];
 
 static LOG: &[Key] = &[
-    Key::new("format", Shape::Choice(&["json", "text"]), "One JSON object a line, or text for people").default("json"),
-    Key::new(
-        "level",
-        Shape::Choice(&["error", "warn", "info", "debug", "trace"]),
-        "The least important events that are written",
-    )
-    .default("info"),
+    FORMAT,
+    LEVEL,
     Key::new("access", Shape::Choice(&["all", "denied"]), "Which requests have a record").default("denied"),
     Key::new("subject", Shape::Choice(&["plain", "hashed"]), "How a record names the subject").default("plain"),
 ];
+
+/// `log` of a server without records of requests.
+pub(super) static LOG_LINES: &[Key] = &[FORMAT, LEVEL];

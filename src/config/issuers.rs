@@ -117,7 +117,7 @@ fn rules(fields: &Fields<'_, '_>) -> Option<IssuerRules> {
     })
 }
 
-fn non_empty(scalar: Scalar<'_>) -> Result<String, Wrong> {
+pub(super) fn non_empty(scalar: Scalar<'_>) -> Result<String, Wrong> {
     if scalar.text.is_empty() { Err(Wrong::expected("a value of `aud`")) } else { Ok(scalar.text.to_owned()) }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostic::Diagnostic;
+use crate::authorization_server::{AuthorizationServerSettings, Catalogue};
 use crate::{admin, gateway, net, policy, telemetry, verify};
 
 /// A valid gateway file with its policy, compiled. The policy's `tests:` have passed.
@@ -37,6 +38,19 @@ pub struct Gateway {
     pub warnings: Vec<Diagnostic>,
     /// How many of the policy's `tests:` there are: all have passed.
     pub tests_passed: usize,
+}
+
+/// A valid authorization server's file, with the scopes of its policies.
+#[derive(Debug)]
+pub struct AuthorizationServerConfiguration {
+    /// What the server is started with.
+    pub settings: AuthorizationServerSettings,
+    /// What may be granted.
+    pub catalogue: Catalogue,
+    /// What is logged, and how.
+    pub log: telemetry::LogSettings,
+    /// By file and place.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// A policy checked alone, against upstreams with every default that its routes name.

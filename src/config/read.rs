@@ -121,6 +121,11 @@ impl<'n, 't> Fields<'n, 't> {
         found.map(|(key, written)| (key, *written))
     }
 
+    /// What a key takes.
+    pub(super) fn shape(&self, name: &str) -> Option<Shape> {
+        self.key(name).map(|(key, _)| key.shape)
+    }
+
     /// What is written for a key, if it is written.
     pub(super) fn node(&self, name: &str) -> Option<&'n Node<'t>> {
         self.key(name)?.1.map(|entry| &entry.value)

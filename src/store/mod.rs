@@ -7,7 +7,8 @@
 //! feed that says so.
 //!
 //! Queries are static text with bound values, and of a kind that PostgreSQL runs too. Secrets arrive hashed; signing keys are
-//! the exception, and the file is readable by its owner alone. Times are arguments: whole seconds since the Unix epoch. What is
+//! the exception, and the file is readable by its owner alone. Tables come from numbered files of SQL beside this one, which are run
+//! in their order, once each, and never changed after a release. Times are arguments: whole seconds since the Unix epoch. What is
 //! granted, to whom and after which proof is decided elsewhere.
 
 mod access_tokens;
@@ -31,6 +32,8 @@ mod users;
 mod approvals_tests;
 #[cfg(test)]
 mod grants_tests;
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod open_tests;
 #[cfg(test)]

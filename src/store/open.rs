@@ -41,7 +41,8 @@ pub enum Opened {
 
 /// Writes that become true together at [`Change::commit`], or not at all. While one is open no other can begin, in any process.
 ///
-/// Dropping it undoes it. A reader sees nothing of it until it is committed.
+/// Dropping it undoes it, and after a fault it must be dropped: half of what failed may be in it. A reader sees nothing of it until it
+/// is committed.
 #[derive(Debug)]
 pub struct Change {
     pub(super) transaction: Transaction<'static, Sqlite>,
@@ -157,7 +158,8 @@ fn is_busy(error: &sqlx::Error) -> bool {
 async fn bring_up_to_date(writer: &SqlitePool) -> Result<(), StoreFault> {
     // SQLite gives migrations no lock of their own; this transaction keeps other processes out.
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-    MIGRATIONS.run(&mut *transaction).await?;
+    // `run` would do, were its future `Send` for a connection that is borrowed.
+    MIGRATIONS.run_direct(None, &mut *transaction, false).await?;
     sqlx::query("INSERT INTO state (only_row, identity, last_entry) VALUES (1, $1, 0) ON CONFLICT DO NOTHING")
         .bind(new_identity()?)
         .execute(&mut *transaction)

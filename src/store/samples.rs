@@ -17,7 +17,7 @@ pub(super) const APP: &str = "app";
 pub(super) const JOB: &str = "job";
 
 pub(super) struct Sample {
-    folder: TempDir,
+    pub(super) folder: TempDir,
     pub(super) store: Store,
 }
 

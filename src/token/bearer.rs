@@ -29,6 +29,18 @@ impl<'a> BearerToken<'a> {
         Self::from_value(value.as_bytes(), limit)
     }
 
+    /// Takes a token that came otherwise than in a field, such as the parameter of RFC 7662 §2.1; `limit` is in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialFault::TokenTooLarge`] beyond `limit`, [`CredentialFault::MalformedToken`] if it is not one b64token.
+    pub fn from_text(text: &'a str, limit: usize) -> Result<Self, CredentialFault> {
+        if text.len() > limit {
+            return Err(CredentialFault::TokenTooLarge);
+        }
+        if is_b64token(text.as_bytes()) { Ok(Self(text)) } else { Err(CredentialFault::MalformedToken) }
+    }
+
     /// The token's text.
     pub fn as_str(&self) -> &'a str {
         self.0

@@ -23,23 +23,24 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["scope", "token", "policy", "net", "telemetry", "verify", "gateway", "admin", "authorization_server"]),
     (
         "app",
-        &["scope", "token", "policy", "net", "clock", "telemetry", "verify", "directory", "gateway", "admin", "config"],
-    ),
-    (
-        "cli",
         &[
             "scope",
             "token",
             "policy",
+            "net",
             "clock",
+            "telemetry",
             "verify",
+            "directory",
+            "gateway",
+            "admin",
             "store",
             "authorization_server",
-            "sample_api",
             "config",
-            "app",
         ],
     ),
+    ("demo", &["clock", "store", "pages", "authorization_server", "sample_api", "config", "app"]),
+    ("cli", &["scope", "token", "policy", "clock", "verify", "store", "authorization_server", "config", "app", "demo"]),
 ];
 /// Past this a file has a second job; tests and tables of keys may be longer.
 const LONGEST: usize = 400;

@@ -34,3 +34,4 @@ mod role_directory;
 mod support;
 mod timeouts;
 mod upstream_connections;
+mod worked_example;

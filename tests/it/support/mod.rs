@@ -3,9 +3,11 @@
 //! Nothing sleeps for a while and hopes: [`eventually`] waits for a condition with a deadline, and ports are always given by the
 //! system.
 
+mod authorization_server;
 mod browser;
 mod capture;
 mod client;
+mod demo;
 mod feed_server;
 mod fences;
 mod foreign_server;
@@ -20,9 +22,11 @@ mod workplace;
 
 use std::time::{Duration, Instant};
 
+pub use authorization_server::{API, AuthorizationServer, AuthorizationServerSetup, GATEWAY_TOKEN, SCOPES};
 pub use browser::{Browser, Form, Page};
 pub use capture::Capture;
 pub use client::{Client, Response};
+pub use demo::{Demo, Visitor};
 pub use feed_server::{FeedServer, Mood};
 pub use fences::{Fence, documents, fences};
 pub use foreign_server::{ForeignServer, INTROSPECTION, Reply, form, form_decoded};

@@ -1,0 +1,25 @@
+//! Approvals, on an administrator's behalf: they can be taken back, and only users give them.
+
+use super::{Administration, AdministrationFault};
+
+impl Administration<'_> {
+    /// Removes one approval, or all that a user gave a client.
+    ///
+    /// # Errors
+    ///
+    /// [`AdministrationFault::Missing`] when there is none.
+    pub async fn remove_approval(
+        &self,
+        user: &str,
+        client: &str,
+        scope: Option<&str>,
+    ) -> Result<(), AdministrationFault> {
+        let mut change = self.store.change().await?;
+        if !change.remove_approval(user, client, scope, self.now).await? {
+            return Err(AdministrationFault::Missing("approval"));
+        }
+        change.commit().await?;
+        tracing::info!(by = self.caller.name(), user, client_id = client, scope, "an approval was removed");
+        Ok(())
+    }
+}

@@ -1,0 +1,67 @@
+//! Who may use the administration API: scopes limit, roles permit, both as they stand now.
+
+use http::HeaderMap;
+
+use super::api_problem::Problem;
+use super::bearer::{BearerFault, presented};
+use super::{Administration, AuthorizationServer, Caller, Catalogue};
+use crate::store::ScopeNames;
+
+pub(super) const ROLES: &[&str] = &["admin.roles"];
+pub(super) const USERS: &[&str] = &["admin.users"];
+pub(super) const CLIENTS: &[&str] = &["admin.oauth-clients"];
+/// Whoever may use one part may see which scopes there are.
+pub(super) const ANY: &[&str] = &["admin.roles", "admin.users", "admin.oauth-clients"];
+
+/// Takes the access token of a request, and asks that one of `scopes` is both in it and permitted to its bearer.
+///
+/// # Errors
+///
+/// The problem to answer with.
+pub(super) async fn admit(
+    server: &AuthorizationServer,
+    catalogue: &Catalogue,
+    fields: &HeaderMap,
+    scopes: &'static [&'static str],
+) -> Result<Caller, Problem> {
+    let presented = presented(server, fields).await?;
+    let held = catalogue.close(&presented.token.scope);
+    let lacking = scopes.first().copied().unwrap_or_default();
+    if !scopes.iter().any(|scope| held.contains(scope)) {
+        return Err(BearerFault::InsufficientScope(lacking).into());
+    }
+    let permitted = match &presented.user {
+        Some(user) => {
+            let mut permitted = ScopeNames::default();
+            for role in &user.roles {
+                if let Some(role) = server.store.role(role).await? {
+                    permitted = permitted.union(&role.scopes);
+                }
+            }
+            permitted
+        }
+        None => server.store.client(&presented.token.client).await?.map(|client| client.allow_list).unwrap_or_default(),
+    };
+    let permitted = catalogue.close(&permitted);
+    if !scopes.iter().any(|scope| held.contains(scope) && permitted.contains(scope)) {
+        return Err(Problem::not_permitted(lacking));
+    }
+    Ok(Caller::Bearer { subject: presented.token.subject, permitted })
+}
+
+impl AuthorizationServer {
+    /// Administers on the behalf of a request's bearer.
+    ///
+    /// # Errors
+    ///
+    /// As [`admit`].
+    pub(super) async fn administration<'a>(
+        &'a self,
+        catalogue: &'a Catalogue,
+        fields: &HeaderMap,
+        scopes: &'static [&'static str],
+    ) -> Result<Administration<'a>, Problem> {
+        let caller = admit(self, catalogue, fields, scopes).await?;
+        Ok(Administration { store: &self.store, catalogue, now: self.now(), caller })
+    }
+}

@@ -1,0 +1,50 @@
+//! What the log tells of tokens: who got which, and who tried what. Never a secret, a code or a token.
+
+use std::net::IpAddr;
+
+use crate::store::ScopeNames;
+
+/// Tokens were issued: for a code, or to a client for itself (`subject` is then the client's own), or anew for a refresh token.
+pub(super) fn issued(grant_type: &'static str, subject: &str, client_id: &str, scope: &ScopeNames, peer: IpAddr) {
+    tracing::info!(grant_type, subject, client_id, %scope, %peer, "tokens were issued");
+}
+
+/// A client revoked a token of its own.
+pub(super) fn revoked(client_id: &str, peer: IpAddr) {
+    tracing::info!(client_id, %peer, "a token was revoked");
+}
+
+/// An unknown client, or one whose secret was wrong. Its name is not told: it may be a secret that was put in the wrong place.
+pub(super) fn client_not_authenticated(peer: IpAddr) {
+    tracing::warn!(%peer, "a client did not authenticate");
+}
+
+/// A good code was shown with another client, redirect URI or verifier than it was given for.
+pub(super) fn code_not_proven(client_id: &str, peer: IpAddr) {
+    tracing::warn!(client_id, %peer, "an authorization code was shown without its proof");
+}
+
+/// A code was shown again after it was redeemed.
+pub(super) fn code_replayed(client_id: &str, peer: IpAddr) {
+    tracing::warn!(client_id, %peer, "an authorization code was shown twice, and its tokens are revoked");
+}
+
+/// A refresh token was shown again after it was used.
+pub(super) fn refresh_token_replayed(client_id: &str, peer: IpAddr) {
+    tracing::warn!(client_id, %peer, "a refresh token was shown twice, and its grant is revoked");
+}
+
+/// The next signing key was made.
+pub(super) fn signing_key_follows(kid: &str) {
+    tracing::info!(kid, "the next signing key is published");
+}
+
+/// The next signing key was due and could not be made.
+pub(super) fn no_signing_key_follows(fault: &dyn std::error::Error) {
+    tracing::error!(%fault, "the next signing key could not be made");
+}
+
+/// A request could not be served, and its peer was told no more than that.
+pub(super) fn not_served(fault: &(dyn std::error::Error + 'static)) {
+    tracing::error!(fault, "a request could not be served");
+}
