@@ -9,14 +9,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
 
-use super::consent::{in_words, reaches_tenant};
+use super::AuthorizationServer;
+use super::consent::in_words;
 use super::destination::Destination;
 use super::own_page::enter;
 use super::page::{page, see_other};
 use super::page_fault::{PageFault, waiting};
 use super::page_form::OwnForm;
 use super::url_encoded::UrlEncoded;
-use super::{AuthorizationServer, Catalogue};
 use crate::pages::{self, ApprovalsPage, ClientApprovals, Day};
 use crate::store::{Approval, ApprovalFilter, Store, StoreFault};
 
@@ -117,7 +117,8 @@ async fn by_client(server: &AuthorizationServer, approvals: Vec<Approval>) -> Re
     let catalogue = server.catalogue.load_full();
     let mut clients: Vec<ClientApprovals> = Vec::new();
     for approval in approvals {
-        let shown = shown(&catalogue, &approval);
+        let scope = in_words(&catalogue, &approval.scope);
+        let shown = pages::Approval { scope, since: Day::of(approval.approved_at) };
         match clients.last_mut().filter(|last| last.id == approval.client) {
             Some(client) => client.approvals.push(shown),
             None => {
@@ -127,15 +128,7 @@ async fn by_client(server: &AuthorizationServer, approvals: Vec<Approval>) -> Re
             }
         }
     }
-    clients.iter_mut().for_each(|client| client.approvals.sort_by_key(|approval| approval.is_admin));
+    clients.iter_mut().for_each(|client| client.approvals.sort_by_key(|approval| approval.scope.is_admin));
     clients.sort_by_key(|client| client.name.to_lowercase());
     Ok(clients)
-}
-
-fn shown(catalogue: &Catalogue, approval: &Approval) -> pages::Approval {
-    pages::Approval {
-        scope: in_words(catalogue, &approval.scope),
-        is_admin: reaches_tenant(catalogue, &approval.scope),
-        since: Day::of(approval.approved_at),
-    }
 }

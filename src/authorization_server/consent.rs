@@ -108,9 +108,8 @@ async fn answer(
 fn groups(catalogue: &Catalogue, names: &ScopeNames, ticked: Option<&ScopeNames>) -> Vec<ScopeGroup> {
     let group = |is_admin: bool| {
         let tick = |name: &str| ticked.map_or(!is_admin, |ticked| ticked.contains(name));
-        let scopes = names.iter().filter(|name| reaches_tenant(catalogue, name) == is_admin);
-        let mut scopes: Vec<Scope> =
-            scopes.map(|name| Scope { ticked: tick(name), ..in_words(catalogue, name) }).collect();
+        let scopes = names.iter().map(|name| Scope { ticked: tick(name), ..in_words(catalogue, name) });
+        let mut scopes: Vec<Scope> = scopes.filter(|scope| scope.is_admin == is_admin).collect();
         // How long comes after what.
         scopes.sort_by_key(|scope| scope.name == grant::OFFLINE_ACCESS);
         ScopeGroup { is_admin, scopes }
@@ -118,13 +117,14 @@ fn groups(catalogue: &Catalogue, names: &ScopeNames, ticked: Option<&ScopeNames>
     [group(false), group(true)].into_iter().filter(|group| !group.scopes.is_empty()).collect()
 }
 
-/// Whether a scope reaches the whole tenant.
-pub(super) fn reaches_tenant(catalogue: &Catalogue, name: &str) -> bool {
-    catalogue.find(name).map_or(name.starts_with("admin."), |scope| scope.side == Side::Admin)
-}
-
 /// A scope in the catalogue's words, or by its name where there are none.
 pub(super) fn in_words(catalogue: &Catalogue, name: &str) -> Scope {
-    let words = catalogue.find(name).map(|scope| scope.describe.clone()).filter(|words| !words.is_empty());
-    Scope { name: name.to_owned(), describe: words.unwrap_or_else(|| name.to_owned()), ticked: false }
+    let known = catalogue.find(name);
+    let words = known.map(|scope| scope.describe.clone()).filter(|words| !words.is_empty());
+    Scope {
+        name: name.to_owned(),
+        describe: words.unwrap_or_else(|| name.to_owned()),
+        is_admin: known.map_or(name.starts_with("admin."), |scope| scope.side == Side::Admin),
+        ticked: false,
+    }
 }

@@ -103,7 +103,9 @@ mod tests {
             ("http://127.0.0.1:9000", &[("origin", "http://127.0.0.1:9001")], false),
         ] {
             let mut map = HeaderMap::new();
-            fields.iter().for_each(|(name, value)| drop(map.append(*name, value.parse().unwrap())));
+            for (name, value) in fields {
+                map.append(*name, value.parse().unwrap());
+            }
             assert_eq!(is_from_our_page(&map, issuer), expected, "{issuer} {fields:?}");
         }
     }

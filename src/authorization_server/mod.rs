@@ -31,8 +31,12 @@ mod attempts;
 mod audience;
 mod authorization_fault;
 mod authorization_request;
+#[cfg(test)]
+mod authorization_request_tests;
 mod authorization_server;
 mod authorization_step;
+#[cfg(test)]
+mod authorization_step_tests;
 mod authorize;
 mod bearer;
 mod catalogue;
@@ -47,6 +51,10 @@ mod events;
 mod fault;
 mod feed;
 mod first_start;
+#[cfg(test)]
+mod front_channel_testing;
+#[cfg(test)]
+mod front_channel_tests;
 mod grant;
 #[cfg(test)]
 mod grant_tests;

@@ -84,3 +84,143 @@ fn scheme(uri: &str) -> &str {
     let is_scheme = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
     if is_scheme { scheme } else { "" }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REGISTERED: [&str; 5] = [
+        "https://app.example/callback",
+        "https://app.example/callback?tenant=7",
+        "com.example.app:/callback",
+        "http://127.0.0.1/callback",
+        "http://[::1]:8080/callback",
+    ];
+
+    #[test]
+    fn rfc_9700_4_1_3_a_redirect_uri_is_compared_byte_for_byte() {
+        let registered: BTreeSet<String> = REGISTERED.into_iter().map(str::to_owned).collect();
+        assert!(REGISTERED.into_iter().all(|uri| is_registered(&registered, uri)));
+        for (trick, uri) in [
+            ("nothing", ""),
+            ("another host", "https://evil.example/callback"),
+            ("userinfo", "https://app.example@evil.example/callback"),
+            ("userinfo of the right host", "https://user@app.example/callback"),
+            ("prefix of the host", "https://app.example.evil.example/callback"),
+            ("suffix of the host", "https://evilapp.example/callback"),
+            ("subdomain", "https://www.app.example/callback"),
+            ("fragment", "https://app.example/callback#x"),
+            ("empty fragment", "https://app.example/callback#"),
+            ("added query", "https://app.example/callback?x=1"),
+            ("empty query", "https://app.example/callback?"),
+            ("query of another value", "https://app.example/callback?tenant=8"),
+            ("longer query", "https://app.example/callback?tenant=7&x=1"),
+            ("prefix of the path", "https://app.example/call"),
+            ("suffix of the path", "https://app.example/callback/evil"),
+            ("trailing slash", "https://app.example/callback/"),
+            ("path traversal", "https://app.example/callback/../evil"),
+            ("encoded path traversal", "https://app.example/callback/%2e%2e/evil"),
+            ("path traversal that comes back", "https://app.example/x/../callback"),
+            ("encoded letter", "https://app.example/%63allback"),
+            ("encoded slash", "https://app.example%2Fcallback"),
+            ("letter case of the path", "https://app.example/Callback"),
+            ("letter case of the host", "https://APP.example/callback"),
+            ("letter case of the scheme", "HTTPS://app.example/callback"),
+            ("default port", "https://app.example:443/callback"),
+            ("another port", "https://app.example:8443/callback"),
+            ("another scheme", "http://app.example/callback"),
+            ("no scheme", "//app.example/callback"),
+            ("a path alone", "/callback"),
+            ("backslash", "https://app.example\\callback"),
+            ("backslash and another host", "https://evil.example\\@app.example/callback"),
+            ("look-alike letter", "https://аpp.example/callback"),
+            ("full-width dot", "https://app。example/callback"),
+            ("final dot", "https://app.example./callback"),
+            ("space before", " https://app.example/callback"),
+            ("space after", "https://app.example/callback "),
+            ("line feed", "https://app.example/callback\n"),
+            ("carriage return and a field", "https://app.example/callback\r\nSet-Cookie: x=y"),
+            ("zero byte", "https://app.example/callback\0"),
+            ("script", "javascript:alert(1)//https://app.example/callback"),
+            ("data", "data:text/html,https://app.example/callback"),
+            ("custom scheme with an authority", "com.example.app://callback"),
+            ("prefix of the custom scheme", "com.example.app.evil:/callback"),
+            ("a registered loopback port is exact", "http://[::1]:8081/callback"),
+            ("and is not left out", "http://[::1]/callback"),
+            ("loopback by name", "http://localhost/callback"),
+            ("loopback in another spelling", "http://127.1/callback"),
+            ("loopback with TLS", "https://127.0.0.1/callback"),
+            ("another path on loopback", "http://127.0.0.1:8080/evil"),
+            ("no path on loopback", "http://127.0.0.1:8080"),
+            ("port zero", "http://127.0.0.1:0/callback"),
+            ("port beyond all", "http://127.0.0.1:65536/callback"),
+            ("port with a sign", "http://127.0.0.1:+80/callback"),
+            ("port with zeros", "http://127.0.0.1:0080/callback"),
+            ("empty port", "http://127.0.0.1:/callback"),
+            ("port in other digits", "http://127.0.0.1:８０/callback"),
+            ("port and userinfo", "http://127.0.0.1:80@evil.example/callback"),
+            ("loopback as a prefix", "http://127.0.0.1.evil.example/callback"),
+        ] {
+            assert!(!is_registered(&registered, uri), "{trick}: `{uri}`");
+        }
+    }
+
+    #[test]
+    fn rfc_8252_7_3_a_loopback_address_that_is_registered_without_a_port_has_any() {
+        for (registered, presented, expected) in [
+            ("http://127.0.0.1/callback", "http://127.0.0.1:51004/callback", true),
+            ("http://127.0.0.1/callback", "http://127.0.0.1:65535/callback", true),
+            ("http://127.0.0.1/callback?a=1", "http://127.0.0.1:1/callback?a=1", true),
+            ("http://127.0.0.1", "http://127.0.0.1:8080", true),
+            ("http://[::1]/callback", "http://[::1]:51004/callback", true),
+            ("http://[::1]/callback", "http://127.0.0.1:51004/callback", false),
+            ("http://127.0.0.1:80/callback", "http://127.0.0.1:51004/callback", false),
+            ("http://localhost/callback", "http://localhost:51004/callback", false),
+            ("https://app.example/callback", "https://app.example:51004/callback", false),
+        ] {
+            let registered = BTreeSet::from([registered.to_owned()]);
+            assert_eq!(is_registered(&registered, presented), expected, "{registered:?} {presented}");
+        }
+    }
+
+    #[test]
+    fn what_should_never_have_been_registered_is_not_followed() {
+        for uri in [
+            "javascript:alert(1)",
+            "JavaScript:alert(1)",
+            "data:text/html,x",
+            "https://app.example/#x",
+            "https://é.example/",
+            "x",
+        ] {
+            assert!(!is_registered(&BTreeSet::from([uri.to_owned()]), uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn rfc_6749_3_1_2_a_query_of_the_redirect_uri_is_kept() {
+        for (uri, expected) in [
+            ("https://app.example/callback", "https://app.example/callback?code=a%26b&state=+"),
+            ("https://app.example/callback?", "https://app.example/callback?code=a%26b&state=+"),
+            ("https://app.example/callback?x=1", "https://app.example/callback?x=1&code=a%26b&state=+"),
+            ("https://app.example/callback?x=1&", "https://app.example/callback?x=1&code=a%26b&state=+"),
+            ("com.example.app:/callback", "com.example.app:/callback?code=a%26b&state=+"),
+        ] {
+            assert_eq!(with_parameters(uri, &[("code", "a&b"), ("state", " ")]), expected);
+        }
+    }
+
+    #[test]
+    fn a_person_is_told_the_host_and_a_browser_the_scheme() {
+        for (uri, host, source, web) in [
+            ("https://app.example/callback", "app.example", "https:", true),
+            ("https://app.example:8443?x", "app.example:8443", "https:", true),
+            ("http://[::1]:8080/callback", "[::1]:8080", "http:", true),
+            ("https://bank.example@evil.example/", "evil.example", "https:", true),
+            ("com.example.app:/callback", "an application on this device (com.example.app)", "com.example.app:", false),
+            ("x y;:", "an application on this device ()", ":", false),
+        ] {
+            assert_eq!((&*leads_to(uri), &*form_action_source(uri), is_web(uri)), (host, source, web), "{uri}");
+        }
+    }
+}

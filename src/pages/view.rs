@@ -20,6 +20,8 @@ pub struct Scope {
     pub name: String,
     /// What it lets an application do.
     pub describe: String,
+    /// Whether it reaches the whole tenant.
+    pub is_admin: bool,
     /// Whether its box is ticked; of no account where there is no box.
     pub ticked: bool,
 }
@@ -123,8 +125,6 @@ pub struct ClientApprovals {
 pub struct Approval {
     /// What was approved.
     pub scope: Scope,
-    /// Whether it reaches the whole tenant.
-    pub is_admin: bool,
     /// When it was approved.
     pub since: Day,
 }
