@@ -8,11 +8,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::api_guard::USERS;
 use super::api_problem::{Problem, Refused};
-use super::api_request::{InPath, answer, query};
+use super::api_request::{InPath, PageOf, answer, query};
 use super::{ApprovalView, AuthorizationServer};
 use crate::store::ApprovalFilter;
 
@@ -21,25 +21,6 @@ pub(super) fn routes() -> Router<Arc<AuthorizationServer>> {
         .route("/approvals", get(list_approvals))
         .route("/approvals/{user}/{client}", delete(remove_approvals))
         .route("/approvals/{user}/{client}/{scope}", delete(remove_approval))
-}
-
-/// Which part of which approvals is listed.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes what is read elsewhere")]
-pub(super) struct PageOf {
-    /// The cursor that the page before ended with (`next`); from the beginning without it.
-    #[param(max_length = 1000, required = false)]
-    after: String,
-    /// Entries at most.
-    #[param(minimum = 1, maximum = 200, default = 50, required = false)]
-    limit: u32,
-    /// A user's identifier.
-    #[param(required = false)]
-    user: String,
-    /// A client's identifier.
-    #[param(required = false)]
-    client: String,
 }
 
 /// A part of the approvals.

@@ -115,7 +115,7 @@ fn many_processes_share_one_database() {
 fn what_cannot_work_is_said_before_anything_is_made() {
     let cases = [
         (AuthorizationServerSetup { issuer: "http://login.example.com".into(), ..Default::default() }, "loopback"),
-        (AuthorizationServerSetup { address: "192.0.2.1:1".into(), ..Default::default() }, "192.0.2.1:1"),
+        (AuthorizationServerSetup { address: "192.0.2.1:0".into(), ..Default::default() }, "192.0.2.1:0"),
         (AuthorizationServerSetup { policy: "scopes: {x: {side: nobody}}\n".into(), ..Default::default() }, "side"),
     ];
     for (setup, part) in cases {
