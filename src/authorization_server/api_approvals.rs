@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::api_guard::USERS;
 use super::api_problem::{Problem, Refused};
-use super::api_request::{InPath, Page, answer, query};
+use super::api_request::{InPath, answer, query};
 use super::{ApprovalView, AuthorizationServer};
 use crate::store::ApprovalFilter;
 
@@ -23,11 +23,17 @@ pub(super) fn routes() -> Router<Arc<AuthorizationServer>> {
         .route("/approvals/{user}/{client}/{scope}", delete(remove_approval))
 }
 
-/// Whose approvals are listed.
+/// Which part of which approvals is listed.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes what is read elsewhere")]
-pub(super) struct Filters {
+pub(super) struct PageOf {
+    /// The cursor that the page before ended with (`next`); from the beginning without it.
+    #[param(max_length = 1000, required = false)]
+    after: String,
+    /// Entries at most.
+    #[param(minimum = 1, maximum = 200, default = 50, required = false)]
+    limit: u32,
     /// A user's identifier.
     #[param(required = false)]
     user: String,
@@ -49,7 +55,7 @@ pub(super) struct ApprovalPage {
 }
 
 /// Lists approvals by ascending user, client and scope.
-#[utoipa::path(get, path = "/api/v1/approvals", tag = "approvals", params(Page, Filters), security(("oauth2" = ["admin.users"])),
+#[utoipa::path(get, path = "/api/v1/approvals", tag = "approvals", params(PageOf), security(("oauth2" = ["admin.users"])),
     responses((status = 200, description = "A part of the approvals", body = ApprovalPage), Refused))]
 pub(super) async fn list_approvals(
     State(server): State<Arc<AuthorizationServer>>,

@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn a_page_ends_with_a_cursor_only_where_there_is_more() {
         let page = Page { after: String::new(), limit: 2 };
-        let cut = |entries: &[&str]| page.cut(entries.to_vec(), |entry| (*entry).to_owned());
+        let cut = |entries: &[&'static str]| page.cut(entries.to_vec(), |entry| (*entry).to_owned());
         assert_eq!(cut(&["a", "b"]), (vec!["a", "b"], None));
         assert_eq!(cut(&["a", "b", "c"]), (vec!["a", "b"], Some("b".to_owned())));
         assert_eq!(cut(&[]), (vec![], None));

@@ -7,7 +7,7 @@ use crate::store::ScopeNames;
 /// Scopes that open the server's own endpoints: a token that holds one is for the server too.
 const OWN_SCOPES: [&str; 5] = ["openid", "profile", "admin.roles", "admin.users", "admin.oauth-clients"];
 
-/// Reads the `resource` parameters of a request: each an audience of the settings, or the issuer. None means every audience.
+/// Reads the `resource` parameters of a request: each an audience of the settings. None means every audience.
 ///
 /// # Errors
 ///
@@ -19,7 +19,7 @@ pub(super) fn resources<'a>(
     let mut resources = Vec::new();
     for resource in asked {
         // RFC 8707 §2: compared as text, so a fragment or another spelling is unknown too.
-        if resource != settings.issuer && !settings.audience.iter().any(|audience| audience == resource) {
+        if !settings.audience.iter().any(|audience| audience == resource) {
             return Err(OAuthFault::InvalidTarget);
         }
         if !resources.iter().any(|taken| taken == resource) {
@@ -82,7 +82,7 @@ mod tests {
             (&[][..], Some(&[][..])),
             (&["https://a.test"], Some(&["https://a.test"])),
             (&["https://a.test", "https://a.test"], Some(&["https://a.test"])),
-            (&["https://as.test"], Some(&["https://as.test"])),
+            (&["https://as.test"], None),
             (&["https://a.test", "https://c.test"], None),
             (&["https://a.test/"], None),
             (&["https://a.test#x"], None),
@@ -120,6 +120,5 @@ mod tests {
         assert_eq!(audience(&[], "automations"), "https://a.test https://b.test");
         assert_eq!(audience(&[], "automations openid"), "https://a.test https://b.test https://as.test");
         assert_eq!(audience(&["https://b.test"], "admin.roles"), "https://b.test https://as.test");
-        assert_eq!(audience(&["https://as.test"], "openid"), "https://as.test");
     }
 }

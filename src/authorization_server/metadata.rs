@@ -91,6 +91,6 @@ fn abilities() -> Value {
         // What is left out here would count as supported.
         "request_uri_parameter_supported": false,
         // OpenID Connect Prompt Create §4.
-        "prompt_values_supported": ["none", "login", "consent"],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
     })
 }

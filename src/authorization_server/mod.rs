@@ -24,6 +24,8 @@ mod api_request;
 mod api_roles;
 mod api_router;
 mod api_scopes;
+#[cfg(test)]
+mod api_tests;
 mod api_users;
 mod approvals_page;
 mod approved;

@@ -1,52 +1,46 @@
 //! The parameters of a request, as RFC 6749 wants them sent: a form, each name once.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 
 use super::fault::OAuthFault;
+use super::url_encoded::UrlEncoded;
 
 /// The longest body that is read, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
-/// Names that may be sent more than once (RFC 8707 §2).
+/// The name that may be sent more than once (RFC 8707 §2).
 const REPEATABLE: &str = "resource";
 
 /// The parameters of a form or a query. Debug shows nothing of them.
 #[derive(Clone, Default)]
-pub(super) struct Parameters(Vec<(String, String)>);
+pub(super) struct Parameters(UrlEncoded);
 
 impl Parameters {
     /// Reads `application/x-www-form-urlencoded` text.
     ///
     /// # Errors
     ///
-    /// [`OAuthFault::InvalidRequest`] when a name other than `resource` comes twice.
+    /// [`OAuthFault::InvalidRequest`] when an escape is malformed, or a name other than `resource` comes twice.
     pub(super) fn parse(text: &[u8]) -> Result<Self, OAuthFault> {
-        let mut names = BTreeSet::new();
-        let mut parameters = Vec::new();
-        for (name, value) in form_urlencoded::parse(text) {
-            // RFC 6749 §3.1 and §3.2: no parameter is sent more than once.
-            if name != REPEATABLE && !names.insert(name.clone()) {
-                return Err(OAuthFault::InvalidRequest("a parameter is there twice"));
-            }
-            // The same sections: one without a value counts as omitted.
-            if !value.is_empty() {
-                parameters.push((name.into_owned(), value.into_owned()));
-            }
+        let read = UrlEncoded::parse(text);
+        let read = read.map_err(|_| OAuthFault::InvalidRequest("the parameters are not form-encoded UTF-8"))?;
+        // RFC 6749 §3.1 and §3.2: no parameter is sent more than once.
+        if read.repeats_any_but(REPEATABLE) {
+            return Err(OAuthFault::InvalidRequest("a parameter is there twice"));
         }
-        Ok(Self(parameters))
+        Ok(Self(read))
     }
 
     /// The value of a parameter, if it was sent with one.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.all(name).next()
+        self.0.one(name)
     }
 
-    /// Every value of a parameter.
-    pub(super) fn all<'p>(&'p self, name: &str) -> impl Iterator<Item = &'p str> {
-        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    /// Every value of a parameter; one without a value counts as omitted (RFC 6749 §3.1).
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.all(name).filter(|value| !value.is_empty())
     }
 
     /// The value of a parameter that must be there; `missing` says that it is not.
@@ -101,6 +95,9 @@ mod tests {
             ("sc%6Fpe=a&scope=b", None),
             ("Scope=a", Some(None)),
             ("x=1&x=2", None),
+            ("scope=%", None),
+            ("scope=%zz", None),
+            ("scope=%ff", None),
         ] {
             let read = Parameters::parse(text.as_bytes());
             assert_eq!(read.as_ref().ok().map(|read| read.get("scope")), expected, "`{text}`");

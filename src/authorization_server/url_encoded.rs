@@ -1,5 +1,7 @@
 //! UrlEncoded as RFC 6749 Appendix B spells them: `application/x-www-form-urlencoded`, in a query or in a form.
 
+use std::collections::BTreeSet;
+
 /// Names with values, in the order sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct UrlEncoded(Vec<(String, String)>);
@@ -35,8 +37,8 @@ impl UrlEncoded {
 
     /// Whether any parameter but `but` is sent more than once (RFC 6749 §3.1).
     pub(super) fn repeats_any_but(&self, but: &str) -> bool {
-        let twice = |name: &String| self.0.iter().filter(|(known, _)| known == name).count() > 1;
-        self.0.iter().any(|(name, _)| name != but && twice(name))
+        let mut seen = BTreeSet::new();
+        self.0.iter().any(|(name, _)| name != but && !seen.insert(name))
     }
 
     /// Takes a parameter away; its only value.

@@ -12,6 +12,8 @@
 )]
 
 mod architecture;
+mod authorization_server_cli;
+mod authorization_server_start;
 mod cli;
 mod config_errors;
 mod content;
