@@ -73,6 +73,7 @@ mod new_password;
 mod openapi;
 mod own_page;
 mod page;
+mod page_events;
 mod page_fault;
 mod page_form;
 mod parameters;
