@@ -22,6 +22,7 @@ mod fidelity;
 mod forwarding;
 mod hostile_bytes;
 mod keys;
+mod kills;
 mod matrix;
 mod panics;
 mod reasons;

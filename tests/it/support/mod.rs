@@ -4,6 +4,7 @@
 //! system.
 
 mod authorization_server;
+mod browser;
 mod capture;
 mod client;
 mod fences;
@@ -19,6 +20,7 @@ mod workplace;
 use std::time::{Duration, Instant};
 
 pub use authorization_server::{API, AuthorizationServer, AuthorizationServerSetup, GATEWAY_TOKEN, SCOPES};
+pub use browser::{Browser, Form, Page};
 pub use capture::Capture;
 pub use client::{Client, Response};
 pub use fences::{Fence, documents, fences};
