@@ -26,6 +26,7 @@ mod forwarding;
 mod hostile_bytes;
 mod introspection;
 mod keys;
+mod kills;
 mod matrix;
 mod panics;
 mod reasons;
