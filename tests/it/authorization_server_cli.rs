@@ -40,7 +40,10 @@ fn users_are_added_changed_and_removed() {
     let id = changed["id"].as_str().unwrap().to_owned();
     assert_eq!(server.administer(&["user", "change", &id, "--disabled", "true"])["disabled"], true);
     let (status, stdout, _) = text(&server.command(&["user", "list"]));
-    assert!(status == 0 && stdout.contains("nora") && stdout.contains("disabled") && !stdout.contains("argon2"), "{stdout}");
+    assert!(
+        status == 0 && stdout.contains("nora") && stdout.contains("disabled") && !stdout.contains("argon2"),
+        "{stdout}"
+    );
     server.administer(&["user", "remove", "nora"]);
     refused(&server, &["user", "remove", "nora"], "there is no user `nora`");
 }
@@ -64,7 +67,8 @@ fn the_last_administrator_stays() {
 fn roles_keep_to_the_catalogue_and_the_defaults_stay() {
     let server = AuthorizationServerSetup::default().start();
     server.administer(&["role", "add", "Analyst", "--level", "user", "--scope", "apps:read"]);
-    let changed = server.administer(&["role", "change", "Analyst", "--add-scope", "automations", "--remove-scope", "apps:read"]);
+    let changed =
+        server.administer(&["role", "change", "Analyst", "--add-scope", "automations", "--remove-scope", "apps:read"]);
     assert_eq!(changed["scopes"], json!(["automations"]));
     refused(&server, &["role", "add", "Analyst", "--level", "user"], "there already");
     refused(&server, &["role", "add", "X", "--level", "user", "--scope", "admin.automations"], "whole tenant");
@@ -100,7 +104,10 @@ fn clients_are_checked_as_the_api_checks_them() {
     let public = ["client", "add", "app", "--name", "App", "--public", "--scope", "automations"];
     let with = |more: &[&'static str]| [&public[..], more].concat();
     let added = server.administer(&with(&["--redirect-uri", "https://app.example.com/callback"]));
-    assert_eq!((&added["client_secret"], &added["client"]["grant_types"]), (&Value::Null, &json!(["authorization_code", "refresh_token"])));
+    assert_eq!(
+        (&added["client_secret"], &added["client"]["grant_types"]),
+        (&Value::Null, &json!(["authorization_code", "refresh_token"]))
+    );
     refused(&server, &with(&["--redirect-uri", "https://app.example.com/callback"]), "there already");
     refused(&server, &with(&["--redirect-uri", "http://app.example.com/callback"]), "redirect_uris");
     refused(&server, &with(&[]), "`client_credentials` is not for a public client");
@@ -135,7 +142,11 @@ fn every_command_shows_an_example() {
         open.extend(command.get_subcommands());
         if command.get_subcommands().next().is_none() {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.contains("Example") && help.contains("scopegate authorization-server"), "{}", command.get_name());
+            assert!(
+                help.contains("Example") && help.contains("scopegate authorization-server"),
+                "{}",
+                command.get_name()
+            );
             leaves += 1;
         }
     }
