@@ -2,7 +2,7 @@
 
 CARGO  ?= cargo
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
-FILES  := routes.yaml deploy/example/scopegate.yaml
+FILES  := routes.yaml deploy/example/scopegate.yaml deploy/example/authorization-server.yaml
 
 .DEFAULT_GOAL := help
 .PHONY: help check fmt lint docs test examples dependencies demo bench dist clean
@@ -25,9 +25,9 @@ docs: ## the code's documentation, no warning allowed
 test: ## every test
 	$(CARGO) test --locked
 
-examples: ## the policies and gateway files that are shipped, checked by the command itself
+examples: ## the policies and files that are shipped, checked by the command itself
 	$(CARGO) build --locked
-	for file in $(FILES); do $(TARGET)/debug/scopegate check $$file || exit 1; done
+	export SCOPEGATE_GATEWAY_TOKEN=of-the-example; for file in $(FILES); do $(TARGET)/debug/scopegate check $$file || exit 1; done
 
 dependencies: ## licences, bans and sources of what is linked, by deny.toml
 	python3 .ci/dependencies.py

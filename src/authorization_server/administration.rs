@@ -48,10 +48,12 @@ pub struct Administration<'a> {
 }
 
 impl Administration<'_> {
-    /// Asks that all of `scopes`, with what they contain, is permitted to the caller.
+    /// Asks that all of `scopes`, with what they contain, is permitted to the caller. What no role can permit is asked of nobody.
     pub(super) fn demand(&self, scopes: &ScopeNames) -> Result<(), AdministrationFault> {
         let Caller::Bearer { permitted, .. } = &self.caller else { return Ok(()) };
-        match self.catalogue.close(scopes).without(permitted).iter().next() {
+        let beyond = self.catalogue.close(scopes).without(permitted);
+        let permissible = |name: &&str| self.catalogue.find(name).is_some_and(|scope| scope.role);
+        match beyond.iter().find(permissible) {
             Some(beyond) => Err(AdministrationFault::ExceedsCaller(beyond.to_owned())),
             None => Ok(()),
         }

@@ -8,11 +8,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::api_guard::USERS;
 use super::api_problem::{Problem, Refused};
-use super::api_request::{InPath, Page, answer, query};
+use super::api_request::{InPath, PageOf, answer, query};
 use super::{ApprovalView, AuthorizationServer};
 use crate::store::ApprovalFilter;
 
@@ -21,19 +21,6 @@ pub(super) fn routes() -> Router<Arc<AuthorizationServer>> {
         .route("/approvals", get(list_approvals))
         .route("/approvals/{user}/{client}", delete(remove_approvals))
         .route("/approvals/{user}/{client}/{scope}", delete(remove_approval))
-}
-
-/// Whose approvals are listed.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes what is read elsewhere")]
-pub(super) struct Filters {
-    /// A user's identifier.
-    #[param(required = false)]
-    user: String,
-    /// A client's identifier.
-    #[param(required = false)]
-    client: String,
 }
 
 /// A part of the approvals.
@@ -49,7 +36,7 @@ pub(super) struct ApprovalPage {
 }
 
 /// Lists approvals by ascending user, client and scope.
-#[utoipa::path(get, path = "/api/v1/approvals", tag = "approvals", params(Page, Filters), security(("oauth2" = ["admin.users"])),
+#[utoipa::path(get, path = "/api/v1/approvals", tag = "approvals", params(PageOf), security(("oauth2" = ["admin.users"])),
     responses((status = 200, description = "A part of the approvals", body = ApprovalPage), Refused))]
 pub(super) async fn list_approvals(
     State(server): State<Arc<AuthorizationServer>>,

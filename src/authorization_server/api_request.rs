@@ -46,6 +46,25 @@ pub(super) struct Page {
     pub(super) limit: u32,
 }
 
+/// Which part of which approvals is listed.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what is read elsewhere")]
+pub(super) struct PageOf {
+    /// The cursor that the page before ended with (`next`); from the beginning without it.
+    #[param(max_length = 1000, required = false)]
+    after: String,
+    /// Entries at most.
+    #[param(minimum = 1, maximum = 200, default = 50, required = false)]
+    limit: u32,
+    /// A user's identifier.
+    #[param(required = false)]
+    user: String,
+    /// A client's identifier.
+    #[param(required = false)]
+    client: String,
+}
+
 impl Page {
     /// One more than is asked for: whether there is more behind.
     pub(super) fn reading(&self) -> u32 {

@@ -9,7 +9,6 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
 
-use super::AuthorizationServer;
 use super::consent::in_words;
 use super::destination::Destination;
 use super::own_page::enter;
@@ -17,6 +16,7 @@ use super::page::{page, see_other};
 use super::page_fault::{PageFault, waiting};
 use super::page_form::OwnForm;
 use super::url_encoded::UrlEncoded;
+use super::{AuthorizationServer, page_events};
 use crate::pages::{self, ApprovalsPage, ClientApprovals, Day};
 use crate::store::{Approval, ApprovalFilter, Store, StoreFault};
 
@@ -69,7 +69,7 @@ async fn remove(
     let was_there = change.remove_approval(user, client, scope, server.now()).await?;
     change.commit().await?;
     if was_there {
-        tracing::info!(subject = %user, client_id = %client, scope = scope.unwrap_or("all"), "an approval was removed");
+        page_events::approval_removed(user, client, scope);
     }
     let told = [("client", client), ("scope", scope.unwrap_or_default())];
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(told).finish();

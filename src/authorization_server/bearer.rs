@@ -46,12 +46,7 @@ pub(super) enum BearerFault {
 ///
 /// [`BearerFault`], never [`BearerFault::InsufficientScope`].
 pub(super) async fn presented(server: &AuthorizationServer, fields: &HeaderMap) -> Result<Presented, BearerFault> {
-    let token = BearerToken::from_fields(fields, TOKEN_LIMIT).map_err(|fault| match fault {
-        CredentialFault::NoToken => BearerFault::NoToken,
-        CredentialFault::MultipleTokens | CredentialFault::MalformedToken | CredentialFault::TokenTooLarge => {
-            BearerFault::InvalidRequest
-        }
-    })?;
+    let token = shown(fields)?;
     let claims = read_own(server, token, vec![server.settings.issuer.clone()]).await.map_err(|fault| match fault {
         OwnTokenFault::Token(_) => BearerFault::InvalidToken,
         OwnTokenFault::Store(fault) => BearerFault::Store(fault),
@@ -82,14 +77,18 @@ impl Presented {
 ///
 /// [`BearerFault`], never [`BearerFault::InsufficientScope`] or [`BearerFault::Store`].
 pub(super) fn of_gateway(server: &AuthorizationServer, fields: &HeaderMap) -> Result<(), BearerFault> {
-    let token = BearerToken::from_fields(fields, TOKEN_LIMIT).map_err(|fault| match fault {
+    let token = shown(fields)?;
+    let matches = server.settings.gateway_token.as_ref().is_some_and(|secret| secret.matches(token.as_str()));
+    if matches { Ok(()) } else { Err(BearerFault::InvalidToken) }
+}
+
+fn shown(fields: &HeaderMap) -> Result<BearerToken<'_>, BearerFault> {
+    BearerToken::from_fields(fields, TOKEN_LIMIT).map_err(|fault| match fault {
         CredentialFault::NoToken => BearerFault::NoToken,
         CredentialFault::MultipleTokens | CredentialFault::MalformedToken | CredentialFault::TokenTooLarge => {
             BearerFault::InvalidRequest
         }
-    })?;
-    let matches = server.settings.gateway_token.as_ref().is_some_and(|secret| secret.matches(token.as_str()));
-    if matches { Ok(()) } else { Err(BearerFault::InvalidToken) }
+    })
 }
 
 impl BearerFault {

@@ -17,7 +17,7 @@ use super::page_form::OwnForm;
 use super::redirect_uri::leads_to;
 use super::session::LoggedIn;
 use super::visit::Visit;
-use super::{AuthorizationServer, Catalogue, authorize, grant, issue_code, page_fault};
+use super::{AuthorizationServer, Catalogue, authorize, grant, issue_code, page_events, page_fault};
 use crate::pages::{ConsentPage, Scope, ScopeGroup};
 use crate::scope::Side;
 use crate::store::ScopeNames;
@@ -75,7 +75,9 @@ async fn decide(
     match step {
         Step::Ask(question) => answer(&server, &visit, logged_in, &question, &form).await,
         // It was decided in another window meanwhile, or the login has become too old.
-        other => authorize::take(&server, &fields, visit, other).await,
+        other @ (Step::LogIn | Step::ChangePassword | Step::ChooseAccount | Step::Issue | Step::Refuse(_)) => {
+            authorize::take(&server, &fields, visit, other).await
+        }
     }
 }
 
@@ -95,8 +97,7 @@ async fn answer(
     match (allows, would_hold.is_empty()) {
         (true, true) => show(server, visit, logged_in, question, Some(&accepted)),
         (false, holds_nothing) if holds_nothing || request.prompt.consent => {
-            let (subject, client_id) = (&logged_in.session.user.id, &request.client.id);
-            tracing::info!(%subject, %client_id, "access was denied by the user");
+            page_events::denied(&logged_in.session.user.id, &request.client.id);
             see_other(&request.return_address.error(AuthorizationFault::AccessDenied, &server.settings.issuer))
         }
         // A user who denies what is new still has what was approved before.

@@ -298,7 +298,13 @@ async fn rfc_8414_3_2_the_metadata_says_what_the_server_does() {
             "{member}"
         );
     }
-    for (member, expected) in [
+    for (member, expected) in abilities() {
+        assert_eq!(metadata[member], expected, "{member}");
+    }
+}
+
+fn abilities() -> impl Iterator<Item = (&'static str, Value)> {
+    [
         (
             "scopes_supported",
             json!([
@@ -323,9 +329,8 @@ async fn rfc_8414_3_2_the_metadata_says_what_the_server_does() {
         ("id_token_signing_alg_values_supported", json!(["ES256"])),
         ("subject_types_supported", json!(["public"])),
         ("request_uri_parameter_supported", json!(false)),
-    ] {
-        assert_eq!(metadata[member], expected, "{member}");
-    }
+    ]
+    .into_iter()
 }
 
 async fn published(world: &World) -> Vec<String> {

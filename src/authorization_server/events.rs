@@ -44,6 +44,11 @@ pub(super) fn no_signing_key_follows(fault: &dyn std::error::Error) {
     tracing::error!(%fault, "the next signing key could not be made");
 }
 
+/// What has ended is still in the database.
+pub(super) fn not_purged(fault: &dyn std::error::Error) {
+    tracing::warn!(%fault, "what has ended could not be taken out of the database");
+}
+
 /// A request could not be served, and its peer was told no more than that.
 pub(super) fn not_served(fault: &(dyn std::error::Error + 'static)) {
     tracing::error!(fault, "a request could not be served");

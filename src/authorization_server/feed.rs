@@ -13,7 +13,7 @@ use super::AuthorizationServer;
 use super::bearer::of_gateway;
 use super::fault::{OAuthFault, uncached};
 use super::parameters::Parameters;
-use crate::store::{FeedEntry, FeedPage, StoreFault};
+use crate::store::FeedEntry;
 
 /// Entries of one answer, at most.
 const PAGE: u32 = 1_000;
@@ -36,18 +36,11 @@ async fn revocations(
     let parameters = Parameters::parse(query.unwrap_or_default().as_bytes())?;
     let identity = server.store.identity().await?;
     let after = parameters.get("cursor").and_then(|cursor| position(cursor, &identity)).unwrap_or(0);
-    let page = read(&server, after).await?;
+    let page = server.store.feed(after, PAGE, server.now()).await?;
     let issuer = &server.settings.issuer;
     let entries: Vec<Value> = page.entries.iter().map(|entry| written(entry, issuer)).collect();
     let cursor = format!("{identity}.{}", page.last);
     Ok(uncached(Json(json!({"entries": entries, "cursor": cursor, "more": page.more}))))
-}
-
-/// Reads on after an entry. A number beyond the last one is of this database before it was restored: it is read from the beginning.
-async fn read(server: &AuthorizationServer, after: i64) -> Result<FeedPage, StoreFault> {
-    let now = server.now();
-    let page = server.store.feed(after, PAGE, now).await?;
-    if page.last < after { server.store.feed(0, PAGE, now).await } else { Ok(page) }
 }
 
 /// The number in a cursor of this database; another database's tells nothing here.

@@ -2,12 +2,11 @@
 
 use axum::response::Response;
 
-use super::AuthorizationServer;
 use super::page::see_other;
 use super::page_fault::PageFault;
-use super::secrets;
 use super::session::LoggedIn;
 use super::visit::Visit;
+use super::{AuthorizationServer, page_events, secrets};
 use crate::store::{Code, ScopeNames, Seconds};
 
 /// How long a code can be redeemed, in seconds.
@@ -43,9 +42,6 @@ pub(super) async fn issue(
         })
         .await?;
     change.commit().await?;
-    if !accepted.is_empty() {
-        tracing::info!(subject = %user, client_id = %client, scope = %accepted, "scopes were approved");
-    }
-    tracing::info!(subject = %user, client_id = %client, "an authorization code was issued");
+    page_events::approved(user, client, accepted);
     see_other(&visit.request.return_address.code(&code, &server.settings.issuer))
 }

@@ -1,6 +1,8 @@
 //! Login.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
@@ -9,7 +11,6 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
 
-use super::AuthorizationServer;
 use super::csrf::Purpose;
 use super::destination::Destination;
 use super::lead_on::{beyond, lead_on};
@@ -17,16 +18,11 @@ use super::page::{page, see_other, with_cookie};
 use super::page_fault::{PageFault, retry_after, waiting};
 use super::page_form::OwnForm;
 use super::peer::Peer;
-use super::secrets;
 use super::session::{CookieKind, CookieValue, LoggedIn};
 use super::url_encoded::UrlEncoded;
-use super::visit;
+use super::{AuthorizationServer, page_events, secrets, visit};
 use crate::pages::LoginPage;
 use crate::store::{Seconds, User};
-
-const TOO_OLD: &str = "This page was too old. Please log in once more.";
-/// The same for a login that nobody has, one that is disabled, and a wrong password.
-const WRONG: &str = "The login or the password is wrong.";
 
 /// Login.
 pub(super) fn routes() -> Router<Arc<AuthorizationServer>> {
@@ -100,32 +96,72 @@ async fn log_in(
     form: OwnForm,
 ) -> Result<Response, PageFault> {
     let destination = Destination::parse(form.value("to"));
-    let login = form.value("login").trim().to_owned();
-    let refused = |status, problem: String| LoginForm { status, login: login.clone(), problem: Some(problem) };
-    let cookie = CookieKind::Login.read(&server, &fields);
-    if !cookie.is_some_and(|cookie| cookie.is_tag(form.value("csrf"), Purpose::LoginForm, "")) {
-        return show(&server, &fields, &destination, refused(StatusCode::FORBIDDEN, TOO_OLD.to_owned())).await;
+    match authenticate(&server, peer, &fields, &form).await? {
+        Ok(user) => {
+            page_events::logged_in(&user.id, peer);
+            begin_session(&server, &fields, &user, destination).await
+        }
+        Err(refusal) => {
+            let (status, problem) = refusal.words();
+            let again = LoginForm { status, login: form.value("login").trim().to_owned(), problem: Some(problem) };
+            let mut response = show(&server, &fields, &destination, again).await?;
+            if let Refusal::TooOften(wait) = refusal {
+                response.headers_mut().insert(RETRY_AFTER, retry_after(wait));
+            }
+            Ok(response)
+        }
     }
-    let account = login.to_lowercase();
+}
+
+/// Why nobody is logged in.
+enum Refusal {
+    /// The form is not one that this browser was given.
+    TooOld,
+    /// How long to wait.
+    TooOften(Duration),
+    /// Login or password.
+    Wrong,
+}
+
+impl Refusal {
+    fn words(&self) -> (StatusCode, String) {
+        match self {
+            Self::TooOld => (StatusCode::FORBIDDEN, "This page was too old. Please log in once more.".to_owned()),
+            Self::TooOften(wait) => (StatusCode::TOO_MANY_REQUESTS, too_often(*wait)),
+            Self::Wrong => (StatusCode::FORBIDDEN, "The login or the password is wrong.".to_owned()),
+        }
+    }
+}
+
+/// What is said after too many attempts.
+pub(super) fn too_often(wait: Duration) -> String {
+    format!("There were too many attempts. Please wait {}, and try again.", waiting(wait))
+}
+
+/// Finds who knows the password. A login that nobody has, one that is disabled, and a wrong password are refused alike, and as slowly.
+async fn authenticate(
+    server: &AuthorizationServer,
+    peer: IpAddr,
+    fields: &HeaderMap,
+    form: &OwnForm,
+) -> Result<Result<User, Refusal>, PageFault> {
+    let cookie = CookieKind::Login.read(server, fields);
+    if !cookie.is_some_and(|cookie| cookie.is_tag(form.value("csrf"), Purpose::LoginForm, "")) {
+        return Ok(Err(Refusal::TooOld));
+    }
+    let account = form.value("login").trim().to_lowercase();
     if let Err(wait) = server.attempts.count(peer, &account) {
-        tracing::warn!(%peer, "too many attempts to log in");
-        let problem = format!("There were too many attempts. Please wait {}, and try again.", waiting(wait));
-        let form = refused(StatusCode::TOO_MANY_REQUESTS, problem);
-        let mut response = show(&server, &fields, &destination, form).await?;
-        response.headers_mut().insert(RETRY_AFTER, retry_after(wait));
-        return Ok(response);
+        page_events::too_many_attempts(peer);
+        return Ok(Err(Refusal::TooOften(wait)));
     }
     let known = server.store.user_by_login(&account).await?;
     let kept = known.as_ref().map(|(_, password)| &*password.hash);
     let is_right = server.passwords.verify(form.value("password"), kept).await;
     match known.filter(|(user, _)| is_right && !user.disabled) {
-        Some((user, _)) => {
-            tracing::info!(subject = %user.id, %peer, "a user logged in");
-            begin_session(&server, &fields, &user, destination).await
-        }
+        Some((user, _)) => Ok(Ok(user)),
         None => {
-            tracing::warn!(%peer, "a login failed");
-            show(&server, &fields, &destination, refused(StatusCode::FORBIDDEN, WRONG.to_owned())).await
+            page_events::login_failed(peer);
+            Ok(Err(Refusal::Wrong))
         }
     }
 }

@@ -8,11 +8,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
 
-use super::AuthorizationServer;
 use super::page::{page, see_other, with_cookie};
 use super::page_fault::PageFault;
 use super::page_form::OwnForm;
 use super::session::{CookieKind, LoggedIn};
+use super::{AuthorizationServer, page_events};
 use crate::pages::{Link, LogoutPage, MessagePage};
 
 /// Logout.
@@ -47,7 +47,7 @@ async fn log_out(
         let mut change = server.store.change().await?;
         change.end_session(&logged_in.session.hash).await?;
         change.commit().await?;
-        tracing::info!(subject = %logged_in.session.user.id, "a user logged out");
+        page_events::logged_out(&logged_in.session.user.id);
     }
     with_cookie(see_other("/logout")?, &CookieKind::Session.forget(&server))
 }

@@ -24,6 +24,8 @@ mod api_request;
 mod api_roles;
 mod api_router;
 mod api_scopes;
+#[cfg(test)]
+mod api_tests;
 mod api_users;
 mod approvals_page;
 mod approved;
@@ -71,6 +73,7 @@ mod new_password;
 mod openapi;
 mod own_page;
 mod page;
+mod page_events;
 mod page_fault;
 mod page_form;
 mod parameters;

@@ -91,7 +91,7 @@ pub(super) struct ScopeList(std::collections::BTreeSet<ScopeName>);
 
 /// A scope (RFC 6749 section 3.3).
 #[derive(ToSchema)]
-#[schema(pattern = "^[!#-\\[\\]-~]{1,200}$")]
+#[schema(pattern = "^[!#-\\[\\]-~]{1,100}$")]
 #[expect(dead_code, reason = "describes what is read elsewhere")]
 pub(super) struct ScopeName(String);
 
@@ -110,7 +110,7 @@ pub(super) struct RedirectUris(std::collections::BTreeSet<RedirectUri>);
 /// A redirect URI: https, http to a loopback address, or of a private-use scheme with a dot (RFC 8252 section 7); no fragment.
 #[derive(ToSchema)]
 #[schema(
-    max_length = 2000,
+    max_length = 500,
     pattern = "^(https://[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?([/?]([A-Za-z0-9._~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)?|http://(127\\.0\\.0\\.1|localhost|\\[::1\\])(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?([/?]([A-Za-z0-9._~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)?|[a-z][a-z0-9-]*(\\.[a-z0-9-]+)+:([A-Za-z0-9._~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)$",
     example = "https://app.example.com/callback"
 )]

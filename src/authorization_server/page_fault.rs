@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::authorization_fault::ShownFault;
 use super::fault::NoRandomness;
-use super::page;
+use super::{page, page_events};
 use crate::pages::{Link, MessagePage};
 use crate::store::StoreFault;
 
@@ -115,7 +115,7 @@ impl IntoResponse for PageFault {
     fn into_response(self) -> Response {
         let status = self.status();
         if status.is_server_error() {
-            tracing::error!(fault = &self as &(dyn std::error::Error + 'static), "a page could not be shown");
+            page_events::not_shown(&self);
         }
         let (title, what, advice) = self.words();
         // Who was sent here by an application has nothing to do at the overview.

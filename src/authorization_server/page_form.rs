@@ -5,10 +5,9 @@ use std::sync::Arc;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 
-use super::AuthorizationServer;
-use super::csrf;
 use super::page_fault::PageFault;
 use super::url_encoded::UrlEncoded;
+use super::{AuthorizationServer, csrf, page_events};
 
 /// Bytes of a form, at most.
 const LONGEST: usize = 64 * 1024;
@@ -54,7 +53,7 @@ impl FromRequest<Arc<AuthorizationServer>> for OwnForm {
 
     async fn from_request(request: Request, server: &Arc<AuthorizationServer>) -> Result<Self, PageFault> {
         if !csrf::is_from_our_page(request.headers(), &server.settings.issuer) {
-            tracing::warn!("a form was sent from another site");
+            page_events::foreign_form();
             return Err(PageFault::Foreign);
         }
         let AnyForm(body) = AnyForm::from_request(request, server).await?;

@@ -13,14 +13,15 @@ use super::authorization_step::Proof;
 use super::csrf::Purpose;
 use super::destination::Destination;
 use super::lead_on::{beyond, lead_on};
+use super::login::too_often;
 use super::new_password::{SHORTEST, weakness};
 use super::own_page::enter;
 use super::page::{page, with_cookie};
-use super::page_fault::{PageFault, retry_after, waiting};
+use super::page_fault::{PageFault, retry_after};
 use super::page_form::OwnForm;
 use super::peer::Peer;
 use super::session::{CookieKind, CookieValue, LoggedIn};
-use super::{AuthorizationServer, secrets};
+use super::{AuthorizationServer, page_events, secrets};
 use crate::pages::{Link, MessagePage, PasswordPage};
 use crate::store::Password;
 
@@ -81,8 +82,7 @@ async fn change(
     }
     let login = &logged_in.session.user.login;
     if let Err(wait) = server.attempts.count(peer, login) {
-        let said = format!("There were too many attempts. Please wait {}, and try again.", waiting(wait));
-        let problem = Problem { status: StatusCode::TOO_MANY_REQUESTS, said };
+        let problem = Problem { status: StatusCode::TOO_MANY_REQUESTS, said: too_often(wait) };
         let mut response = show(&server, &logged_in, &destination, Some(problem)).await?;
         response.headers_mut().insert(RETRY_AFTER, retry_after(wait));
         return Ok(response);
@@ -102,7 +102,7 @@ async fn problem(
     let kept = server.store.user_by_login(&user.login).await?.map(|(_, password)| password.hash);
     let is_forced = logged_in.session.must_change_password;
     if !is_forced && !server.passwords.verify(form.value("current"), kept.as_deref()).await {
-        tracing::warn!(subject = %user.id, "a change of password failed");
+        page_events::password_not_changed(&user.id);
         return Ok(Some(Problem {
             status: StatusCode::FORBIDDEN,
             said: "The password until now is wrong.".to_owned(),
@@ -136,7 +136,7 @@ async fn replace(
     change.add_session(&cookie.hash(), &session.user.id, session.authenticated_at, session.expires_at).await?;
     change.set_password(&session.user.id, &Password { hash, one_time: false }, Some(&cookie.hash())).await?;
     change.commit().await?;
-    tracing::info!(subject = %session.user.id, "a user changed the password");
+    page_events::password_changed(&session.user.id);
     let response = if session.must_change_password {
         lead_on(server, &renewed(logged_in, &cookie, destination)).await?
     } else {

@@ -87,7 +87,7 @@ async fn keep_house(server: &AuthorizationServer) {
     loop {
         due.tick().await;
         if let Err(fault) = server.store.purge(server.now()).await {
-            tracing::warn!(%fault, "what has ended could not be taken out of the database");
+            events::not_purged(&fault);
         }
         if let Err(fault) = rotate_when_due(server).await {
             events::no_signing_key_follows(&fault);

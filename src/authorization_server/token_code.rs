@@ -34,7 +34,9 @@ pub(super) async fn issue(request: &TokenRequest<'_>) -> Result<Issued, OAuthFau
     let now = server.now();
     let code = match change.redeem_code(&hash(code), now, |code| proves(&proof, code)).await? {
         CodeUse::Redeemed(code) => code,
-        other => return refused(request, change, &other).await,
+        used @ (CodeUse::Replayed | CodeUse::NotProven | CodeUse::Unknown) => {
+            return refused(request, change, &used).await;
+        }
     };
     let resources = narrowed(&code.resources, asked)?;
     let (client, user) = parties(&mut change, &code).await?;

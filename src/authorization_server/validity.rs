@@ -14,10 +14,10 @@ const ROLE: usize = 64;
 /// Letters of a `client_id` at most.
 const CLIENT: usize = 100;
 /// Letters of a redirect URI at most, and how many a client has.
-const URI: usize = 2000;
+const URI: usize = 500;
 const URIS: usize = 20;
 /// Letters of a scope at most, and how many a list has.
-const SCOPE: usize = 200;
+const SCOPE: usize = 100;
 const SCOPES: usize = 500;
 
 /// What is typed at login.
@@ -56,7 +56,7 @@ pub(super) fn client_id(text: &str) -> Result<(), AdministrationFault> {
 pub(super) fn scopes(member: &'static str, scopes: &ScopeNames) -> Result<(), AdministrationFault> {
     let is_scope =
         |name: &str| name.len() <= SCOPE && name.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
-    let what = "must be at most 500 scopes, each of at most 200 printable letters without `\"` and `\\`";
+    let what = "must be at most 500 scopes, each of at most 100 printable letters without `\"` and `\\`";
     check(scopes.len() <= SCOPES && scopes.iter().all(is_scope), member, what)
 }
 

@@ -199,7 +199,8 @@ proptest! {
         }
     }
 
-    /// Read backwards it says that removing scopes never turns a deny into an allow.
+    /// Read backwards it says that removing scopes never turns a deny into an allow. Where the directory is not there, a scope
+    /// more may leave in doubt which side is meant: then nothing is decided.
     #[test]
     fn adding_scopes_never_turns_an_allow_into_a_deny(
         world in worlds(), token in ids(), roles in [ids(), ids()], listed in [ids(), ids()], clients in [ids(), ids()]
@@ -213,7 +214,9 @@ proptest! {
         richer.limits.clients.iter_mut().zip(clients).for_each(|(scopes, more)| scopes.extend(more));
         prop_assert!(world.standing().permitted().is_subset_of(richer.standing().permitted()));
         if world.verdict().is_ok() {
-            prop_assert!(richer.verdict().is_ok(), "{:?}", richer.verdict());
+            let in_doubt = world.limits.directory == Directory::Unavailable
+                && richer.verdict() == Err(Denial::RolesUnavailable);
+            prop_assert!(richer.verdict().is_ok() || in_doubt, "{:?}", richer.verdict());
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use super::introspection::Question;
+use super::introspection::{Question, milliseconds};
 use super::issuers::Issuers;
 use super::memory::{Basis, Origin, Remembered};
 use super::refusal::{Provenance, Refusal};
@@ -57,7 +57,8 @@ impl<N: Default> Verifier<N> {
                     return Ok((remembered, Provenance::Introspection));
                 }
                 let (from, until) = answered.believed;
-                let due = Cell::new(from.saturating_add(UNQUESTIONED));
+                let due = Cell::new(milliseconds(from.saturating_add(UNQUESTIONED)));
+                let (from, until) = (milliseconds(from), milliseconds(until));
                 let origin = Origin { issuer: issuer.generation, basis: Basis::Introspection { from, until, due } };
                 Ok((self.remember(digest, token, origin), Provenance::Introspection))
             }

@@ -219,7 +219,8 @@ impl Failure {
     }
 }
 
-fn milliseconds(time: Duration) -> u64 {
+/// At least 1.
+pub(super) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 

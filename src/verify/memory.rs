@@ -9,6 +9,7 @@ use std::time::Duration;
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
 
+use super::introspection::milliseconds;
 use crate::token::{TokenDigest, VerificationKey, VerifiedToken};
 
 /// A verified token and the caller's note on it.
@@ -37,7 +38,7 @@ impl Origin {
     pub(super) fn is_due(&self, now: Duration) -> bool {
         match &self.basis {
             Basis::Signature { .. } => false,
-            Basis::Introspection { due, .. } => due.get() <= now,
+            Basis::Introspection { due, .. } => due.get() <= milliseconds(now),
         }
     }
 }
@@ -52,14 +53,15 @@ pub(super) enum Basis {
         /// The generation of the latest key set that was seen to hold the key.
         key_set: Cell<u64>,
     },
-    /// An answer of the issuer, believed for a while; times since the Unix epoch.
+    /// An answer of the issuer, believed for a while; times in milliseconds since the Unix epoch, for they are kept of every
+    /// token.
     Introspection {
         /// When the issuer was asked.
-        from: Duration,
+        from: u64,
         /// From when on the answer is not believed any more.
-        until: Duration,
+        until: u64,
         /// When the issuer is to be asked again, though its answer is believed as long as it has no other.
-        due: Cell<Duration>,
+        due: Cell<u64>,
     },
 }
 
@@ -105,7 +107,7 @@ impl<N> Memory<N> {
         if let Some(Entry { origin: Origin { basis: Basis::Introspection { due, .. }, .. }, .. }) =
             self.entries.get(digest)
         {
-            due.set(to);
+            due.set(milliseconds(to));
         }
     }
 

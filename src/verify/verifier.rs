@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use super::budget::{Budget, Reservation};
 use super::flights::Flights;
+use super::introspection::milliseconds;
 use super::issuer::{Issuer, Refetch};
 use super::issuers::Issuers;
 use super::key_set::{Candidates, Selection};
@@ -267,7 +268,7 @@ fn holds(
     }
     let stands = match &origin.basis {
         Basis::Signature { key, key_set } => has_key(issuer, key, key_set, now),
-        Basis::Introspection { from, until, .. } => (*from..*until).contains(&now),
+        Basis::Introspection { from, until, .. } => (*from..*until).contains(&milliseconds(now)),
     };
     if !stands {
         return false;

@@ -23,6 +23,8 @@ export const scenarios = [
   ["no other site can send a form", foreignForm],
   ["an answer reaches a client on any loopback address and port", loopback],
   ["an answer reaches a client that sends its visitor on to another origin", onward],
+  ["an answer reaches an application on the device", onDevice],
+  ["a trusted client asks nobody", trusted],
   ["what cannot be answered is shown and leads nowhere", shown],
 ];
 
@@ -328,6 +330,35 @@ async function onward(stage) {
   await logIn(page, PASSWORD);
   assert.ok((await answered(stage, page, again)).get("code"));
   await application.stop();
+}
+
+async function onDevice(stage) {
+  const redirectUri = "com.example.app:/callback";
+  addReporting(stage, { redirectUris: [redirectUri] });
+  const page = await fresh(stage, WITHOUT_SCRIPT);
+  await settle(stage, page);
+  await page.goto(asks(stage, { scope: "automations", redirect_uri: redirectUri }).url);
+  await page.getByText("an application on this device (com.example.app)").waitFor();
+  // Nobody on this machine takes the scheme; that the browser does not stop the way there is what counts.
+  const stopped = [];
+  page.on("console", (message) => stopped.push(message.text()));
+  const answer = page.waitForResponse((response) => response.url().endsWith("/consent"));
+  await page.getByRole("button", { name: "Allow" }).click();
+  assert.match((await (await answer).headerValue("location")) ?? "", /^com\.example\.app:\/callback\?code=/);
+  await page.waitForTimeout(300);
+  assert.deepEqual(stopped.filter((text) => text.includes("Content Security Policy")), []);
+}
+
+async function trusted(stage) {
+  addReporting(stage, { trusted: true });
+  const page = await fresh(stage, WITHOUT_SCRIPT);
+  const request = asks(stage, { scope: "automations" });
+  await page.goto(request.url);
+  await logIn(page, stage.server.password);
+  await choosePassword(page);
+  const told = await answered(stage, page, request);
+  const { scope } = await redeem(stage.server.issuer, request, told.get("code"));
+  assert.equal(scope, "admin.automations apps:read automations openid");
 }
 
 async function shown(stage) {

@@ -42,7 +42,7 @@ policy: [policy.yaml]
   return {
     issuer,
     password,
-    addClient: (client) => addClient(folder, client),
+    addClient: (client) => addClient(binary, folder, client),
     stop: async () => {
       const ended = new Promise((resolve) => child.once("exit", resolve));
       child.kill("SIGTERM");
@@ -52,15 +52,14 @@ policy: [policy.yaml]
   };
 }
 
-function addClient(folder, { id, name, redirectUris, scopes, trusted = false }) {
-  const insert = `import json, sqlite3, sys
-c = json.loads(sys.argv[2])
-with sqlite3.connect(sys.argv[1]) as database:
-    database.execute("INSERT INTO clients VALUES (?, ?, NULL, ?, ?, ?, ?, 0, 0)", (c["id"], c["name"],
-        json.dumps(c["redirectUris"]), json.dumps(["authorization_code", "refresh_token"]), json.dumps(sorted(c["scopes"])), c["trusted"]))
-`;
-  const client = JSON.stringify({ id, name, redirectUris, scopes, trusted });
-  execFileSync("python3", ["-c", insert, join(folder, "database.sqlite"), client]);
+function addClient(binary, folder, { id, name, redirectUris, scopes, trusted = false }) {
+  const many = (option, values) => values.flatMap((value) => [option, value]);
+  execFileSync(binary, [
+    ...["authorization-server", "client", "add", id, "--config", join(folder, "authorization-server.yaml")],
+    ...["--name", name, "--public", ...(trusted ? ["--trusted"] : [])],
+    ...many("--redirect-uri", redirectUris),
+    ...many("--scope", scopes),
+  ]);
 }
 
 /** A client's redirect URI: keeps what it is sent, and may send its visitor on. */

@@ -12,6 +12,8 @@
 )]
 
 mod architecture;
+mod authorization_server_cli;
+mod authorization_server_start;
 mod cli;
 mod config_errors;
 mod content;
@@ -24,6 +26,7 @@ mod forwarding;
 mod hostile_bytes;
 mod introspection;
 mod keys;
+mod kills;
 mod matrix;
 mod panics;
 mod reasons;

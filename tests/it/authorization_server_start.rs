@@ -1,0 +1,132 @@
+//! The authorization server's first start, its files, its end, and what outlives it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+
+use crate::support::{API, AuthorizationServer, AuthorizationServerSetup, Client, GATEWAY_TOKEN, SCOPES, eventually};
+
+fn directory(server: &AuthorizationServer) -> Value {
+    let head = format!("Authorization: Bearer {GATEWAY_TOKEN}\r\n");
+    server.ask("GET", "/api/v1/role-directory", &head, "").json()["roles"].clone()
+}
+
+fn logins(server: &AuthorizationServer) -> Vec<String> {
+    let users = server.administer(&["user", "list"]);
+    users.as_array().unwrap().iter().map(|user| user["login"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_new_database_gets_an_administrator_a_key_and_the_default_roles() {
+    let mut server = AuthorizationServerSetup::default().start();
+    let password = server.first_password().expect("it is printed");
+    assert_eq!(password.split('-').map(str::len).collect::<Vec<_>>(), [5, 5, 5, 5], "{password}");
+    let users = server.administer(&["user", "list"]);
+    assert_eq!((&users[0]["login"], &users[0]["roles"]), (&json!("admin"), &json!(["TenantAdmin"])));
+    assert_eq!(server.administer(&["key", "list"]).as_array().unwrap().len(), 1);
+    let roles = directory(&server);
+    assert_eq!((&roles["TenantAdmin"]["level"], &roles["User"]["level"]), (&json!("admin"), &json!("user")));
+    let user_scopes = roles["User"]["scopes"].as_array().unwrap();
+    assert!(user_scopes.contains(&json!("automations")) && !user_scopes.contains(&json!("admin.automations")));
+    for file in ["database.sqlite", "database.sqlite-wal", "database.sqlite-shm"] {
+        let mode = fs::metadata(server.folder.path().join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+    server.restart();
+    assert_eq!(server.first_password(), None, "it is printed once");
+    let log: Vec<_> = server.log().iter().map(Value::to_string).collect();
+    assert!(!log.iter().any(|line| line.contains(&password)), "{log:?}");
+}
+
+#[test]
+fn killed_and_started_again_it_has_everything_that_was_confirmed() {
+    let mut server = AuthorizationServerSetup::default().start();
+    for round in 0..5 {
+        server.administer(&["user", "add", &format!("user{round}")]);
+        server.restart();
+        assert_eq!(logins(&server).len(), round + 2);
+    }
+    let keys = server.administer(&["key", "list"]);
+    server.administer(&["key", "rotate"]);
+    server.restart();
+    let after = server.administer(&["key", "list"]);
+    assert_eq!((&after[0], after.as_array().unwrap().len()), (&keys[0], 2), "no key is lost or made twice");
+}
+
+#[test]
+fn an_edit_of_the_policy_takes_effect_without_a_restart_and_a_broken_one_changes_nothing() {
+    let server = AuthorizationServerSetup::default().start();
+    server.write("policy.yaml", &format!("{SCOPES}  reports: {{describe: See reports}}\n"));
+    let has = |name: &str| directory(&server)["User"]["scopes"].as_array().unwrap().contains(&json!(name));
+    eventually("the default role follows", || has("reports").then_some(()));
+    server.write("policy.yaml", "scopes: {reports: [}\n");
+    eventually("the log tells of it", || server.log().iter().any(|event| event["level"] == "error").then_some(()));
+    assert!(has("reports") && has("automations"), "what was there stays");
+    server.write("policy.yaml", SCOPES);
+    server.signal("HUP");
+    eventually("the mend is seen", || (!has("reports")).then_some(()));
+    let output = server.command(&["role", "add", "R", "--level", "user", "--scope", "reports"]);
+    assert_eq!(output.status.code(), Some(2), "the command line reads the same files");
+}
+
+#[test]
+fn a_signal_lets_it_end_well() {
+    for signal in ["TERM", "INT"] {
+        let mut server = AuthorizationServerSetup::default().start();
+        let mut idle = server.client();
+        assert_eq!(idle.request("GET", "/healthz", "").text(), "ok\n");
+        server.signal(signal);
+        assert!(server.exit().success(), "{signal}");
+        assert!(idle.is_closed());
+        assert!(Client::try_connect(server.address).is_err());
+        assert!(!server.folder.path().join("database.sqlite-wal").exists(), "the log is written back");
+    }
+}
+
+#[test]
+fn what_a_peer_sends_is_bounded() {
+    let server = AuthorizationServerSetup::default().start();
+    let big = "x".repeat(70_000);
+    assert_eq!(server.ask("POST", "/oauth/token", "", &big).status, 413);
+    let mut client = server.client();
+    client.send(format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Big: {big}\r\n\r\n"));
+    assert_eq!(client.response_to("GET").status, 431);
+    let mut client = server.client();
+    client.send("nonsense\r\n\r\n");
+    assert_eq!(client.response_to("GET").status, 400);
+    assert_eq!(server.ask("GET", "/healthz", "", "").status, 200);
+}
+
+#[test]
+fn many_processes_share_one_database() {
+    let server = AuthorizationServerSetup::default().start();
+    // Each command is a process of its own, beside the one that serves.
+    let commands: Vec<_> = (0..8).map(|number| format!("user{number}")).collect();
+    std::thread::scope(|scope| {
+        for login in &commands {
+            scope.spawn(|| server.administer(&["user", "add", login]));
+        }
+    });
+    assert_eq!(logins(&server).len(), 9);
+}
+
+#[test]
+fn what_cannot_work_is_said_before_anything_is_made() {
+    let cases = [
+        (AuthorizationServerSetup { issuer: "http://login.example.com".into(), ..Default::default() }, "loopback"),
+        (AuthorizationServerSetup { address: "192.0.2.1:0".into(), ..Default::default() }, "192.0.2.1:0"),
+        (AuthorizationServerSetup { policy: "scopes: {x: {side: nobody}}\n".into(), ..Default::default() }, "side"),
+    ];
+    for (setup, part) in cases {
+        let folder = setup.write();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_scopegate"))
+            .args(["authorization-server", "--config"])
+            .arg(folder.path().join("authorization-server.yaml"))
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && stderr.contains(part), "{part}: {stderr}");
+        assert!(!folder.path().join("database.sqlite").exists() && !stderr.contains(API), "{part}");
+    }
+}
