@@ -83,9 +83,9 @@ fn refused(reason: &str, detail: &str) -> String {
 fn granted(answer: &Answer) -> String {
     let access = answer.json::<Value>().ok().and_then(|value| value.get("access")?.as_str().map(str::to_owned));
     match access.as_deref() {
-        Some("admin") => "The gateway told the API `Scopegate-Access: admin`: it answered for the whole tenant.".to_owned(),
+        Some("admin") => "The gateway told the API “Scopegate-Access: admin”: it answered for the whole tenant.".to_owned(),
         Some("user") => {
-            "The gateway told the API `Scopegate-Access: user`: it answered with what this person owns, and what lies in their spaces."
+            "The gateway told the API “Scopegate-Access: user”: it answered with what this person owns, and what lies in their spaces."
                 .to_owned()
         }
         _ if answer.status.is_success() => "The gateway let it through, and the API did it.".to_owned(),
@@ -108,8 +108,8 @@ mod tests {
             (403, true, r#"{"reason": "role_ceiling"}"#, Some("role_ceiling"), "scopes limit, roles permit"),
             (404, true, r#"{"reason": "no_route", "detail": "no such route"}"#, Some("no_route"), "no such route."),
             (404, true, r#"{"detail": "there is no such row"}"#, None, "API’s own refused it: there is no such row."),
-            (200, false, r#"{"access": "admin"}"#, None, "`Scopegate-Access: admin`"),
-            (200, false, r#"{"access": "user"}"#, None, "`Scopegate-Access: user`"),
+            (200, false, r#"{"access": "admin"}"#, None, "“Scopegate-Access: admin”"),
+            (200, false, r#"{"access": "user"}"#, None, "“Scopegate-Access: user”"),
             (201, false, r#"{"id": 1}"#, None, "the API did it"),
             (502, false, "", None, "the API’s own answer"),
         ] {

@@ -9,7 +9,7 @@ import { addReporting, answered, asks, choosePassword, heading, logIn, PASSWORD 
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-const WINDOWS = {
+export const WINDOWS = {
   light: { viewport: { width: 1000, height: 760 }, colorScheme: "light" },
   dark: { viewport: { width: 1000, height: 760 }, colorScheme: "dark" },
   phone: { viewport: { width: 390, height: 760 }, colorScheme: "light", deviceScaleFactor: 2, isMobile: true, hasTouch: true },
@@ -85,7 +85,7 @@ async function everyPage(stage, window, settings) {
   await look("too-many-attempts");
 }
 
-async function lookAt(stage, page, name) {
+export async function lookAt(stage, page, name) {
   if (stage.screenshots) await page.screenshot({ path: join(stage.screenshots, `${name}.png`), fullPage: true });
   await page.evaluate(AXE);
   const { violations } = await page.evaluate(() => globalThis.axe.run());

@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 
 import { chromium } from "playwright-core";
 
+import { demo } from "./demo.mjs";
 import { looks } from "./looks.mjs";
 import { scenarios } from "./scenarios.mjs";
 import { startCallback, startServer } from "./server.mjs";
@@ -28,12 +29,13 @@ const browser = await chromium.launch({
 });
 let passed = 0;
 let failed = 0;
-for (const [name, run] of [...scenarios, ...looks]) {
+for (const [name, run] of [...scenarios, ...looks, ...demo]) {
   if (!name.includes(options.only)) continue;
   const server = await startServer(options.binary);
   const callback = await startCallback();
   const contexts = [];
   const stage = {
+    binary: options.binary,
     server,
     callback,
     screenshots: options.screenshots,

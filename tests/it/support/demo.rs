@@ -102,7 +102,7 @@ impl Demo {
             password: String::new(),
         };
         let shown = visitor.page.get("/").text();
-        let (_, after) = shown.split_once(&format!("<code>{login}</code></td><td><code>")).expect("a password");
+        let (_, after) = shown.split_once(&format!("<code>{login}</code></th><td><code>")).expect("a password");
         visitor.password = after.split('<').next().expect("a password").to_owned();
         visitor
     }
