@@ -84,8 +84,11 @@ impl Change {
         Ok(latest)
     }
 
-    /// Takes back every token that is named and was issued until `now`: introspection does not find it any more, and an entry of the
-    /// feed says so. An earlier entry with the same names gives way to this one, so that they do not pile up.
+    /// Takes back every token that is named: introspection does not find it any more, and an entry of the feed says so. An earlier entry
+    /// with the same names gives way to this one, so that they do not pile up.
+    ///
+    /// INVARIANT: the entry names every token that was issued before this change. `now` may be of a moment before it, for a change waits
+    /// for others to end; a token that one of them issued is of a later second, and the entry reaches as far as that.
     pub(super) async fn withdraw(&mut self, named: Named<'_>, now: Seconds) -> Result<(), StoreFault> {
         let (subject, client) = named.names();
         let earlier: Vec<(Seconds, Seconds)> = sqlx::query_as(
@@ -96,15 +99,14 @@ impl Change {
         .bind(client)
         .fetch_all(&mut *self.transaction)
         .await?;
+        let tokens = self.forget_access_tokens(named).await?;
+        let said = earlier.iter().chain(&tokens);
+        let issued_before = said.clone().map(|(moment, _)| *moment).fold(now, Seconds::max);
         // Not always within the longest lifetime: the configured one may have been longer when a token was issued.
-        let last_end: Option<Seconds> =
-            sqlx::query_scalar("SELECT MAX(expires_at) FROM access_tokens").fetch_one(&mut *self.transaction).await?;
-        let issued_before = earlier.iter().map(|(issued_before, _)| *issued_before).fold(now, Seconds::max);
-        let exp = earlier.iter().map(|(_, exp)| *exp).chain(last_end);
-        let exp = exp.fold(issued_before.saturating_add(self.longest_lifetime), Seconds::max);
+        let longest = issued_before.saturating_add(self.longest_lifetime);
+        let exp = said.map(|(_, exp)| *exp).fold(longest, Seconds::max);
         let (subject, client) = (subject.map(str::to_owned), client.map(str::to_owned));
-        self.write_entry(&FeedEntry::IssuedBefore { subject, client, issued_before, exp }).await?;
-        self.forget_access_tokens(named).await
+        self.write_entry(&FeedEntry::IssuedBefore { subject, client, issued_before, exp }).await
     }
 
     /// Writes the entry of one token.
@@ -138,18 +140,24 @@ impl Change {
         Ok(())
     }
 
-    async fn forget_access_tokens(&mut self, named: Named<'_>) -> Result<(), StoreFault> {
+    /// Returns when each was issued, and when it would have ended.
+    async fn forget_access_tokens(&mut self, named: Named<'_>) -> Result<Vec<(Seconds, Seconds)>, StoreFault> {
         let delete = match named {
-            Named::Subject(subject) => sqlx::query("DELETE FROM access_tokens WHERE subject = $1").bind(subject),
-            Named::Client(client) => sqlx::query("DELETE FROM access_tokens WHERE client_id = $1").bind(client),
-            Named::Pair(subject, client) => {
-                sqlx::query("DELETE FROM access_tokens WHERE subject = $1 AND client_id = $2")
+            Named::Subject(subject) => {
+                sqlx::query_as("DELETE FROM access_tokens WHERE subject = $1 RETURNING issued_at, expires_at")
                     .bind(subject)
+            }
+            Named::Client(client) => {
+                sqlx::query_as("DELETE FROM access_tokens WHERE client_id = $1 RETURNING issued_at, expires_at")
                     .bind(client)
             }
+            Named::Pair(subject, client) => {
+                let pair =
+                    "DELETE FROM access_tokens WHERE subject = $1 AND client_id = $2 RETURNING issued_at, expires_at";
+                sqlx::query_as(pair).bind(subject).bind(client)
+            }
         };
-        delete.execute(&mut *self.transaction).await?;
-        Ok(())
+        Ok(delete.fetch_all(&mut *self.transaction).await?)
     }
 }
 

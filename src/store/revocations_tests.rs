@@ -92,6 +92,25 @@ async fn an_entry_lasts_as_long_as_the_tokens_of_a_time_when_they_lived_longer()
 }
 
 #[tokio::test]
+async fn an_entry_reaches_a_token_that_was_issued_while_its_change_waited() {
+    let sample = filled().await;
+    let mut change = sample.store.change().await.unwrap();
+    let later = AccessToken { issued_at: NOW + 2, ..access_token("a", None, ANN, APP) };
+    change.add_access_token(&later).await.unwrap();
+    change.add_access_token(&access_token("b", None, BOB, APP)).await.unwrap();
+    let roles = UserChange { roles: Some(texts(&[])), ..UserChange::default() };
+    change.change_user(ANN, &roles, NOW).await.unwrap();
+    change.commit().await.unwrap();
+    let reaches = |entries: Vec<FeedEntry>| match &*entries {
+        [FeedEntry::IssuedBefore { issued_before, .. }] => *issued_before,
+        other => panic!("one entry was written: {other:?}"),
+    };
+    assert_eq!(reaches(sample.feed().await), NOW + 2);
+    let mut change = sample.store.change().await.unwrap();
+    assert_eq!(change.revoked_until(ANN, APP).await.unwrap(), Some(NOW + 2), "nothing is signed before it is past");
+}
+
+#[tokio::test]
 async fn revoked_until_is_the_latest_entry_that_names_the_two() {
     let sample = filled().await;
     let mut change = sample.store.change().await.unwrap();
