@@ -103,7 +103,8 @@ pub struct ClientChange {
     pub name: Option<String>,
     /// See [`Client::redirect_uris`]; taking one away ends the codes that were not redeemed yet.
     pub redirect_uris: Option<BTreeSet<String>>,
-    /// See [`Client::grant_types`].
+    /// See [`Client::grant_types`]; taking one away ends what the client got by it: refresh tokens, or codes and access tokens, these
+    /// with an entry of the feed.
     pub grant_types: Option<BTreeSet<GrantType>>,
     /// A scope that is taken from it leaves the client's refresh tokens too, and writes an entry of the feed.
     pub allow_list: Option<ScopeNames>,
@@ -233,12 +234,19 @@ impl Change {
 
     /// Ends what the client had before and has no more.
     async fn take_from_client(&mut self, before: &Client, after: &Client, now: Seconds) -> Result<(), StoreFault> {
-        if !before.redirect_uris.is_subset(&after.redirect_uris) {
+        let loses = |way: GrantType| before.grant_types.contains(&way) && !after.grant_types.contains(&way);
+        let loses_codes = loses(GrantType::AuthorizationCode);
+        if loses_codes || !before.redirect_uris.is_subset(&after.redirect_uris) {
             let end = sqlx::query("DELETE FROM codes WHERE client_id = $1 AND NOT redeemed").bind(&after.id);
             end.execute(&mut *self.transaction).await?;
         }
+        if loses(GrantType::RefreshToken) {
+            let end = sqlx::query("DELETE FROM refresh_tokens WHERE client_id = $1").bind(&after.id);
+            end.execute(&mut *self.transaction).await?;
+        }
+        let loses_tokens = loses_codes || loses(GrantType::ClientCredentials);
         let loses_trust = before.trusted && !after.trusted;
-        if !loses_trust && before.allow_list.is_subset_of(&after.allow_list) {
+        if !loses_tokens && !loses_trust && before.allow_list.is_subset_of(&after.allow_list) {
             return Ok(());
         }
         let approved = self.approved_by_user(&after.id).await?;

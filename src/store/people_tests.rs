@@ -161,7 +161,7 @@ async fn a_changed_client_is_what_was_asked_for_and_revokes_only_where_it_loses(
     let wider = ClientChange {
         name: Some("New".to_owned()),
         redirect_uris: Some(texts(&["https://app.example.com/callback", "https://b.example.com/"])),
-        grant_types: Some([GrantType::RefreshToken].into_iter().collect()),
+        grant_types: Some(GrantType::ALL.into_iter().collect()),
         allow_list: Some(ScopeNames::parse("apps apps:read automations offline_access")),
         trusted: Some(true),
         introspects: Some(true),
@@ -194,6 +194,22 @@ async fn trust_that_is_taken_away_leaves_what_the_user_approved() {
     change_client(&sample, ClientChange { trusted: Some(false), ..ClientChange::default() }).await;
     assert_eq!(refresh_scope(&sample).await.as_deref(), Some("automations offline_access"));
     assert_eq!(sample.feed().await, [issued_before_now(None, Some(APP))]);
+}
+
+#[tokio::test]
+async fn a_grant_type_that_is_taken_away_ends_what_came_of_it() {
+    use GrantType::{AuthorizationCode, ClientCredentials, RefreshToken};
+    let revoked = vec![issued_before_now(None, Some(APP))];
+    for (left, feed, standing) in [
+        ([AuthorizationCode, ClientCredentials], vec![], [true, false, true, true]),
+        ([AuthorizationCode, RefreshToken], revoked.clone(), [true, true, false, true]),
+        ([ClientCredentials, RefreshToken], revoked, [true, true, false, false]),
+    ] {
+        let sample = busy().await;
+        let grant_types = Some(left.into_iter().collect());
+        change_client(&sample, ClientChange { grant_types, ..ClientChange::default() }).await;
+        assert_eq!((sample.feed().await, stands(&sample).await), (feed, standing), "{left:?}");
+    }
 }
 
 #[tokio::test]
