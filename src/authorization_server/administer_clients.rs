@@ -70,6 +70,11 @@ impl Administration<'_> {
         let mut change = self.store.change().await?;
         let before = as_new(change.client(id).await?.ok_or(AdministrationFault::Missing("client"))?);
         self.demand_client(&before)?;
+        let gains_address = to.redirect_uris.as_ref().is_some_and(|uris| !uris.is_subset(&before.redirect_uris));
+        if gains_address {
+            // For what was approved before nobody is asked again: whoever gets an answer at the new address gets that.
+            self.demand(&change.approved_by_anybody(id).await?)?;
+        }
         let to_be = to.clone();
         self.check_client(&NewClient {
             name: to_be.name.unwrap_or(before.name),
@@ -140,13 +145,11 @@ impl Administration<'_> {
         }
     }
 
-    /// A client that acts alone is permitted its allow list: nobody may make or command one that reaches further than he does. Any
-    /// other client only limits.
+    /// A client that acts alone is permitted its allow list, and one that is trusted gets it of whoever follows a link: nobody may make
+    /// or command one that reaches further than he does. Any other client asks.
     fn demand_client(&self, client: &NewClient) -> Result<(), AdministrationFault> {
-        match client.grant_types.contains(&GrantType::ClientCredentials) {
-            true => self.demand(&client.allow_list),
-            false => Ok(()),
-        }
+        let asks_nobody = client.trusted || client.grant_types.contains(&GrantType::ClientCredentials);
+        if asks_nobody { self.demand(&client.allow_list) } else { Ok(()) }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Administering users, roles, clients and approvals: the rules that hold for the API and the command line alike.
 //!
 //! Scopes limit and roles permit here as everywhere. Besides, nobody gives or commands more than is permitted to himself: giving a
-//! role, changing what a role permits, acting on a user or on a client that acts alone asks that everything which they permit is
-//! permitted to the caller. And the last administrator who can log in stays.
+//! role, changing what a role permits, acting on a user or on a client that asks nobody, having what users approved sent elsewhere asks
+//! that everything which they permit is permitted to the caller. And the last administrator who can log in stays.
 
 use super::{AdministrationFault, Catalogue, DEFAULT_ADMIN_ROLE};
 use crate::store::{ScopeNames, Seconds, Store, User};

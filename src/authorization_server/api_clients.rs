@@ -56,7 +56,7 @@ pub(super) struct NewClient {
     /// Nothing outside it is ever granted.
     #[schema(value_type = ScopeList)]
     allow_list: Vec<String>,
-    /// Whether its whole allow list counts as approved.
+    /// Whether its whole allow list counts as approved; then all of it must be permitted to the caller.
     #[serde(default)]
     #[schema(required = false)]
     trusted: bool,
@@ -186,7 +186,7 @@ pub(super) async fn show_client(
     Ok(answer(StatusCode::OK, &ClientView::from(client)))
 }
 
-/// Changes a client. What its allow list loses, its refresh tokens lose, and its access tokens are revoked.
+/// Changes a client. What its allow list or its grant types lose, its refresh tokens lose, and its access tokens are revoked.
 #[utoipa::path(patch, path = "/api/v1/clients/{id}", tag = "clients", params(("id" = String, Path, description = "The `client_id`")),
     request_body(content((ClientPatch = "application/merge-patch+json"), (ClientPatch = "application/json"))),
     security(("oauth2" = ["admin.oauth-clients"])),

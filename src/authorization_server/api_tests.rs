@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::testing::{Answer, GATEWAY_TOKEN, World};
+use crate::store::{GrantType, NewClient};
 
 const JSON: &str = "application/json";
 const ALL: &str = "admin.roles admin.users admin.oauth-clients";
@@ -153,6 +154,16 @@ async fn nobody_gives_or_commands_more_than_is_permitted_to_himself() {
     world.user("nora", &[]).await;
     world.user("boss", &["TenantAdmin"]).await;
     world.client("robot", "admin.automations").await;
+    for (id, trusted) in [("trusted", true), ("approved", false)] {
+        let kind = |client: &mut NewClient| {
+            (client.trusted, client.grant_types) = (trusted, [GrantType::AuthorizationCode].into());
+        };
+        world.client_with(id, "admin.users apps:read", kind).await;
+        world.approve("usr_boss", id, "admin.users apps:read").await;
+    }
+    let elsewhere = || Some(json!({"redirect_uris": ["https://app.test/callback", "https://elsewhere.test/"]}));
+    let mut trusted = json!({"name": "x", "confidential": false, "redirect_uris": ["https://elsewhere.test/"],
+        "grant_types": ["authorization_code"], "allow_list": ["apps:read"], "trusted": true});
     let client = |id: &str, grant_type: &str, allow: &str| {
         json!({"id": id, "name": "x", "confidential": true, "redirect_uris": ["https://app.test/"],
             "grant_types": [grant_type], "allow_list": [allow]})
@@ -169,11 +180,18 @@ async fn nobody_gives_or_commands_more_than_is_permitted_to_himself() {
         ("a stronger client that acts alone", "POST", "/clients", Some(client("x", "client_credentials", "apps:read"))),
         ("the secret of one", "POST", "/clients/robot/secret", None),
         ("another stronger client's scopes", "PATCH", "/clients/robot", Some(json!({"allow_list": []}))),
+        ("a client that gets more without asking", "POST", "/clients", Some(trusted.clone())),
+        ("trust in one", "PATCH", "/clients/approved", Some(json!({"trusted": true}))),
+        ("where a trusted client is answered", "PATCH", "/clients/trusted", elsewhere()),
+        ("where one is answered that users approved for more", "PATCH", "/clients/approved", elsewhere()),
     ] {
         let refused = send(&world, &token, method, path, body.as_ref()).await;
         assert_eq!((refused.status, kind(&refused).as_str()), (StatusCode::FORBIDDEN, "exceeds_caller"), "{name}");
     }
+    trusted["allow_list"] = json!(["automations"]);
     for (name, method, path, body, expected) in [
+        ("a client that asks nobody for what is permitted to her", "POST", "/clients", Some(trusted), 201),
+        ("the name of a client that asks", "PATCH", "/clients/approved", Some(json!({"name": "y"})), 200),
         ("her own role", "PATCH", "/users/usr_nora", Some(json!({"roles": ["Desk"]})), 200),
         (
             "a weaker role",

@@ -232,6 +232,16 @@ impl Change {
         Ok(())
     }
 
+    /// What users approved for a client, all of them together.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreFault::Database`].
+    pub async fn approved_by_anybody(&mut self, client: &str) -> Result<ScopeNames, StoreFault> {
+        let by_user = self.approved_by_user(client).await?;
+        Ok(by_user.into_values().fold(ScopeNames::default(), |all, approved| all.union(&approved)))
+    }
+
     /// Ends what the client had before and has no more.
     async fn take_from_client(&mut self, before: &Client, after: &Client, now: Seconds) -> Result<(), StoreFault> {
         let loses = |way: GrantType| before.grant_types.contains(&way) && !after.grant_types.contains(&way);
