@@ -79,11 +79,13 @@ impl AuthorizationRequest {
         if !client.grant_types.contains(&GrantType::AuthorizationCode) {
             return Err(AuthorizationFault::UnauthorizedClient);
         }
-        let resources: Vec<String> = parameters.all(RESOURCE).map(str::to_owned).collect();
+        // RFC 6749 §3.1: one without a value counts as omitted.
+        let resources = parameters.all(RESOURCE).filter(|resource| !resource.is_empty());
+        let resources: Vec<String> = resources.map(str::to_owned).collect();
         if resources.iter().any(|resource| !audience.contains(resource)) {
             return Err(AuthorizationFault::InvalidTarget);
         }
-        let grantable = grant::grantable(&client.allow_list, catalogue);
+        let grantable = grant::grantable(&client, catalogue);
         let requested = ScopeNames::parse(parameters.one("scope").unwrap_or_default()).intersection(&grantable);
         Ok(Self {
             client,

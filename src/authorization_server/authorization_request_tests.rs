@@ -24,7 +24,7 @@ pub(super) fn client(allow_list: &str) -> Client {
         name: "App".to_owned(),
         secret: None,
         redirect_uris: BTreeSet::from([CALLBACK.to_owned()]),
-        grant_types: BTreeSet::from([GrantType::AuthorizationCode]),
+        grant_types: BTreeSet::from([GrantType::AuthorizationCode, GrantType::RefreshToken]),
         allow_list: ScopeNames::parse(allow_list),
         trusted: false,
         introspects: false,
@@ -186,6 +186,7 @@ fn what_is_read_is_what_was_sent() {
     assert_eq!(request.prompt, Prompt { login: true, consent: true, ..Prompt::default() });
     assert_eq!((request.max_age, request.login_hint.as_deref()), (Some(60), Some("ann")));
     assert_eq!((request.resources, &*request.code_challenge), (vec![API.to_owned()], CHALLENGE));
+    assert!(check("resource=").unwrap().resources.is_empty(), "RFC 6749 §3.1: without a value it is not there");
     let both = check("resource=https://api.example&resource=https://other.example").unwrap();
     assert_eq!(both.resources.len(), 2, "RFC 8707 §2");
 }

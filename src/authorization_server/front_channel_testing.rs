@@ -86,7 +86,7 @@ impl Stage {
             name: "App".to_owned(),
             secret: None,
             redirect_uris: BTreeSet::from([CALLBACK.to_owned(), "com.example.app:/callback".to_owned()]),
-            grant_types: BTreeSet::from([GrantType::AuthorizationCode]),
+            grant_types: BTreeSet::from([GrantType::AuthorizationCode, GrantType::RefreshToken]),
             allow_list: ScopeNames::parse(ALLOW_LIST),
             trusted: false,
             introspects: false,

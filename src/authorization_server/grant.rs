@@ -3,14 +3,19 @@
 //! None of them knows of roles: a scope that no role permits may be approved and granted, and opens nothing.
 
 use super::Catalogue;
-use crate::store::ScopeNames;
+use crate::store::{Client, GrantType, ScopeNames};
 
 /// A refresh token is issued only where this scope was asked for, allowed and approved (OpenID Connect Core §11).
 pub(super) const OFFLINE_ACCESS: &str = "offline_access";
 
-/// What a client may be granted at all: its allow list, as far as the catalogue knows it and tokens may carry it.
-pub(super) fn grantable(allow_list: &ScopeNames, catalogue: &Catalogue) -> ScopeNames {
-    allow_list.intersection(&catalogue.for_tokens())
+/// What a client may be granted at all: its allow list, as far as the catalogue knows it and tokens may carry it. The one use of
+/// `offline_access` is a refresh token, so nobody is asked for it by a client that could not use one.
+pub(super) fn grantable(client: &Client, catalogue: &Catalogue) -> ScopeNames {
+    let mut grantable = client.allow_list.intersection(&catalogue.for_tokens());
+    if !client.grant_types.contains(&GrantType::RefreshToken) {
+        grantable.remove(OFFLINE_ACCESS);
+    }
+    grantable
 }
 
 /// What to present to the user: what is asked for and may be granted, and was not approved yet. Nothing that is not asked for is.

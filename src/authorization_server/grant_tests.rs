@@ -130,7 +130,7 @@ async fn the_table_of_grants() {
 async fn standing(world: &World, user: &str, client: &str) -> (ScopeNames, ScopeNames) {
     let client = world.server.store.client(client).await.unwrap().unwrap();
     let approved = world.server.store.approved(user, &client.id).await.unwrap();
-    (grantable(&client.allow_list, &world.server.catalogue.load()), approved)
+    (grantable(&client, &world.server.catalogue.load()), approved)
 }
 
 #[tokio::test]

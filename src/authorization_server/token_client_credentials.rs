@@ -23,7 +23,7 @@ pub(super) async fn issue(request: &TokenRequest<'_>) -> Result<Issued, OAuthFau
     let now = server.now();
     let client = change.client(&request.client.client().id).await?.ok_or(OAuthFault::InvalidClient)?;
     let asked = ScopeNames::parse(parameters.get("scope").unwrap_or_default());
-    let scope = granted_to_client(&grantable(&client.allow_list, &server.catalogue.load()), &asked);
+    let scope = granted_to_client(&grantable(&client, &server.catalogue.load()), &asked);
     if scope.is_empty() {
         return Err(OAuthFault::InvalidScope);
     }

@@ -123,13 +123,9 @@ async fn scope(
     client: &Client,
     code: &Code,
 ) -> Result<ScopeNames, OAuthFault> {
-    let grantable = grantable(&client.allow_list, &request.server.catalogue.load());
+    let grantable = grantable(client, &request.server.catalogue.load());
     let approved = approved(change, client, &code.user).await?;
-    let mut scope = granted(&grantable, &approved, &code.requested);
-    // Its one use is a refresh token, which this client could not use.
-    if !client.grant_types.contains(&GrantType::RefreshToken) {
-        scope.remove(OFFLINE_ACCESS);
-    }
+    let scope = granted(&grantable, &approved, &code.requested);
     if scope.is_empty() { Err(OAuthFault::InvalidScope) } else { Ok(scope) }
 }
 

@@ -119,7 +119,7 @@ async fn scope(
     client: &Client,
     token: &RefreshToken,
 ) -> Result<ScopeNames, OAuthFault> {
-    let grantable = grantable(&client.allow_list, &request.server.catalogue.load());
+    let grantable = grantable(client, &request.server.catalogue.load());
     let approved = approved(change, client, &token.user).await?;
     let standing = granted(&grantable, &approved, &token.scope).intersection(&token.scope);
     if !standing.contains(OFFLINE_ACCESS) {
