@@ -1,8 +1,11 @@
 //! The pages over real sockets, with a real database: what a browser may do, and what nobody may do to it.
 
+use std::time::Duration;
+
 use super::front_channel_testing::{ALLOW_LIST, ANN, Answer, Browser, CALLBACK, NOW, PASSWORD, Stage, asks};
+use super::password::hash_password;
 use super::secrets;
-use crate::store::{CodeUse, ScopeNames};
+use crate::store::{CodeUse, Password, ScopeNames};
 
 /// Ann's browser at the consent page for `scope`, and what its form carries.
 async fn at_consent(stage: &Stage, scope: &str) -> (Browser, String, String) {
@@ -186,6 +189,34 @@ async fn guessing_is_slowed_down_and_said_so() {
 }
 
 #[tokio::test]
+async fn a_password_that_is_replaced_while_it_is_compared_opens_nothing() {
+    let stage = Stage::start().await;
+    let mut browser = stage.browser();
+    let page = browser.get("/login").await;
+    let mut old = stage.browser_of("ann", 5).await;
+    let csrf = old.get("/password").await.hidden("csrf");
+    let mut change = stage.server.store.change().await.unwrap();
+    let log_in = async { browser.log_in(&page, "ann", PASSWORD).await };
+    let new = "seven green old ladders";
+    let fields = [("csrf", &*csrf), ("current", PASSWORD), ("new", new), ("again", new)];
+    let choose = async { old.post("/password", &fields).await };
+    let replace = async {
+        // Both have been compared, and wait for this change to end.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let one_time = Password { hash: hash_password("other words than those").unwrap(), one_time: true };
+        change.set_password(ANN, &one_time, None).await.unwrap();
+        change.commit().await.unwrap();
+    };
+    let (logged_in, chosen, ()) = tokio::join!(log_in, choose, replace);
+    assert_eq!((logged_in.status, logged_in.heading()), (403, "Log in".to_owned()));
+    assert_eq!((chosen.status, chosen.heading()), (403, "This page was too old".to_owned()));
+    assert_eq!(
+        (browser.get("/").await.heading(), old.get("/").await.heading()),
+        ("Log in".to_owned(), "Log in".to_owned())
+    );
+}
+
+#[tokio::test]
 async fn a_one_time_password_opens_nothing_but_its_own_change() {
     let stage = Stage::start().await;
     let mut browser = stage.browser();
@@ -244,7 +275,7 @@ async fn a_login_too_old_or_not_for_this_request_is_asked_again() {
 async fn a_session_ends_with_its_time_and_what_was_decided_after_it_does_not_count() {
     let stage = Stage::start().await;
     let (mut browser, csrf, to) = at_consent(&stage, "openid").await;
-    stage.server.clock.set(std::time::Duration::from_secs(NOW.unsigned_abs() + 595));
+    stage.server.clock.set(Duration::from_secs(NOW.unsigned_abs() + 595));
     let late = allow(&mut browser, &csrf, &to, &["openid"]).await;
     assert_eq!((late.heading(), &*stage.approved().await), ("Log in".to_owned(), ""));
 }

@@ -22,7 +22,7 @@ use super::session::{CookieKind, CookieValue, LoggedIn};
 use super::url_encoded::UrlEncoded;
 use super::{AuthorizationServer, page_events, secrets, visit};
 use crate::pages::LoginPage;
-use crate::store::{Seconds, User};
+use crate::store::{Password, Seconds, User};
 
 /// Login.
 pub(super) fn routes() -> Router<Arc<AuthorizationServer>> {
@@ -96,21 +96,26 @@ async fn log_in(
     form: OwnForm,
 ) -> Result<Response, PageFault> {
     let destination = Destination::parse(form.value("to"));
-    match authenticate(&server, peer, &fields, &form).await? {
-        Ok(user) => {
-            page_events::logged_in(&user.id, peer);
-            begin_session(&server, &fields, &user, destination).await
-        }
-        Err(refusal) => {
-            let (status, problem) = refusal.words();
-            let again = LoginForm { status, login: form.value("login").trim().to_owned(), problem: Some(problem) };
-            let mut response = show(&server, &fields, &destination, again).await?;
-            if let Refusal::TooOften(wait) = refusal {
-                response.headers_mut().insert(RETRY_AFTER, retry_after(wait));
+    let refusal = match authenticate(&server, peer, &fields, &form).await? {
+        Ok((user, password)) => match begin_session(&server, &fields, &user, &password).await? {
+            Some(cookie) => {
+                page_events::logged_in(&user.id, peer);
+                return go_on(&server, &cookie, destination).await;
             }
-            Ok(response)
-        }
+            None => {
+                page_events::login_failed(peer);
+                Refusal::Wrong
+            }
+        },
+        Err(refusal) => refusal,
+    };
+    let (status, problem) = refusal.words();
+    let again = LoginForm { status, login: form.value("login").trim().to_owned(), problem: Some(problem) };
+    let mut response = show(&server, &fields, &destination, again).await?;
+    if let Refusal::TooOften(wait) = refusal {
+        response.headers_mut().insert(RETRY_AFTER, retry_after(wait));
     }
+    Ok(response)
 }
 
 /// Why nobody is logged in.
@@ -144,7 +149,7 @@ async fn authenticate(
     peer: IpAddr,
     fields: &HeaderMap,
     form: &OwnForm,
-) -> Result<Result<User, Refusal>, PageFault> {
+) -> Result<Result<(User, Password), Refusal>, PageFault> {
     let cookie = CookieKind::Login.read(server, fields);
     if !cookie.is_some_and(|cookie| cookie.is_tag(form.value("csrf"), Purpose::LoginForm, "")) {
         return Ok(Err(Refusal::TooOld));
@@ -158,7 +163,7 @@ async fn authenticate(
     let kept = known.as_ref().map(|(_, password)| &*password.hash);
     let is_right = server.passwords.verify(form.value("password"), kept).await;
     match known.filter(|(user, _)| is_right && !user.disabled) {
-        Some((user, _)) => Ok(Ok(user)),
+        Some(known) => Ok(Ok(known)),
         None => {
             page_events::login_failed(peer);
             Ok(Err(Refusal::Wrong))
@@ -167,22 +172,34 @@ async fn authenticate(
 }
 
 /// Begins a session under a name that nobody has seen before, in place of any that this browser had: a cookie that somebody planted
-/// before the login is worth nothing after it.
+/// before the login is worth nothing after it. `None` when the password was replaced, or the user disabled, while it was compared.
 async fn begin_session(
     server: &AuthorizationServer,
     fields: &HeaderMap,
     user: &User,
-    destination: Destination,
-) -> Result<Response, PageFault> {
+    password: &Password,
+) -> Result<Option<CookieValue>, PageFault> {
     let cookie = CookieValue::new(secrets::secret()?);
     let now = server.now();
     let lifetime = Seconds::try_from(server.settings.lifetimes.session.as_secs()).unwrap_or(Seconds::MAX);
     let mut change = server.store.change().await?;
+    if !change.lets_in(&user.id, &password.hash).await? {
+        return Ok(None);
+    }
     if let Some(before) = CookieKind::Session.read(server, fields) {
         change.end_session(&before.hash()).await?;
     }
     change.add_session(&cookie.hash(), &user.id, now, now.saturating_add(lifetime)).await?;
     change.commit().await?;
+    Ok(Some(cookie))
+}
+
+/// Leads to what the login was for, and shows there that it was for this.
+async fn go_on(
+    server: &AuthorizationServer,
+    cookie: &CookieValue,
+    destination: Destination,
+) -> Result<Response, PageFault> {
     let destination = match destination {
         Destination::Authorization(pending) => {
             let proof = cookie.tag(Purpose::LoggedInFor, &pending.text);
@@ -190,5 +207,5 @@ async fn begin_session(
         }
         other @ (Destination::Home | Destination::Approvals | Destination::Password) => other,
     };
-    with_cookie(lead_on(server, &destination).await?, &CookieKind::Session.keep(server, &cookie))
+    with_cookie(lead_on(server, &destination).await?, &CookieKind::Session.keep(server, cookie))
 }

@@ -87,21 +87,22 @@ async fn change(
         response.headers_mut().insert(RETRY_AFTER, retry_after(wait));
         return Ok(response);
     }
-    match problem(&server, &logged_in, &form).await? {
+    let Some((_, kept)) = server.store.user_by_login(login).await? else { return Err(PageFault::Foreign) };
+    match problem(&server, &logged_in, &kept, &form).await? {
         Some(problem) => show(&server, &logged_in, &destination, Some(problem)).await,
-        None => replace(&server, &logged_in, form.value("new"), destination).await,
+        None => replace(&server, &logged_in, &kept, form.value("new"), destination).await,
     }
 }
 
 async fn problem(
     server: &AuthorizationServer,
     logged_in: &LoggedIn,
+    kept: &Password,
     form: &OwnForm,
 ) -> Result<Option<Problem>, PageFault> {
     let user = &logged_in.session.user;
-    let kept = server.store.user_by_login(&user.login).await?.map(|(_, password)| password.hash);
     let is_forced = logged_in.session.must_change_password;
-    if !is_forced && !server.passwords.verify(form.value("current"), kept.as_deref()).await {
+    if !is_forced && !server.passwords.verify(form.value("current"), Some(&kept.hash)).await {
         page_events::password_not_changed(&user.id);
         return Ok(Some(Problem {
             status: StatusCode::FORBIDDEN,
@@ -115,17 +116,19 @@ async fn problem(
     if new != form.value("again") {
         return Ok(Some(Problem::unfit("The new password was not typed the same way twice.".to_owned())));
     }
-    if server.passwords.verify(new, kept.as_deref()).await {
+    if server.passwords.verify(new, Some(&kept.hash)).await {
         return Ok(Some(Problem::unfit("The new password is the one until now. Choose another.".to_owned())));
     }
     Ok(None)
 }
 
 /// Keeps the new password, ends every session of the user's, and goes on in one with a new name: whoever knew the old name or the old
-/// password is out. The login is as old as it was, for a password was set and not asked for.
+/// password is out. The login is as old as it was, for a password was set and not asked for. Of two who replace `kept` at the same time
+/// only one does.
 async fn replace(
     server: &AuthorizationServer,
     logged_in: &LoggedIn,
+    kept: &Password,
     new: &str,
     destination: Destination,
 ) -> Result<Response, PageFault> {
@@ -133,6 +136,9 @@ async fn replace(
     let hash = server.passwords.hash(new).await?;
     let cookie = CookieValue::new(secrets::secret()?);
     let mut change = server.store.change().await?;
+    if !change.lets_in(&session.user.id, &kept.hash).await? {
+        return Err(PageFault::Foreign);
+    }
     change.add_session(&cookie.hash(), &session.user.id, session.authenticated_at, session.expires_at).await?;
     change.set_password(&session.user.id, &Password { hash, one_time: false }, Some(&cookie.hash())).await?;
     change.commit().await?;

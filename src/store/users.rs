@@ -183,6 +183,23 @@ impl Change {
         require(find_user(&mut self.transaction, id).await?)
     }
 
+    /// Whether the password of which `hash` is kept still lets this user in: it takes time to compute, and it may have been replaced
+    /// meanwhile, or the user disabled or removed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreFault::Database`].
+    pub async fn lets_in(&mut self, id: &str, hash: &str) -> Result<bool, StoreFault> {
+        let lets_in = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM users WHERE id = $1 AND password_hash = $2 AND NOT disabled)",
+        )
+        .bind(id)
+        .bind(hash)
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        Ok(lets_in)
+    }
+
     /// Replaces a password and ends all the user's sessions but the one named (by [`super::Session::hash`]).
     ///
     /// # Errors
