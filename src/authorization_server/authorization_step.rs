@@ -5,6 +5,10 @@ use super::authorization_request::AuthorizationRequest;
 use super::grant;
 use crate::store::{ScopeNames, Seconds, Session};
 
+/// How long a login counts for the request that it was asked for, in seconds: what shows it stands in an address, which a browser
+/// remembers for as long as it likes.
+const LOGIN_COUNTS: Seconds = 600;
+
 /// What is next for an authorization request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -84,7 +88,8 @@ fn must_log_in_again(request: &AuthorizationRequest, session: &Session, proof: P
     let age = now.saturating_sub(session.authenticated_at);
     let too_old = request.max_age.is_some_and(|max_age| age > max_age);
     // Once the user has logged in for this request, `max_age=0` is satisfied although a second has passed.
-    (request.prompt.login || too_old) && proof < Proof::LoggedIn
+    let did_so = proof == Proof::LoggedIn && age <= LOGIN_COUNTS;
+    (request.prompt.login || too_old) && !did_so
 }
 
 fn question(request: &AuthorizationRequest, approved: &ScopeNames) -> Option<Question> {

@@ -7,7 +7,7 @@ use super::authorization_request::AuthorizationRequest;
 use super::authorization_request_tests::{catalogue, client, query};
 use super::authorization_step::{Proof, Question, Step, counted_as_approved, next_step};
 use super::url_encoded::UrlEncoded;
-use crate::store::{Client, ScopeNames, Session, User};
+use crate::store::{Client, GrantType, ScopeNames, Session, User};
 
 const NOW: i64 = 1_700_000_000;
 
@@ -81,6 +81,7 @@ fn openid_connect_core_3_1_2_1_prompt() {
 fn openid_connect_core_3_1_2_1_max_age_and_what_comes_before_all_else() {
     use AuthorizationFault::{InteractionRequired, LoginRequired};
     let (young, old, one_time) = (session(5, false), session(500, false), session(5, true));
+    let (slow, stale) = (session(600, false), session(601, false));
     let none = Proof::Nothing;
     for (name, more, who, proof, approved, expected) in [
         ("young enough", "scope=openid&max_age=5", Some(&young), none, "openid", Step::Issue),
@@ -95,6 +96,9 @@ fn openid_connect_core_3_1_2_1_max_age_and_what_comes_before_all_else() {
         ),
         ("no age at all", "scope=openid&max_age=0", Some(&young), none, "openid", Step::LogIn),
         ("done", "scope=openid&max_age=0", Some(&young), Proof::LoggedIn, "openid", Step::Issue),
+        ("slowly", "scope=openid&max_age=0", Some(&slow), Proof::LoggedIn, "openid", Step::Issue),
+        ("long ago", "scope=openid&max_age=0", Some(&stale), Proof::LoggedIn, "openid", Step::LogIn),
+        ("long ago", "scope=openid&prompt=login", Some(&stale), Proof::LoggedIn, "openid", Step::LogIn),
         ("a one-time password", "scope=openid", Some(&one_time), none, "openid", Step::ChangePassword),
         ("silently", "scope=openid&prompt=none", Some(&one_time), none, "openid", Step::Refuse(InteractionRequired)),
         ("login comes first", "scope=openid&prompt=login", Some(&one_time), none, "openid", Step::LogIn),
@@ -121,6 +125,21 @@ fn rules_2_3_5_and_7_what_is_asked_and_when_nothing_could_be_granted() {
         ("and once approved, granted", "scope=offline_access", "offline_access", Step::Issue),
     ] {
         assert_eq!(step(more, Some(&ann), Proof::Nothing, approved), expected, "{name}: {more}");
+    }
+}
+
+#[test]
+fn rule_5_nobody_is_asked_for_offline_access_by_a_client_that_could_not_use_it() {
+    let ann = session(5, false);
+    let without = Client { grant_types: [GrantType::AuthorizationCode].into(), ..client("openid offline_access") };
+    for (more, approved, expected) in [
+        ("scope=openid+offline_access", "", ask("openid", "")),
+        ("scope=offline_access", "openid", Step::Issue),
+        ("scope=offline_access", "offline_access", Step::Refuse(AuthorizationFault::InvalidScope)),
+    ] {
+        let request = request(without.clone(), more);
+        let step = next_step(&request, Some(&ann), Proof::Nothing, &ScopeNames::parse(approved), NOW);
+        assert_eq!(step, expected, "{more}");
     }
 }
 
