@@ -117,6 +117,8 @@ impl Administration<'_> {
     /// [`AdministrationFault`].
     pub async fn remove_client(&self, id: &str) -> Result<(), AdministrationFault> {
         let mut change = self.store.change().await?;
+        let client = change.client(id).await?.ok_or(AdministrationFault::Missing("client"))?;
+        self.demand_client(&as_new(client))?;
         change.remove_client(id, self.now).await?;
         change.commit().await?;
         tracing::info!(by = self.caller.name(), client_id = id, "a client was removed");

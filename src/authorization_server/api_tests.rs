@@ -180,6 +180,7 @@ async fn nobody_gives_or_commands_more_than_is_permitted_to_himself() {
         ("a stronger client that acts alone", "POST", "/clients", Some(client("x", "client_credentials", "apps:read"))),
         ("the secret of one", "POST", "/clients/robot/secret", None),
         ("another stronger client's scopes", "PATCH", "/clients/robot", Some(json!({"allow_list": []}))),
+        ("a stronger client removed", "DELETE", "/clients/robot", None),
         ("a client that gets more without asking", "POST", "/clients", Some(trusted.clone())),
         ("trust in one", "PATCH", "/clients/approved", Some(json!({"trusted": true}))),
         ("where a trusted client is answered", "PATCH", "/clients/trusted", elsewhere()),

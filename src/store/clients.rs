@@ -238,8 +238,11 @@ impl Change {
     ///
     /// [`StoreFault::Database`].
     pub async fn approved_by_anybody(&mut self, client: &str) -> Result<ScopeNames, StoreFault> {
-        let by_user = self.approved_by_user(client).await?;
-        Ok(by_user.into_values().fold(ScopeNames::default(), |all, approved| all.union(&approved)))
+        let scopes: Vec<String> = sqlx::query_scalar("SELECT DISTINCT scope FROM approvals WHERE client_id = $1")
+            .bind(client)
+            .fetch_all(&mut *self.transaction)
+            .await?;
+        Ok(scopes.into_iter().collect())
     }
 
     /// Ends what the client had before and has no more.
