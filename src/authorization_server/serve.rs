@@ -70,9 +70,9 @@ pub async fn serve(listener: TcpListener, server: Arc<AuthorizationServer>, shut
         .layer(from_fn(|request, next| within_bounds(TIMES.body, request, next)));
     let connections = Connections { router, times: TIMES, stop: CancellationToken::new() };
     let tasks = TaskTracker::new();
+    tasks.spawn(keep_house(server, connections.stop.clone()));
     tokio::select! {
         () = connections.accept(&listener, &tasks) => {}
-        () = keep_house(&server) => {}
         () = shutdown => {}
     }
     drop(listener);
@@ -81,15 +81,19 @@ pub async fn serve(listener: TcpListener, server: Arc<AuthorizationServer>, shut
     tasks.wait().await;
 }
 
-/// Never ends.
-async fn keep_house(server: &AuthorizationServer) {
+/// Ends between two rounds: a connection that is given up in the middle of a statement may outlive the database's closing, which then
+/// leaves the log beside the file.
+async fn keep_house(server: Arc<AuthorizationServer>, stop: CancellationToken) {
     let mut due = tokio::time::interval(PURGE);
     loop {
-        due.tick().await;
+        tokio::select! {
+            _ = due.tick() => {}
+            () = stop.cancelled() => return,
+        }
         if let Err(fault) = server.store.purge(server.now()).await {
             events::not_purged(&fault);
         }
-        if let Err(fault) = rotate_when_due(server).await {
+        if let Err(fault) = rotate_when_due(&server).await {
             events::no_signing_key_follows(&fault);
         }
     }
