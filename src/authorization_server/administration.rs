@@ -4,7 +4,7 @@
 //! role, changing what a role permits, acting on a user or on a client that asks nobody, having what users approved sent elsewhere asks
 //! that everything which they permit is permitted to the caller. And the last administrator who can log in stays.
 
-use super::{AdministrationFault, Catalogue, DEFAULT_ADMIN_ROLE};
+use super::{AdministrationFault, Catalogue, DEFAULT_ADMIN_ROLE, events};
 use crate::store::{ScopeNames, Seconds, Store, User};
 
 /// Users that are read at one time.
@@ -54,7 +54,10 @@ impl Administration<'_> {
         let beyond = self.catalogue.close(scopes).without(permitted);
         let permissible = |name: &&str| self.catalogue.find(name).is_some_and(|scope| scope.role);
         match beyond.iter().find(permissible) {
-            Some(beyond) => Err(AdministrationFault::ExceedsCaller(beyond.to_owned())),
+            Some(beyond) => {
+                events::exceeds_caller(self.caller.name(), beyond);
+                Err(AdministrationFault::ExceedsCaller(beyond.to_owned()))
+            }
             None => Ok(()),
         }
     }

@@ -4,7 +4,7 @@ use http::HeaderMap;
 
 use super::api_problem::Problem;
 use super::bearer::{BearerFault, presented};
-use super::{Administration, AuthorizationServer, Caller, Catalogue};
+use super::{Administration, AuthorizationServer, Caller, Catalogue, events};
 use crate::store::ScopeNames;
 
 pub(super) const ROLES: &[&str] = &["admin.roles"];
@@ -44,6 +44,7 @@ pub(super) async fn admit(
     };
     let permitted = catalogue.close(&permitted);
     if !scopes.iter().any(|scope| held.contains(scope) && permitted.contains(scope)) {
+        events::not_permitted(&presented.token.subject, lacking);
         return Err(Problem::not_permitted(lacking));
     }
     Ok(Caller::Bearer { subject: presented.token.subject, permitted })

@@ -53,11 +53,11 @@ pub(super) async fn authenticate(
     server.attempts.may_authenticate(peer, &shown.client).map_err(OAuthFault::TooManyAttempts)?;
     let client = server.store.client(&shown.client).await?;
     let is_proven = is_proven(client.as_ref(), shown.secret.as_deref());
-    match client.filter(|_| is_proven) {
-        Some(client) => Ok(AuthenticatedClient(client)),
-        None => {
+    match client {
+        Some(client) if is_proven => Ok(AuthenticatedClient(client)),
+        known @ (Some(_) | None) => {
             server.attempts.authentication_failed(peer, &shown.client);
-            events::client_not_authenticated(peer);
+            events::client_not_authenticated(known.as_ref().map(|client| &*client.id), peer);
             Err(OAuthFault::InvalidClient)
         }
     }

@@ -14,9 +14,20 @@ pub(super) fn revoked(client_id: &str, peer: IpAddr) {
     tracing::info!(client_id, %peer, "a token was revoked");
 }
 
-/// An unknown client, or one whose secret was wrong. Its name is not told: it may be a secret that was put in the wrong place.
-pub(super) fn client_not_authenticated(peer: IpAddr) {
-    tracing::warn!(%peer, "a client did not authenticate");
+/// An unknown client, or one whose secret was wrong. The name of an unknown one is not told: it may be a secret that was put in the
+/// wrong place.
+pub(super) fn client_not_authenticated(client_id: Option<&str>, peer: IpAddr) {
+    tracing::warn!(client_id, %peer, "a client did not authenticate");
+}
+
+/// A token held a scope of the administration that nothing permits to its bearer.
+pub(super) fn not_permitted(by: &str, scope: &str) {
+    tracing::warn!(by, scope, "a request to administer was not permitted");
+}
+
+/// An administrator would have given, or commanded, more than is permitted to himself.
+pub(super) fn exceeds_caller(by: &str, scope: &str) {
+    tracing::warn!(by, scope, "a request to administer reached further than its caller's own rights");
 }
 
 /// A good code was shown with another client, redirect URI or verifier than it was given for.

@@ -103,7 +103,7 @@ async fn log_in(
                 return go_on(&server, &cookie, destination).await;
             }
             None => {
-                page_events::login_failed(peer);
+                page_events::login_failed(Some(&user.id), peer);
                 Refusal::Wrong
             }
         },
@@ -162,10 +162,10 @@ async fn authenticate(
     let known = server.store.user_by_login(&account).await?;
     let kept = known.as_ref().map(|(_, password)| &*password.hash);
     let is_right = server.passwords.verify(form.value("password"), kept).await;
-    match known.filter(|(user, _)| is_right && !user.disabled) {
-        Some(known) => Ok(Ok(known)),
-        None => {
-            page_events::login_failed(peer);
+    match known {
+        Some((user, password)) if is_right && !user.disabled => Ok(Ok((user, password))),
+        known @ (Some(_) | None) => {
+            page_events::login_failed(known.as_ref().map(|(user, _)| &*user.id), peer);
             Ok(Err(Refusal::Wrong))
         }
     }

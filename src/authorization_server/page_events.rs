@@ -9,9 +9,9 @@ pub(super) fn logged_in(subject: &str, peer: IpAddr) {
     tracing::info!(subject, %peer, "a user logged in");
 }
 
-/// Somebody did not. The login is not told: people type passwords in its place.
-pub(super) fn login_failed(peer: IpAddr) {
-    tracing::warn!(%peer, "a login failed");
+/// Somebody did not: the user whose login was typed. A login that nobody has is not told: people type passwords in its place.
+pub(super) fn login_failed(subject: Option<&str>, peer: IpAddr) {
+    tracing::warn!(subject, %peer, "a login failed");
 }
 
 /// Somebody tries too often.

@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use crate::support::{API, AuthorizationServer, AuthorizationServerSetup, Client, GATEWAY_TOKEN, SCOPES, eventually};
+use crate::support::{
+    API, AuthorizationServer, AuthorizationServerSetup, Browser, Client, GATEWAY_TOKEN, SCOPES, eventually,
+};
 
 fn directory(server: &AuthorizationServer) -> Value {
     let head = format!("Authorization: Bearer {GATEWAY_TOKEN}\r\n");
@@ -37,6 +39,33 @@ fn a_new_database_gets_an_administrator_a_key_and_the_default_roles() {
     assert_eq!(server.first_password(), None, "it is printed once");
     let log: Vec<_> = server.log().iter().map(Value::to_string).collect();
     assert!(!log.iter().any(|line| line.contains(&password)), "{log:?}");
+}
+
+#[test]
+fn the_log_tells_whom_an_attempt_was_aimed_at_and_nothing_that_was_typed() {
+    let server = AuthorizationServerSetup::default().start();
+    server.administer(&["client", "add", "job", "--name", "Job", "--scope", "apps:read"]);
+    for client in ["job", "typed-in-the-wrong-place"] {
+        let head = "Content-Type: application/x-www-form-urlencoded\r\n";
+        let body = format!("grant_type=client_credentials&client_id={client}&client_secret=typed-badly");
+        assert_eq!(server.ask("POST", "/oauth/token", head, &body).status, 401);
+    }
+    for login in ["Admin", "typed-in-the-wrong-place"] {
+        let mut browser = Browser::new(server.address);
+        let form = browser.get("/login").form("/login").with("login", login).with("password", "typed-badly");
+        assert_eq!(browser.submit(&form).status(), 403);
+    }
+    let user = server.administer(&["user", "list"])[0]["id"].clone();
+    let log = eventually("four attempts are told", || {
+        let log = server.log();
+        (log.iter().filter(|event| event["level"] == "warn").count() == 4).then_some(log)
+    });
+    let told = |msg: &str, member: &str| -> Vec<Value> {
+        log.iter().filter(|event| event["msg"] == msg).map(|event| event[member].clone()).collect()
+    };
+    assert_eq!(told("a client did not authenticate", "client_id"), [json!("job"), Value::Null]);
+    assert_eq!(told("a login failed", "subject"), [user, Value::Null]);
+    assert!(!format!("{log:?}").contains("typed"), "{log:?}");
 }
 
 #[test]
