@@ -14,7 +14,7 @@ impl Administration<'_> {
         client: &str,
         scope: Option<&str>,
     ) -> Result<(), AdministrationFault> {
-        let mut change = self.store.change().await?;
+        let mut change = self.begin().await?;
         if !change.remove_approval(user, client, scope, self.now).await? {
             return Err(AdministrationFault::Missing("approval"));
         }

@@ -54,7 +54,7 @@ impl Administration<'_> {
             introspects: draft.introspects,
         };
         self.check_client(&client)?;
-        let mut change = self.store.change().await?;
+        let mut change = self.begin().await?;
         let client = change.add_client(&client, self.now).await?;
         change.commit().await?;
         tracing::info!(by = self.caller.name(), client_id = client.id, scope = %client.allow_list, "a client was added");
@@ -67,7 +67,7 @@ impl Administration<'_> {
     ///
     /// [`AdministrationFault`].
     pub async fn change_client(&self, id: &str, to: &ClientChange) -> Result<Client, AdministrationFault> {
-        let mut change = self.store.change().await?;
+        let mut change = self.begin().await?;
         let before = as_new(change.client(id).await?.ok_or(AdministrationFault::Missing("client"))?);
         self.demand_client(&before)?;
         let gains_address = to.redirect_uris.as_ref().is_some_and(|uris| !uris.is_subset(&before.redirect_uris));
@@ -98,7 +98,7 @@ impl Administration<'_> {
     /// [`AdministrationFault`], also for a public client.
     pub async fn replace_secret(&self, id: &str) -> Result<String, AdministrationFault> {
         let text = secret()?;
-        let mut change = self.store.change().await?;
+        let mut change = self.begin().await?;
         let client = change.client(id).await?.ok_or(AdministrationFault::Missing("client"))?;
         if client.secret.is_none() {
             return Err(AdministrationFault::Contradiction("a public client has no secret".to_owned()));
@@ -116,7 +116,7 @@ impl Administration<'_> {
     ///
     /// [`AdministrationFault`].
     pub async fn remove_client(&self, id: &str) -> Result<(), AdministrationFault> {
-        let mut change = self.store.change().await?;
+        let mut change = self.begin().await?;
         let client = change.client(id).await?.ok_or(AdministrationFault::Missing("client"))?;
         self.demand_client(&as_new(client))?;
         change.remove_client(id, self.now).await?;

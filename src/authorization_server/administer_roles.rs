@@ -14,7 +14,7 @@ impl Administration<'_> {
         validity::role_name(&role.name)?;
         self.check_role(role)?;
         self.demand(&role.scopes)?;
-        let mut change = self.store.change().await?;
+        let mut change = self.begin().await?;
         change.add_role(role).await?;
         change.commit().await?;
         tracing::info!(by = self.caller.name(), role = role.name, scope = %role.scopes, "a role was added");
@@ -33,7 +33,7 @@ impl Administration<'_> {
         level: Option<Level>,
         scopes: Option<ScopeNames>,
     ) -> Result<Role, AdministrationFault> {
-        let mut change = self.store.change().await?;
+        let mut change = self.begin().await?;
         let role = self.store.role(name).await?.ok_or(AdministrationFault::Missing("role"))?;
         if role.is_default {
             return Err(AdministrationFault::DefaultRole);
@@ -55,7 +55,7 @@ impl Administration<'_> {
     ///
     /// [`AdministrationFault`].
     pub async fn remove_role(&self, name: &str) -> Result<(), AdministrationFault> {
-        let mut change = self.store.change().await?;
+        let mut change = self.begin().await?;
         let role = self.store.role(name).await?.ok_or(AdministrationFault::Missing("role"))?;
         if role.is_default {
             return Err(AdministrationFault::DefaultRole);

@@ -35,7 +35,7 @@ impl Administration<'_> {
             password: kept(password.clone()).await?,
             roles: draft.roles.clone(),
         };
-        let mut change = self.store.change().await?;
+        let mut change = self.begin().await?;
         self.demand(&self.permitted_by(&draft.roles).await?)?;
         let user = change.add_user(&user, self.now).await?;
         change.commit().await?;
@@ -52,7 +52,7 @@ impl Administration<'_> {
         if let Some(name) = &to.name {
             validity::display_name(name)?;
         }
-        let mut change = self.store.change().await?;
+        let mut change = self.begin().await?;
         let user = self.user_to_change(&mut change, id).await?;
         if let Some(roles) = &to.roles {
             self.demand(&self.permitted_by(roles).await?)?;
@@ -79,7 +79,7 @@ impl Administration<'_> {
     pub async fn replace_password(&self, id: &str) -> Result<String, AdministrationFault> {
         let password = one_time_password()?;
         let kept = kept(password.clone()).await?;
-        let mut change = self.store.change().await?;
+        let mut change = self.begin().await?;
         self.user_to_change(&mut change, id).await?;
         change.set_password(id, &kept, None).await?;
         change.commit().await?;
@@ -93,7 +93,7 @@ impl Administration<'_> {
     ///
     /// [`AdministrationFault`].
     pub async fn remove_user(&self, id: &str) -> Result<(), AdministrationFault> {
-        let mut change = self.store.change().await?;
+        let mut change = self.begin().await?;
         let user = self.user_to_change(&mut change, id).await?;
         self.demand_another_administrator(&user).await?;
         change.remove_user(id, self.now).await?;

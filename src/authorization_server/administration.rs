@@ -4,8 +4,10 @@
 //! role, changing what a role permits, acting on a user or on a client that asks nobody, having what users approved sent elsewhere asks
 //! that everything which they permit is permitted to the caller. And the last administrator who can log in stays.
 
+use super::api_guard::permitted_to;
+use super::bearer::standing;
 use super::{AdministrationFault, Catalogue, DEFAULT_ADMIN_ROLE, events};
-use crate::store::{ScopeNames, Seconds, Store, User};
+use crate::store::{Change, ScopeNames, Seconds, Store, User};
 
 /// Users that are read at one time.
 const PAGE: u32 = 500;
@@ -19,6 +21,8 @@ pub enum Caller {
     Bearer {
         /// The `sub`.
         subject: String,
+        /// The token.
+        jti: String,
         /// What roles permit the user, or its allow list a client that acts for itself.
         permitted: ScopeNames,
     },
@@ -48,6 +52,27 @@ pub struct Administration<'a> {
 }
 
 impl Administration<'_> {
+    /// Begins a change. Everything that is asked of the caller is asked of it as it stands then: while the change is open nobody else
+    /// can take anything back, and before that somebody may have.
+    ///
+    /// # Errors
+    ///
+    /// [`AdministrationFault::Withdrawn`] when the token, or something that was permitted to its bearer, was taken back since it was
+    /// looked at; [`AdministrationFault::Store`].
+    pub(super) async fn begin(&self) -> Result<Change, AdministrationFault> {
+        let change = self.store.change().await?;
+        let Caller::Bearer { subject, jti, permitted } = &self.caller else { return Ok(change) };
+        let left = match standing(self.store, jti, self.now).await? {
+            Some(presented) => permitted_to(self.store, self.catalogue, &presented).await?,
+            None => ScopeNames::default(),
+        };
+        if permitted.is_subset_of(&left) {
+            return Ok(change);
+        }
+        events::withdrawn(subject);
+        Err(AdministrationFault::Withdrawn)
+    }
+
     /// Asks that all of `scopes`, with what they contain, is permitted to the caller. What no role can permit is asked of nobody.
     pub(super) fn demand(&self, scopes: &ScopeNames) -> Result<(), AdministrationFault> {
         let Caller::Bearer { permitted, .. } = &self.caller else { return Ok(()) };

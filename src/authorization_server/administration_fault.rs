@@ -38,6 +38,9 @@ pub enum AdministrationFault {
     /// The caller would give, or command, more than the caller has.
     #[error("this reaches further than the caller's own rights: `{0}`")]
     ExceedsCaller(String),
+    /// The caller's rights were taken back while the request waited for its turn.
+    #[error("the caller's rights were taken back")]
+    Withdrawn,
     /// The database.
     #[error(transparent)]
     Store(StoreFault),

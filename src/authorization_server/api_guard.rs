@@ -3,9 +3,9 @@
 use http::HeaderMap;
 
 use super::api_problem::Problem;
-use super::bearer::{BearerFault, presented};
+use super::bearer::{BearerFault, Presented, presented};
 use super::{Administration, AuthorizationServer, Caller, Catalogue, events};
-use crate::store::ScopeNames;
+use crate::store::{ScopeNames, Store, StoreFault};
 
 pub(super) const ROLES: &[&str] = &["admin.roles"];
 pub(super) const USERS: &[&str] = &["admin.users"];
@@ -30,24 +30,35 @@ pub(super) async fn admit(
     if !scopes.iter().any(|scope| held.contains(scope)) {
         return Err(BearerFault::InsufficientScope(lacking).into());
     }
-    let permitted = match &presented.user {
-        Some(user) => {
-            let mut permitted = ScopeNames::default();
-            for role in &user.roles {
-                if let Some(role) = server.store.role(role).await? {
-                    permitted = permitted.union(&role.scopes);
-                }
-            }
-            permitted
-        }
-        None => server.store.client(&presented.token.client).await?.map(|client| client.allow_list).unwrap_or_default(),
-    };
-    let permitted = catalogue.close(&permitted);
+    let permitted = permitted_to(&server.store, catalogue, &presented).await?;
     if !scopes.iter().any(|scope| held.contains(scope) && permitted.contains(scope)) {
         events::not_permitted(&presented.token.subject, lacking);
         return Err(Problem::not_permitted(lacking));
     }
-    Ok(Caller::Bearer { subject: presented.token.subject, permitted })
+    Ok(Caller::Bearer { subject: presented.token.subject, jti: presented.token.jti, permitted })
+}
+
+/// What roles permit the user of a token, or its allow list a client that acts for itself, with all that this contains.
+///
+/// # Errors
+///
+/// [`StoreFault::Database`].
+pub(super) async fn permitted_to(
+    store: &Store,
+    catalogue: &Catalogue,
+    presented: &Presented,
+) -> Result<ScopeNames, StoreFault> {
+    let Some(user) = &presented.user else {
+        let client = store.client(&presented.token.client).await?;
+        return Ok(client.map(|client| catalogue.close(&client.allow_list)).unwrap_or_default());
+    };
+    let mut permitted = ScopeNames::default();
+    for role in &user.roles {
+        if let Some(role) = store.role(role).await? {
+            permitted = permitted.union(&role.scopes);
+        }
+    }
+    Ok(catalogue.close(&permitted))
 }
 
 impl AuthorizationServer {

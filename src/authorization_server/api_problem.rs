@@ -147,6 +147,7 @@ impl From<AdministrationFault> for Problem {
             AdministrationFault::LastAdministrator => (StatusCode::CONFLICT, "last_administrator"),
             AdministrationFault::DefaultRole => (StatusCode::CONFLICT, "default_role"),
             AdministrationFault::ExceedsCaller(_) => (StatusCode::FORBIDDEN, "exceeds_caller"),
+            AdministrationFault::Withdrawn => (StatusCode::FORBIDDEN, "not_permitted"),
             AdministrationFault::Store(fault) => {
                 events::not_served(fault);
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable")

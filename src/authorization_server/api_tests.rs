@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::testing::{Answer, GATEWAY_TOKEN, World};
-use crate::store::{GrantType, NewClient};
+use crate::store::{GrantType, Level, NewClient, Role, ScopeNames, UserChange};
 
 const JSON: &str = "application/json";
 const ALL: &str = "admin.roles admin.users admin.oauth-clients";
@@ -210,6 +210,36 @@ async fn nobody_gives_or_commands_more_than_is_permitted_to_himself() {
     let alone = token_alone(&world, "job", "admin.users").await;
     let refused = send(&world, &alone, "PATCH", "/users/usr_nora", Some(&json!({"roles": ["User"]}))).await;
     assert_eq!(kind(&refused), "exceeds_caller", "a client that acts alone is permitted its allow list");
+}
+
+#[tokio::test]
+async fn nobody_takes_back_what_is_being_taken_from_him() {
+    let world = World::new().await;
+    let desk = Role { name: "Desk".into(), level: Level::Admin, scopes: ScopeNames::parse(ALL), is_default: false };
+    world.change(async |change| change.add_role(&desk).await.unwrap()).await;
+    let no_roles = UserChange { roles: Some([].into()), ..UserChange::default() };
+    let less = Role { scopes: ScopeNames::parse("admin.roles"), ..desk.clone() };
+    for (login, path, again) in [
+        ("first", "/users/usr_first", json!({"roles": ["Desk"]})),
+        ("second", "/roles/Desk", json!({"scopes": ["admin.roles", "admin.users", "admin.oauth-clients"]})),
+    ] {
+        let token = token_of(&world, login, &["Desk"], ALL).await;
+        let mut change = world.server.store.change().await.unwrap();
+        let ask = async { send(&world, &token, "PATCH", path, Some(&again)).await };
+        let take = async {
+            // It has been let in, and waits for this change to end.
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            match login {
+                "first" => drop(change.change_user("usr_first", &no_roles, world.now()).await.unwrap()),
+                _ => change.change_role(&less).await.unwrap(),
+            }
+            change.commit().await.unwrap();
+        };
+        let (refused, ()) = tokio::join!(ask, take);
+        assert_eq!((refused.status, kind(&refused).as_str()), (StatusCode::FORBIDDEN, "not_permitted"), "{login}");
+    }
+    assert!(world.server.store.user("usr_first").await.unwrap().unwrap().roles.is_empty());
+    assert_eq!(world.server.store.role("Desk").await.unwrap(), Some(less));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use super::AuthorizationServer;
 use super::access_token::{OwnTokenFault, TOKEN_LIMIT, read_own};
 use super::events;
 use super::fault::uncached;
-use crate::store::{AccessToken, StoreFault, User};
+use crate::store::{AccessToken, Seconds, Store, StoreFault, User};
 use crate::token::{BearerToken, CredentialFault};
 
 /// An access token for this server, as the database knows it: neither ended nor taken back.
@@ -51,13 +51,21 @@ pub(super) async fn presented(server: &AuthorizationServer, fields: &HeaderMap) 
         OwnTokenFault::Token(_) => BearerFault::InvalidToken,
         OwnTokenFault::Store(fault) => BearerFault::Store(fault),
     })?;
-    let token = server.store.access_token(&claims.jti, server.now()).await?.ok_or(BearerFault::InvalidToken)?;
+    standing(&server.store, &claims.jti, server.now()).await?.ok_or(BearerFault::InvalidToken)
+}
+
+/// The token of this `jti`, unless it has ended or was taken back, or its user is disabled.
+///
+/// # Errors
+///
+/// [`StoreFault::Database`].
+pub(super) async fn standing(store: &Store, jti: &str, now: Seconds) -> Result<Option<Presented>, StoreFault> {
+    let Some(token) = store.access_token(jti, now).await? else { return Ok(None) };
     if token.subject == token.client {
-        return Ok(Presented { token, user: None });
+        return Ok(Some(Presented { token, user: None }));
     }
-    let user = server.store.user(&token.subject).await?.filter(|user| !user.disabled);
-    let user = user.ok_or(BearerFault::InvalidToken)?;
-    Ok(Presented { token, user: Some(user) })
+    let user = store.user(&token.subject).await?.filter(|user| !user.disabled);
+    Ok(user.map(|user| Presented { token, user: Some(user) }))
 }
 
 impl Presented {

@@ -25,6 +25,11 @@ pub(super) fn not_permitted(by: &str, scope: &str) {
     tracing::warn!(by, scope, "a request to administer was not permitted");
 }
 
+/// An administrator's rights were taken back while a request of his waited.
+pub(super) fn withdrawn(by: &str) {
+    tracing::warn!(by, "a request to administer came too late: its caller's rights were taken back");
+}
+
 /// An administrator would have given, or commanded, more than is permitted to himself.
 pub(super) fn exceeds_caller(by: &str, scope: &str) {
     tracing::warn!(by, scope, "a request to administer reached further than its caller's own rights");

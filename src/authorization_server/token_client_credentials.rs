@@ -22,6 +22,10 @@ pub(super) async fn issue(request: &TokenRequest<'_>) -> Result<Issued, OAuthFau
     // Read while nobody else can write, so that whatever was taken back before was taken back at this moment or earlier.
     let now = server.now();
     let client = change.client(&request.client.client().id).await?.ok_or(OAuthFault::InvalidClient)?;
+    // It may have lost it while this request waited; codes and refresh tokens go with theirs.
+    if !client.grant_types.contains(&GrantType::ClientCredentials) {
+        return Err(OAuthFault::UnauthorizedClient);
+    }
     let asked = ScopeNames::parse(parameters.get("scope").unwrap_or_default());
     let scope = granted_to_client(&grantable(&client, &server.catalogue.load()), &asked);
     if scope.is_empty() {

@@ -97,6 +97,7 @@ impl Administered {
             AdministrationFault::DefaultRole => Some("make a role of your own with `role add`"),
             AdministrationFault::Missing(_) => Some("the command `list` shows what there is"),
             AdministrationFault::Invalid { .. }
+            | AdministrationFault::Withdrawn
             | AdministrationFault::Exists(_)
             | AdministrationFault::Contradiction(_)
             | AdministrationFault::ExceedsCaller(_) => None,
