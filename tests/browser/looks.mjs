@@ -37,8 +37,10 @@ async function everyPage(stage, window, settings) {
   await page.goto(first.url);
   await look("login");
   await logIn(page, "wrong");
+  await page.getByRole("alert").waitFor();
   await look("login-wrong");
   await logIn(page, stage.server.password);
+  await heading(page, "Choose a password of your own");
   await look("password-forced");
   await choosePassword(page);
   await heading(page, "Reporting asks for access");
@@ -46,6 +48,7 @@ async function everyPage(stage, window, settings) {
   await page.goto(asks(stage, { scope: "admin.automations" }).url);
   await look("consent-admin");
   await page.getByRole("button", { name: "Allow" }).click();
+  await page.getByRole("alert").waitFor();
   await look("consent-nothing-ticked");
   await page.goto(first.url);
   await page.getByLabel("Manage all automations of the tenant").check();
@@ -65,6 +68,7 @@ async function everyPage(stage, window, settings) {
   await at("/approvals");
   await look("approvals");
   await page.getByRole("button", { name: "Remove “See your apps” from Reporting" }).click();
+  await page.getByRole("status").waitFor();
   await look("approvals-removed");
   for (const name of ["Reporting", long]) {
     await page.getByRole("button", { name: `Remove all access of ${name}` }).click();
@@ -79,6 +83,7 @@ async function everyPage(stage, window, settings) {
   await at("/logout");
   await look("logout");
   await page.getByRole("button", { name: "Log out" }).click();
+  await heading(page, "You are logged out");
   await look("logged-out");
   await at("/login");
   for (let attempt = 0; attempt < 12; attempt += 1) await logIn(page, PASSWORD.slice(1), "somebody");
