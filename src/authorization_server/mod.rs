@@ -35,7 +35,7 @@ mod authorization_fault;
 mod authorization_request;
 #[cfg(test)]
 mod authorization_request_tests;
-mod authorization_server;
+mod server;
 mod authorization_step;
 #[cfg(test)]
 mod authorization_step_tests;
@@ -108,7 +108,7 @@ pub use administer_clients::ClientDraft;
 pub use administer_users::UserDraft;
 pub use administration::{Administration, Caller};
 pub use administration_fault::AdministrationFault;
-pub use authorization_server::AuthorizationServer;
+pub use server::AuthorizationServer;
 pub use catalogue::{Catalogue, DEFAULT_ADMIN_ROLE, DEFAULT_USER_ROLE, ScopeText};
 pub use fault::NoRandomness;
 pub use first_start::{FIRST_LOGIN, FirstAdministrator, FirstStartFault};

@@ -25,6 +25,7 @@ impl Transcript {
         self.say(&format!("{space}{title}\n"));
     }
 
+    #[expect(clippy::print_stdout, reason = "`--nocapture` shows the transcript as it comes about")]
     fn say(&mut self, line: &str) {
         println!("{line}");
         writeln!(self.0, "{line}").expect("text");
