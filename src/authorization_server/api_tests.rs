@@ -142,22 +142,15 @@ async fn nobody_locks_everybody_out() {
     assert_eq!(send(&world, &token, "DELETE", "/users/usr_admin", None).await.status, StatusCode::NO_CONTENT);
 }
 
-#[tokio::test]
-async fn nobody_gives_or_commands_more_than_is_permitted_to_himself() {
-    let world = World::new().await;
-    let root = token_of(&world, "admin", &["TenantAdmin"], ALL).await;
-    let desk = json!({"name": "Desk", "level": "admin", "scopes": [
-        "admin.users", "admin.roles", "admin.oauth-clients", "automations"]});
-    assert_eq!(send(&world, &root, "POST", "/roles", Some(&desk)).await.status, StatusCode::CREATED);
-    let token = token_of(&world, "desk", &["Desk"], ALL).await;
-    world.user("nora", &[]).await;
-    world.user("boss", &["TenantAdmin"]).await;
-    world.client("robot", "admin.automations").await;
-    let client = |id: &str, grant_type: &str, allow: &str| {
-        json!({"id": id, "name": "x", "confidential": true, "redirect_uris": ["https://app.test/"],
-            "grant_types": [grant_type], "allow_list": [allow]})
-    };
-    for (name, method, path, body) in [
+/// A client that uses one grant type.
+fn client(id: &str, grant_type: &str, allow: &str) -> Value {
+    json!({"id": id, "name": "x", "confidential": true, "redirect_uris": ["https://app.test/"],
+        "grant_types": [grant_type], "allow_list": [allow]})
+}
+
+/// What somebody with the role `Desk` would gain by.
+fn excesses() -> Vec<(&'static str, &'static str, &'static str, Option<Value>)> {
+    vec![
         ("the strongest role to herself", "PATCH", "/users/usr_desk", Some(json!({"roles": ["Desk", "TenantAdmin"]}))),
         ("the strongest role to another", "PATCH", "/users/usr_nora", Some(json!({"roles": ["TenantAdmin"]}))),
         ("a user made with it", "POST", "/users", Some(json!({"login": "new", "roles": ["TenantAdmin"]}))),
@@ -169,7 +162,21 @@ async fn nobody_gives_or_commands_more_than_is_permitted_to_himself() {
         ("a stronger client that acts alone", "POST", "/clients", Some(client("x", "client_credentials", "apps:read"))),
         ("the secret of one", "POST", "/clients/robot/secret", None),
         ("another stronger client's scopes", "PATCH", "/clients/robot", Some(json!({"allow_list": []}))),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn nobody_gives_or_commands_more_than_is_permitted_to_himself() {
+    let world = World::new().await;
+    let root = token_of(&world, "admin", &["TenantAdmin"], ALL).await;
+    let desk = json!({"name": "Desk", "level": "admin", "scopes": [
+        "admin.users", "admin.roles", "admin.oauth-clients", "automations"]});
+    assert_eq!(send(&world, &root, "POST", "/roles", Some(&desk)).await.status, StatusCode::CREATED);
+    let token = token_of(&world, "desk", &["Desk"], ALL).await;
+    world.user("nora", &[]).await;
+    world.user("boss", &["TenantAdmin"]).await;
+    world.client("robot", "admin.automations").await;
+    for (name, method, path, body) in excesses() {
         let refused = send(&world, &token, method, path, body.as_ref()).await;
         assert_eq!((refused.status, kind(&refused).as_str()), (StatusCode::FORBIDDEN, "exceeds_caller"), "{name}");
     }
@@ -193,18 +200,9 @@ async fn nobody_gives_or_commands_more_than_is_permitted_to_himself() {
     assert_eq!(kind(&refused), "exceeds_caller", "a client that acts alone is permitted its allow list");
 }
 
-#[tokio::test]
-async fn what_does_not_fit_is_refused_and_named() {
-    let world = World::new().await;
-    let token = token_of(&world, "admin", &["TenantAdmin"], ALL).await;
-    world.client("app", "automations").await;
-    world.client_with("public", "automations", |client| client.secret = None).await;
-    let client = |with: Value| {
-        let mut client = json!({"name": "x", "confidential": true, "grant_types": [], "allow_list": []});
-        client.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
-        client
-    };
-    for (method, path, body, expected) in [
+/// Users and roles that do not fit, and the word for it.
+fn misfits() -> Vec<(&'static str, &'static str, Value, &'static str)> {
+    vec![
         ("POST", "/users", json!({"login": "a b"}), "invalid"),
         ("POST", "/users", json!({"login": "x", "surprise": 1}), "invalid"),
         ("POST", "/users", json!({"login": "x", "roles": ["User", "User"]}), "invalid"),
@@ -221,6 +219,17 @@ async fn what_does_not_fit_is_refused_and_named() {
         ("POST", "/roles", json!({"name": "X", "level": "user", "scopes": ["a b"]}), "invalid"),
         ("POST", "/roles", json!({"name": "User", "level": "user", "scopes": []}), "exists"),
         ("PATCH", "/roles/User", json!({"scopes": []}), "default_role"),
+    ]
+}
+
+/// Clients and requests that do not fit, and the word for it.
+fn misfitting_clients() -> Vec<(&'static str, &'static str, Value, &'static str)> {
+    let client = |with: Value| {
+        let mut client = json!({"name": "x", "confidential": true, "grant_types": [], "allow_list": []});
+        client.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
+        client
+    };
+    vec![
         ("POST", "/clients", client(json!({"id": "usr_x"})), "invalid"),
         ("POST", "/clients", client(json!({"id": "app"})), "exists"),
         ("POST", "/clients", client(json!({"redirect_uris": ["http://app.test/"]})), "invalid"),
@@ -245,7 +254,16 @@ async fn what_does_not_fit_is_refused_and_named() {
         ("GET", "/users/%ff", json!({}), "bad_request"),
         ("GET", "/nothing", json!({}), "not_found"),
         ("PUT", "/users", json!({}), "method_not_allowed"),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_refused_and_named() {
+    let world = World::new().await;
+    let token = token_of(&world, "admin", &["TenantAdmin"], ALL).await;
+    world.client("app", "automations").await;
+    world.client_with("public", "automations", |client| client.secret = None).await;
+    for (method, path, body, expected) in misfits().into_iter().chain(misfitting_clients()) {
         let answer = send(&world, &token, method, path, Some(&body)).await;
         assert_eq!(kind(&answer), expected, "{method} {path} {body}: {answer:?}");
     }

@@ -38,9 +38,9 @@ fn step(more: &str, session: Option<&Session>, proof: Proof, approved: &str) -> 
 }
 
 #[test]
-fn openid_connect_core_3_1_2_1_prompt_and_max_age() {
-    use AuthorizationFault::{ConsentRequired, InteractionRequired, LoginRequired};
-    let (young, old, one_time) = (session(5, false), session(500, false), session(5, true));
+fn openid_connect_core_3_1_2_1_prompt() {
+    use AuthorizationFault::{ConsentRequired, LoginRequired};
+    let young = session(5, false);
     let none = Proof::Nothing;
     for (name, more, who, proof, approved, expected) in [
         ("nobody is logged in", "scope=openid", None, none, "", Step::LogIn),
@@ -72,6 +72,17 @@ fn openid_connect_core_3_1_2_1_prompt_and_max_age() {
             ask("", "openid profile"),
         ),
         ("with more", "scope=openid+profile&prompt=consent", Some(&young), none, "openid", ask("profile", "openid")),
+    ] {
+        assert_eq!(step(more, who, proof, approved), expected, "{name}: {more}");
+    }
+}
+
+#[test]
+fn openid_connect_core_3_1_2_1_max_age_and_what_comes_before_all_else() {
+    use AuthorizationFault::{InteractionRequired, LoginRequired};
+    let (young, old, one_time) = (session(5, false), session(500, false), session(5, true));
+    let none = Proof::Nothing;
+    for (name, more, who, proof, approved, expected) in [
         ("young enough", "scope=openid&max_age=5", Some(&young), none, "openid", Step::Issue),
         ("too old", "scope=openid&max_age=499", Some(&old), none, "openid", Step::LogIn),
         (

@@ -35,13 +35,18 @@ pub(super) struct Stage {
 impl Stage {
     /// With the users `ann` and `bob`, whose passwords are [`PASSWORD`], and `new`, whose password is the same and works once.
     pub(super) async fn start() -> Self {
+        Self::start_as(None).await
+    }
+
+    /// With an issuer other than the address that it listens at, as behind a proxy.
+    pub(super) async fn start_as(issuer: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let database = folder.path().join("database.sqlite");
         let (store, _) = Store::open(&database, 300).await.unwrap();
         let settings = AuthorizationServerSettings {
-            issuer: format!("http://{address}"),
+            issuer: issuer.map_or_else(|| format!("http://{address}"), str::to_owned),
             address,
             database,
             audience: vec!["https://api.example".to_owned()],
@@ -97,7 +102,8 @@ impl Stage {
 
     /// A browser that nobody has used.
     pub(super) fn browser(&self) -> Browser {
-        Browser { address: self.address, cookies: BTreeMap::new() }
+        let issuer = self.server.settings.issuer.clone();
+        Browser { address: self.address, issuer, cookies: BTreeMap::new() }
     }
 
     /// A browser in which `login` logged in so many seconds ago.
@@ -119,6 +125,7 @@ impl Stage {
 #[derive(Clone)]
 pub(super) struct Browser {
     address: SocketAddr,
+    issuer: String,
     pub(super) cookies: BTreeMap<String, String>,
 }
 
@@ -129,7 +136,7 @@ impl Browser {
 
     /// Sends a form from a page of the server's own.
     pub(super) async fn post(&mut self, target: &str, fields: &[(&str, &str)]) -> Answer {
-        let origin = format!("Origin: http://{}\r\nSec-Fetch-Site: same-origin\r\n", self.address);
+        let origin = format!("Origin: {}\r\nSec-Fetch-Site: same-origin\r\n", self.issuer);
         self.post_from(&origin, target, fields).await
     }
 

@@ -333,6 +333,21 @@ async fn cookies_are_out_of_reach_of_scripts_and_other_sites() {
 }
 
 #[tokio::test]
+async fn with_https_no_other_host_can_set_a_cookie_of_ours() {
+    let stage = Stage::start_as(Some("https://login.example")).await;
+    let mut browser = stage.browser();
+    let page = browser.get("/login").await;
+    let logged_in = browser.log_in(&page, "ann", PASSWORD).await;
+    for (answer, name) in [(&page, "__Host-scopegate-login="), (&logged_in, "__Host-scopegate=")] {
+        let cookie = answer.field("set-cookie").unwrap();
+        assert!(cookie.starts_with(name) && cookie.split("; ").any(|part| part == "Secure"), "{cookie}");
+    }
+    let value = browser.cookies.remove("__Host-scopegate").unwrap();
+    browser.cookies.insert("scopegate".to_owned(), value);
+    assert_eq!(browser.get("/").await.heading(), "Log in", "the name without the prefix is worth nothing");
+}
+
+#[tokio::test]
 async fn no_link_leads_a_login_to_another_site() {
     let stage = Stage::start().await;
     let mut browser = stage.browser_of("ann", 5).await;
@@ -373,53 +388,57 @@ async fn openid_connect_core_3_1_2_1_a_request_by_post_is_the_same_request() {
     }
 }
 
+/// What people try in every field.
+const HOSTILE: [&str; 15] = [
+    "'; DROP TABLE users; --",
+    "\" OR \"\"=\"",
+    "<script>alert(1)</script>",
+    "../../etc/passwd",
+    "%00",
+    "\u{202e}",
+    "${7*7}",
+    "{{7*7}}",
+    "é",
+    "\0",
+    "\r\nSet-Cookie: x=y",
+    "?",
+    "?&&&",
+    "?%",
+    "?client_id=%00",
+];
+
+fn written(name: &str, value: &str) -> String {
+    form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish()
+}
+
 #[tokio::test]
-async fn whatever_is_sent_is_answered_and_changes_nothing() {
+async fn whatever_a_link_holds_is_answered() {
     let stage = Stage::start().await;
     let mut browser = stage.browser_of("ann", 5).await;
-    let hostile = [
-        "'; DROP TABLE users; --",
-        "\" OR \"\"=\"",
-        "<script>alert(1)</script>",
-        "../../etc/passwd",
-        "%00",
-        "\u{202e}",
-        "${7*7}",
-        "{{7*7}}",
-        "é",
-        "\0",
-        "\r\nSet-Cookie: x=y",
-        "?",
-        "?&&&",
-        "?%",
-        "?client_id=%00",
-    ];
-    let csrf = browser.get("/logout").await.hidden("csrf");
-    for text in hostile {
-        let query = |name: &str| form_urlencoded::Serializer::new(String::new()).append_pair(name, text).finish();
-        for name in [
-            "client_id",
-            "redirect_uri",
-            "state",
-            "scope",
-            "prompt",
-            "nonce",
-            "resource",
-            "login_hint",
-            "scopegate_proof",
-        ] {
-            let answer = browser.get(&asks(&query(name))).await;
+    let names =
+        ["client_id", "redirect_uri", "state", "scope", "prompt", "nonce", "resource", "login_hint", "scopegate_proof"];
+    for text in HOSTILE {
+        for name in names {
+            let answer = browser.get(&asks(&written(name, text))).await;
             assert!(answer.status < 500 && !answer.body.contains("<script>"), "{name}={text}: {}", answer.status);
             assert!(answer.field("set-cookie").is_none_or(|cookie| !cookie.contains("x=y")), "{name}={text}");
         }
-        let targets =
-            [format!("/login?{}", query("to")), format!("/approvals?{}", query("client")), format!("/?{}", query("x"))];
-        for target in targets {
-            assert_eq!(browser.get(&target).await.status, 200, "{target}");
+        for (path, name) in [("/login", "to"), ("/approvals", "client"), ("/approvals", "scope"), ("/", "x")] {
+            let answer = browser.get(&format!("{path}?{}", written(name, text))).await;
+            assert!(answer.status == 200 && !answer.body.contains("<script>"), "{path} {text}");
         }
+    }
+}
+
+#[tokio::test]
+async fn whatever_a_form_holds_is_answered_and_changes_nothing() {
+    let stage = Stage::start().await;
+    let mut browser = stage.browser_of("ann", 5).await;
+    let csrf = browser.get("/logout").await.hidden("csrf");
+    for text in HOSTILE {
         for target in ["/consent", "/account", "/approvals", "/password"] {
-            let fields =
-                [("csrf", &*csrf), ("to", text), ("client", text), ("scope", text), ("current", text), ("new", text)];
+            let hostile = ["to", "client", "scope", "current", "new"].map(|name| (name, text));
+            let fields: Vec<_> = [("csrf", &*csrf)].into_iter().chain(hostile).collect();
             let answer = browser.post(target, &fields).await;
             assert!(answer.status < 500 && !answer.body.contains("<script>"), "{target} {text:?}: {}", answer.status);
         }

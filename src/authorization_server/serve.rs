@@ -70,9 +70,9 @@ pub async fn serve(listener: TcpListener, server: Arc<AuthorizationServer>, shut
         .layer(from_fn(|request, next| within_bounds(TIMES.body, request, next)));
     let connections = Connections { router, times: TIMES, stop: CancellationToken::new() };
     let tasks = TaskTracker::new();
+    tasks.spawn(keep_house(Arc::clone(&server), connections.stop.clone()));
     tokio::select! {
         () = connections.accept(&listener, &tasks) => {}
-        () = keep_house(&server) => {}
         () = shutdown => {}
     }
     drop(listener);
@@ -81,15 +81,18 @@ pub async fn serve(listener: TcpListener, server: Arc<AuthorizationServer>, shut
     tasks.wait().await;
 }
 
-/// Never ends.
-async fn keep_house(server: &AuthorizationServer) {
+/// Ends between two rounds: one that was broken off would leave a connection to the database behind, and its log unwritten.
+async fn keep_house(server: Arc<AuthorizationServer>, stop: CancellationToken) {
     let mut due = tokio::time::interval(PURGE);
     loop {
-        due.tick().await;
+        tokio::select! {
+            _ = due.tick() => {}
+            () = stop.cancelled() => return,
+        }
         if let Err(fault) = server.store.purge(server.now()).await {
             events::not_purged(&fault);
         }
-        if let Err(fault) = rotate_when_due(server).await {
+        if let Err(fault) = rotate_when_due(&server).await {
             events::no_signing_key_follows(&fault);
         }
     }
@@ -109,7 +112,7 @@ async fn within_bounds(time: Duration, request: Request, next: Next) -> Response
             match AssertUnwindSafe(next.run(request)).catch_unwind().await {
                 Ok(response) => response,
                 Err(_) => {
-                    tracing::error!("a request met a defect of ours");
+                    events::panicked();
                     (StatusCode::INTERNAL_SERVER_ERROR, "the server met a defect of its own\n").into_response()
                 }
             }
@@ -139,7 +142,7 @@ impl Connections {
                     tasks.spawn(self.clone().connection(stream, peer, place));
                 }
                 Err(fault) => {
-                    tracing::warn!(%fault, "the listener could not accept a connection");
+                    events::not_accepted(&fault);
                     tokio::time::sleep(PAUSE).await;
                 }
             }

@@ -25,7 +25,7 @@ impl Transcript {
         self.say(&format!("{space}{title}\n"));
     }
 
-    #[allow(clippy::print_stdout, reason = "the transcript is there to be read")]
+    #[expect(clippy::print_stdout, reason = "`--nocapture` shows the transcript as it comes about")]
     fn say(&mut self, line: &str) {
         println!("{line}");
         writeln!(self.0, "{line}").expect("text");
