@@ -6,6 +6,20 @@
 //!
 //! Users and clients are administered over an API of its own (`/api/v1`), guarded by its own scopes, and by the command line. Pages
 //! come from the room `pages`; whatever must survive a crash is a transaction of the room `store`.
+//!
+//! | files | their one job |
+//! |---|---|
+//! | `grant`, `approved`, `catalogue`, `audience` | what is granted: pure rules over an allow list, approvals and what is asked for |
+//! | `authorize`, `authorization_*`, `redirect_uri`, `destination`, `visit`, `issue_code`, `lead_on` | the authorization request, from its parameters to a code or an error |
+//! | `login`, `logout`, `password_change`, `new_password`, `account_choice`, `session`, `csrf` | who sits in front of the browser |
+//! | `consent`, `approvals_page`, `home`, `page`, `page_*`, `own_page` | what is shown to that person, and what may be posted back |
+//! | `token`, `token_*`, `access_token`, `id_token`, `client_authentication`, `cross_origin` | the token endpoint |
+//! | `introspect`, `revoke`, `userinfo`, `metadata`, `feed`, `bearer` | the other endpoints for clients and protected resources |
+//! | `signer`, `signing_key`, `signing_keys` | keys: made, rotated, published, signed with |
+//! | `attempts`, `limit`, `peer`, `password`, `secrets`, `parameters`, `url_encoded` | what both sides of the server need to be hard to abuse |
+//! | `administration`, `administration_fault`, `administer_*`, `validity`, `views` | the rules of administering, for the API and the command line alike |
+//! | `api_*`, `openapi` | those rules over HTTP |
+//! | `server`, `router`, `serve`, `first_start`, `settings`, `events`, `page_events`, `fault` | what they share, and how they are started |
 
 mod access_token;
 mod account_choice;
