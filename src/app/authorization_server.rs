@@ -16,7 +16,7 @@ use crate::authorization_server::{
 };
 use crate::clock::Clock;
 use crate::config::{self, AuthorizationServerConfiguration, Inputs, Watcher};
-use crate::store::Store;
+use crate::store::{Store, StoreFault};
 use crate::telemetry::{Log, LogSettings, Metrics};
 
 /// Starts the authorization server that `config` describes: when this returns, its database is ready and its listener accepts.
@@ -105,13 +105,13 @@ impl Started {
     async fn run(self) {
         let Self { path, settings, server, listener, address, log, inputs, mut signals, .. } = self;
         let log = Log::start(log, Arc::new(Metrics::new()), Clock::system());
-        tracing::info!(listener = %address, issuer = server.settings.issuer, "serving");
+        tell_serving(address, &server.settings.issuer);
         let (watcher, mut files_changed) = Watcher::start(inputs);
         let files = Files { path, settings, watcher, log: log.clone(), server: Arc::clone(&server) };
         let shutdown = files.follow_until_drain(&mut files_changed, &mut signals);
         authorization_server::serve(listener, Arc::clone(&server), shutdown).await;
         server.store.clone().close().await;
-        tracing::info!("drained");
+        tell("drained");
         log.flush();
     }
 }
@@ -156,7 +156,7 @@ impl Files {
                 Asked::Reload => self.reload().await,
             }
         }
-        tracing::info!("draining");
+        tell("draining");
     }
 
     /// Takes scopes and log settings over; files that do not compile change nothing but the log.
@@ -180,11 +180,27 @@ impl Files {
         tell_warnings(&self.path, &warnings);
         self.log.reconfigure(log);
         if settings != self.settings {
-            tracing::warn!("what else than `policy` and `log` has changed takes effect at the next start");
+            tell_waiting();
         }
         match self.server.replace_catalogue(catalogue).await {
-            Ok(()) => tracing::info!("reloaded"),
-            Err(fault) => tracing::error!(%fault, "the scopes could not be taken over"),
+            Ok(()) => tell("reloaded"),
+            Err(fault) => tell_not_taken(&fault),
         }
     }
+}
+
+fn tell(what: &'static str) {
+    tracing::info!("{what}");
+}
+
+fn tell_serving(listener: SocketAddr, issuer: &str) {
+    tracing::info!(%listener, issuer, "serving");
+}
+
+fn tell_waiting() {
+    tracing::warn!("what else than `policy` and `log` has changed takes effect at the next start");
+}
+
+fn tell_not_taken(fault: &StoreFault) {
+    tracing::error!(%fault, "the scopes could not be taken over");
 }

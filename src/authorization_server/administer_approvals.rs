@@ -1,6 +1,6 @@
 //! Approvals, on an administrator's behalf: they can be taken back, and only users give them.
 
-use super::{Administration, AdministrationFault};
+use super::{Administration, AdministrationFault, events};
 
 impl Administration<'_> {
     /// Removes one approval, or all that a user gave a client.
@@ -19,7 +19,7 @@ impl Administration<'_> {
             return Err(AdministrationFault::Missing("approval"));
         }
         change.commit().await?;
-        tracing::info!(by = self.caller.name(), user, client_id = client, scope, "an approval was removed");
+        events::approval_removed(self.caller.name(), user, client, scope);
         Ok(())
     }
 }

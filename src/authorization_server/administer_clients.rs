@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::secrets::{identifier, secret};
-use super::{Administration, AdministrationFault, NoRandomness, validity};
+use super::{Administration, AdministrationFault, NoRandomness, events, validity};
 use crate::store::{Client, ClientChange, ClientSecret, GrantType, NewClient, ScopeNames};
 
 /// A client to be made.
@@ -57,7 +57,7 @@ impl Administration<'_> {
         let mut change = self.begin().await?;
         let client = change.add_client(&client, self.now).await?;
         change.commit().await?;
-        tracing::info!(by = self.caller.name(), client_id = client.id, scope = %client.allow_list, "a client was added");
+        events::client_administered("a client was added", self.caller.name(), &client.id);
         Ok((client, text))
     }
 
@@ -87,7 +87,7 @@ impl Administration<'_> {
         })?;
         let client = change.change_client(id, to, self.now).await?;
         change.commit().await?;
-        tracing::info!(by = self.caller.name(), client_id = id, scope = %client.allow_list, "a client was changed");
+        events::client_administered("a client was changed", self.caller.name(), id);
         Ok(client)
     }
 
@@ -106,7 +106,7 @@ impl Administration<'_> {
         self.demand_client(&as_new(client))?;
         change.set_client_secret(id, Some(kept(&text)?)).await?;
         change.commit().await?;
-        tracing::info!(by = self.caller.name(), client_id = id, "a client's secret was replaced");
+        events::client_administered("a client's secret was replaced", self.caller.name(), id);
         Ok(text)
     }
 
@@ -121,7 +121,7 @@ impl Administration<'_> {
         self.demand_client(&as_new(client))?;
         change.remove_client(id, self.now).await?;
         change.commit().await?;
-        tracing::info!(by = self.caller.name(), client_id = id, "a client was removed");
+        events::client_administered("a client was removed", self.caller.name(), id);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Roles, on an administrator's behalf.
 
-use super::{Administration, AdministrationFault, validity};
+use super::{Administration, AdministrationFault, events, validity};
 use crate::scope::Side;
 use crate::store::{Level, Role, ScopeNames};
 
@@ -17,7 +17,7 @@ impl Administration<'_> {
         let mut change = self.begin().await?;
         change.add_role(role).await?;
         change.commit().await?;
-        tracing::info!(by = self.caller.name(), role = role.name, scope = %role.scopes, "a role was added");
+        events::role_administered("a role was added", self.caller.name(), role);
         Ok(())
     }
 
@@ -45,7 +45,7 @@ impl Administration<'_> {
         self.demand(&role.scopes)?;
         change.change_role(&role).await?;
         change.commit().await?;
-        tracing::info!(by = self.caller.name(), role = name, scope = %role.scopes, "a role was changed");
+        events::role_administered("a role was changed", self.caller.name(), &role);
         Ok(role)
     }
 
@@ -63,7 +63,7 @@ impl Administration<'_> {
         self.demand(&role.scopes)?;
         change.remove_role(name, self.now).await?;
         change.commit().await?;
-        tracing::info!(by = self.caller.name(), role = name, "a role was removed");
+        events::role_administered("a role was removed", self.caller.name(), &role);
         Ok(())
     }
 

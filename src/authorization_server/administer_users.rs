@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::password::{hash_password, one_time_password};
 use super::secrets::identifier;
-use super::{Administration, AdministrationFault, validity};
+use super::{Administration, AdministrationFault, events, validity};
 use crate::store::{Change, NewUser, Password, User, UserChange};
 
 /// A user to be made.
@@ -39,7 +39,7 @@ impl Administration<'_> {
         self.demand(&self.permitted_by(&draft.roles).await?)?;
         let user = change.add_user(&user, self.now).await?;
         change.commit().await?;
-        tracing::info!(by = self.caller.name(), user = user.id, "a user was added");
+        events::user_administered("a user was added", self.caller.name(), &user.id);
         Ok((user, password))
     }
 
@@ -67,7 +67,7 @@ impl Administration<'_> {
         }
         let user = change.change_user(id, to, self.now).await?;
         change.commit().await?;
-        tracing::info!(by = self.caller.name(), user = id, "a user was changed");
+        events::user_administered("a user was changed", self.caller.name(), id);
         Ok(user)
     }
 
@@ -83,7 +83,7 @@ impl Administration<'_> {
         self.user_to_change(&mut change, id).await?;
         change.set_password(id, &kept, None).await?;
         change.commit().await?;
-        tracing::info!(by = self.caller.name(), user = id, "a user's password was replaced");
+        events::user_administered("a user's password was replaced", self.caller.name(), id);
         Ok(password)
     }
 
@@ -98,7 +98,7 @@ impl Administration<'_> {
         self.demand_another_administrator(&user).await?;
         change.remove_user(id, self.now).await?;
         change.commit().await?;
-        tracing::info!(by = self.caller.name(), user = id, "a user was removed");
+        events::user_administered("a user was removed", self.caller.name(), id);
         Ok(())
     }
 

@@ -143,6 +143,41 @@ async fn nobody_locks_everybody_out() {
     assert_eq!(send(&world, &token, "DELETE", "/users/usr_admin", None).await.status, StatusCode::NO_CONTENT);
 }
 
+/// A client that uses one grant type.
+fn client(id: &str, grant_type: &str, allow: &str) -> Value {
+    json!({"id": id, "name": "x", "confidential": true, "redirect_uris": ["https://app.test/"],
+        "grant_types": [grant_type], "allow_list": [allow]})
+}
+
+/// A client that asks nobody.
+fn trusting(allow: &str) -> Value {
+    json!({"name": "x", "confidential": false, "redirect_uris": ["https://elsewhere.test/"],
+        "grant_types": ["authorization_code"], "allow_list": [allow], "trusted": true})
+}
+
+/// What somebody with the role `Desk` would gain by.
+fn excesses() -> Vec<(&'static str, &'static str, &'static str, Option<Value>)> {
+    let elsewhere = json!({"redirect_uris": ["https://app.test/callback", "https://elsewhere.test/"]});
+    vec![
+        ("the strongest role to herself", "PATCH", "/users/usr_desk", Some(json!({"roles": ["Desk", "TenantAdmin"]}))),
+        ("the strongest role to another", "PATCH", "/users/usr_nora", Some(json!({"roles": ["TenantAdmin"]}))),
+        ("a user made with it", "POST", "/users", Some(json!({"login": "new", "roles": ["TenantAdmin"]}))),
+        ("the password of a stronger user", "POST", "/users/usr_boss/password", None),
+        ("a stronger user shut out", "PATCH", "/users/usr_boss", Some(json!({"disabled": true}))),
+        ("a stronger user removed", "DELETE", "/users/usr_boss", None),
+        ("a scope added to her own role", "PATCH", "/roles/Desk", Some(json!({"scopes": ["admin.users", "api-keys"]}))),
+        ("a stronger role", "POST", "/roles", Some(json!({"name": "X", "level": "user", "scopes": ["apps:read"]}))),
+        ("a stronger client that acts alone", "POST", "/clients", Some(client("x", "client_credentials", "apps:read"))),
+        ("the secret of one", "POST", "/clients/robot/secret", None),
+        ("another stronger client's scopes", "PATCH", "/clients/robot", Some(json!({"allow_list": []}))),
+        ("a stronger client removed", "DELETE", "/clients/robot", None),
+        ("a client that gets more without asking", "POST", "/clients", Some(trusting("apps:read"))),
+        ("trust in one", "PATCH", "/clients/approved", Some(json!({"trusted": true}))),
+        ("where a trusted client is answered", "PATCH", "/clients/trusted", Some(elsewhere.clone())),
+        ("where one is answered that users approved for more", "PATCH", "/clients/approved", Some(elsewhere)),
+    ]
+}
+
 #[tokio::test]
 async fn nobody_gives_or_commands_more_than_is_permitted_to_himself() {
     let world = World::new().await;
@@ -161,37 +196,12 @@ async fn nobody_gives_or_commands_more_than_is_permitted_to_himself() {
         world.client_with(id, "admin.users apps:read", kind).await;
         world.approve("usr_boss", id, "admin.users apps:read").await;
     }
-    let elsewhere = || Some(json!({"redirect_uris": ["https://app.test/callback", "https://elsewhere.test/"]}));
-    let mut trusted = json!({"name": "x", "confidential": false, "redirect_uris": ["https://elsewhere.test/"],
-        "grant_types": ["authorization_code"], "allow_list": ["apps:read"], "trusted": true});
-    let client = |id: &str, grant_type: &str, allow: &str| {
-        json!({"id": id, "name": "x", "confidential": true, "redirect_uris": ["https://app.test/"],
-            "grant_types": [grant_type], "allow_list": [allow]})
-    };
-    for (name, method, path, body) in [
-        ("the strongest role to herself", "PATCH", "/users/usr_desk", Some(json!({"roles": ["Desk", "TenantAdmin"]}))),
-        ("the strongest role to another", "PATCH", "/users/usr_nora", Some(json!({"roles": ["TenantAdmin"]}))),
-        ("a user made with it", "POST", "/users", Some(json!({"login": "new", "roles": ["TenantAdmin"]}))),
-        ("the password of a stronger user", "POST", "/users/usr_boss/password", None),
-        ("a stronger user shut out", "PATCH", "/users/usr_boss", Some(json!({"disabled": true}))),
-        ("a stronger user removed", "DELETE", "/users/usr_boss", None),
-        ("a scope added to her own role", "PATCH", "/roles/Desk", Some(json!({"scopes": ["admin.users", "api-keys"]}))),
-        ("a stronger role", "POST", "/roles", Some(json!({"name": "X", "level": "user", "scopes": ["apps:read"]}))),
-        ("a stronger client that acts alone", "POST", "/clients", Some(client("x", "client_credentials", "apps:read"))),
-        ("the secret of one", "POST", "/clients/robot/secret", None),
-        ("another stronger client's scopes", "PATCH", "/clients/robot", Some(json!({"allow_list": []}))),
-        ("a stronger client removed", "DELETE", "/clients/robot", None),
-        ("a client that gets more without asking", "POST", "/clients", Some(trusted.clone())),
-        ("trust in one", "PATCH", "/clients/approved", Some(json!({"trusted": true}))),
-        ("where a trusted client is answered", "PATCH", "/clients/trusted", elsewhere()),
-        ("where one is answered that users approved for more", "PATCH", "/clients/approved", elsewhere()),
-    ] {
+    for (name, method, path, body) in excesses() {
         let refused = send(&world, &token, method, path, body.as_ref()).await;
         assert_eq!((refused.status, kind(&refused).as_str()), (StatusCode::FORBIDDEN, "exceeds_caller"), "{name}");
     }
-    trusted["allow_list"] = json!(["automations"]);
     for (name, method, path, body, expected) in [
-        ("a client that asks nobody for what is permitted to her", "POST", "/clients", Some(trusted), 201),
+        ("a client that asks nobody for what is hers", "POST", "/clients", Some(trusting("automations")), 201),
         ("the name of a client that asks", "PATCH", "/clients/approved", Some(json!({"name": "y"})), 200),
         ("her own role", "PATCH", "/users/usr_nora", Some(json!({"roles": ["Desk"]})), 200),
         (
@@ -242,18 +252,9 @@ async fn nobody_takes_back_what_is_being_taken_from_him() {
     assert_eq!(world.server.store.role("Desk").await.unwrap(), Some(less));
 }
 
-#[tokio::test]
-async fn what_does_not_fit_is_refused_and_named() {
-    let world = World::new().await;
-    let token = token_of(&world, "admin", &["TenantAdmin"], ALL).await;
-    world.client("app", "automations").await;
-    world.client_with("public", "automations", |client| client.secret = None).await;
-    let client = |with: Value| {
-        let mut client = json!({"name": "x", "confidential": true, "grant_types": [], "allow_list": []});
-        client.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
-        client
-    };
-    for (method, path, body, expected) in [
+/// Users and roles that do not fit, and the word for it.
+fn misfits() -> Vec<(&'static str, &'static str, Value, &'static str)> {
+    vec![
         ("POST", "/users", json!({"login": "a b"}), "invalid"),
         ("POST", "/users", json!({"login": "x", "surprise": 1}), "invalid"),
         ("POST", "/users", json!({"login": "x", "roles": ["User", "User"]}), "invalid"),
@@ -270,6 +271,17 @@ async fn what_does_not_fit_is_refused_and_named() {
         ("POST", "/roles", json!({"name": "X", "level": "user", "scopes": ["a b"]}), "invalid"),
         ("POST", "/roles", json!({"name": "User", "level": "user", "scopes": []}), "exists"),
         ("PATCH", "/roles/User", json!({"scopes": []}), "default_role"),
+    ]
+}
+
+/// Clients and requests that do not fit, and the word for it.
+fn misfitting_clients() -> Vec<(&'static str, &'static str, Value, &'static str)> {
+    let client = |with: Value| {
+        let mut client = json!({"name": "x", "confidential": true, "grant_types": [], "allow_list": []});
+        client.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
+        client
+    };
+    vec![
         ("POST", "/clients", client(json!({"id": "usr_x"})), "invalid"),
         ("POST", "/clients", client(json!({"id": "app"})), "exists"),
         ("POST", "/clients", client(json!({"redirect_uris": ["http://app.test/"]})), "invalid"),
@@ -294,7 +306,16 @@ async fn what_does_not_fit_is_refused_and_named() {
         ("GET", "/users/%ff", json!({}), "bad_request"),
         ("GET", "/nothing", json!({}), "not_found"),
         ("PUT", "/users", json!({}), "method_not_allowed"),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_refused_and_named() {
+    let world = World::new().await;
+    let token = token_of(&world, "admin", &["TenantAdmin"], ALL).await;
+    world.client("app", "automations").await;
+    world.client_with("public", "automations", |client| client.secret = None).await;
+    for (method, path, body, expected) in misfits().into_iter().chain(misfitting_clients()) {
         let answer = send(&world, &token, method, path, Some(&body)).await;
         assert_eq!(kind(&answer), expected, "{method} {path} {body}: {answer:?}");
     }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::store::ScopeNames;
+use crate::store::{Role, ScopeNames};
 
 /// Tokens were issued: for a code, or to a client for itself (`subject` is then the client's own), or anew for a refresh token.
 pub(super) fn issued(grant_type: &'static str, subject: &str, client_id: &str, scope: &ScopeNames, peer: IpAddr) {
@@ -68,4 +68,34 @@ pub(super) fn not_purged(fault: &dyn std::error::Error) {
 /// A request could not be served, and its peer was told no more than that.
 pub(super) fn not_served(fault: &(dyn std::error::Error + 'static)) {
     tracing::error!(fault, "a request could not be served");
+}
+
+/// An administrator did something to a user.
+pub(super) fn user_administered(what: &'static str, by: &str, user: &str) {
+    tracing::info!(by, user, "{what}");
+}
+
+/// An administrator did something to a role.
+pub(super) fn role_administered(what: &'static str, by: &str, role: &Role) {
+    tracing::info!(by, role = role.name, scope = %role.scopes, "{what}");
+}
+
+/// An administrator did something to a client.
+pub(super) fn client_administered(what: &'static str, by: &str, client_id: &str) {
+    tracing::info!(by, client_id, "{what}");
+}
+
+/// An administrator removed one approval, or all of a pair.
+pub(super) fn approval_removed(by: &str, user: &str, client_id: &str, scope: Option<&str>) {
+    tracing::info!(by, user, client_id, scope, "an approval was removed");
+}
+
+/// A request met a defect of ours.
+pub(super) fn panicked() {
+    tracing::error!("a request met a defect of ours");
+}
+
+/// The system gave no connection.
+pub(super) fn not_accepted(fault: &std::io::Error) {
+    tracing::warn!(%fault, "the listener could not accept a connection");
 }

@@ -6,6 +6,20 @@
 //!
 //! Users and clients are administered over an API of its own (`/api/v1`), guarded by its own scopes, and by the command line. Pages
 //! come from the room `pages`; whatever must survive a crash is a transaction of the room `store`.
+//!
+//! | files | their one job |
+//! |---|---|
+//! | `grant`, `approved`, `catalogue`, `audience` | what is granted: pure rules over an allow list, approvals and what is asked for |
+//! | `authorize`, `authorization_*`, `redirect_uri`, `destination`, `visit`, `issue_code`, `lead_on` | the authorization request, from its parameters to a code or an error |
+//! | `login`, `logout`, `password_change`, `new_password`, `account_choice`, `session`, `csrf` | who sits in front of the browser |
+//! | `consent`, `approvals_page`, `home`, `page`, `page_*`, `own_page` | what is shown to that person, and what may be posted back |
+//! | `token`, `token_*`, `access_token`, `id_token`, `client_authentication`, `cross_origin` | the token endpoint |
+//! | `introspect`, `revoke`, `userinfo`, `metadata`, `feed`, `bearer` | the other endpoints for clients and protected resources |
+//! | `signer`, `signing_key`, `signing_keys` | keys: made, rotated, published, signed with |
+//! | `attempts`, `limit`, `peer`, `password`, `secrets`, `parameters`, `url_encoded` | what both sides of the server need to be hard to abuse |
+//! | `administration`, `administration_fault`, `administer_*`, `validity`, `views` | the rules of administering, for the API and the command line alike |
+//! | `api_*`, `openapi` | those rules over HTTP |
+//! | `server`, `router`, `serve`, `first_start`, `settings`, `events`, `page_events`, `fault` | what they share, and how they are started |
 
 mod access_token;
 mod account_choice;
@@ -35,7 +49,6 @@ mod authorization_fault;
 mod authorization_request;
 #[cfg(test)]
 mod authorization_request_tests;
-mod authorization_server;
 mod authorization_step;
 #[cfg(test)]
 mod authorization_step_tests;
@@ -85,6 +98,7 @@ mod revoke;
 mod router;
 mod secrets;
 mod serve;
+mod server;
 mod session;
 mod settings;
 mod signer;
@@ -108,12 +122,12 @@ pub use administer_clients::ClientDraft;
 pub use administer_users::UserDraft;
 pub use administration::{Administration, Caller};
 pub use administration_fault::AdministrationFault;
-pub use authorization_server::AuthorizationServer;
 pub use catalogue::{Catalogue, DEFAULT_ADMIN_ROLE, DEFAULT_USER_ROLE, ScopeText};
 pub use fault::NoRandomness;
 pub use first_start::{FIRST_LOGIN, FirstAdministrator, FirstStartFault};
 pub use password::{LONGEST_PASSWORD, hash_password};
 pub use serve::serve;
+pub use server::AuthorizationServer;
 pub use settings::{AuthorizationServerSettings, Lifetimes};
 pub use signing_keys::{KeyRotationFault, rotate_signing_key};
 pub use views::{ApprovalView, ClientView, GrantTypeView, LevelView, RoleView, ScopeView, UserView};

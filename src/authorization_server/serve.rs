@@ -70,7 +70,7 @@ pub async fn serve(listener: TcpListener, server: Arc<AuthorizationServer>, shut
         .layer(from_fn(|request, next| within_bounds(TIMES.body, request, next)));
     let connections = Connections { router, times: TIMES, stop: CancellationToken::new() };
     let tasks = TaskTracker::new();
-    tasks.spawn(keep_house(server, connections.stop.clone()));
+    tasks.spawn(keep_house(Arc::clone(&server), connections.stop.clone()));
     tokio::select! {
         () = connections.accept(&listener, &tasks) => {}
         () = shutdown => {}
@@ -81,8 +81,7 @@ pub async fn serve(listener: TcpListener, server: Arc<AuthorizationServer>, shut
     tasks.wait().await;
 }
 
-/// Ends between two rounds: a connection that is given up in the middle of a statement may outlive the database's closing, which then
-/// leaves the log beside the file.
+/// Ends between two rounds: one that was broken off would leave a connection to the database behind, and its log unwritten.
 async fn keep_house(server: Arc<AuthorizationServer>, stop: CancellationToken) {
     let mut due = tokio::time::interval(PURGE);
     loop {
@@ -113,7 +112,7 @@ async fn within_bounds(time: Duration, request: Request, next: Next) -> Response
             match AssertUnwindSafe(next.run(request)).catch_unwind().await {
                 Ok(response) => response,
                 Err(_) => {
-                    tracing::error!("a request met a defect of ours");
+                    events::panicked();
                     (StatusCode::INTERNAL_SERVER_ERROR, "the server met a defect of its own\n").into_response()
                 }
             }
@@ -143,7 +142,7 @@ impl Connections {
                     tasks.spawn(self.clone().connection(stream, peer, place));
                 }
                 Err(fault) => {
-                    tracing::warn!(%fault, "the listener could not accept a connection");
+                    events::not_accepted(&fault);
                     tokio::time::sleep(PAUSE).await;
                 }
             }

@@ -72,7 +72,7 @@ impl Administered {
     /// As [`Administered::run`].
     pub(super) fn all<T>(
         &self,
-        page: impl AsyncFn(&Store, &str) -> Result<Vec<T>, StoreFault>,
+        page: &impl AsyncFn(&Store, &str) -> Result<Vec<T>, StoreFault>,
         key: impl Fn(&T) -> String,
     ) -> Result<Vec<T>, Fault> {
         self.run(async |administration| {

@@ -63,7 +63,7 @@ pub(super) fn run(command: &Command, administered: &Administered) -> Result<(), 
 
 fn list(administered: &Administered, filter: ApprovalFilter<'_>, printed: Printed) -> Result<(), Fault> {
     let key = |view: &ApprovalView| format!("{} {} {}", view.user, view.client, view.scope);
-    let views = administered.all(async |store, after| page(store, filter, after).await, key)?;
+    let views = administered.all(&async |store, after| page(store, filter, after).await, key)?;
     printed.print(&views, || {
         let row = |view: &ApprovalView| [view.user.clone(), view.client.clone(), view.scope.clone()];
         table(["user", "client", "scope"], &views.iter().map(row).collect::<Vec<_>>())

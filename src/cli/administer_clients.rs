@@ -202,7 +202,7 @@ fn change(administered: &Administered, changed: &Changed) -> Result<(), Fault> {
 
 fn list(administered: &Administered, printed: Printed) -> Result<(), Fault> {
     let clients =
-        administered.all(async |store, after| store.clients(after, PAGE).await, |client| client.id.clone())?;
+        administered.all(&async |store, after| store.clients(after, PAGE).await, |client| client.id.clone())?;
     let views: Vec<ClientView> = clients.into_iter().map(ClientView::from).collect();
     printed.print(&views, || {
         let row = |view: &ClientView| {

@@ -113,7 +113,7 @@ fn add(administered: &Administered, login: &str, name: &str, roles: &[String], p
 }
 
 fn list(administered: &Administered, printed: Printed) -> Result<(), Fault> {
-    let users = administered.all(async |store, after| store.users(after, PAGE).await, |user| user.id.clone())?;
+    let users = administered.all(&async |store, after| store.users(after, PAGE).await, |user| user.id.clone())?;
     let views: Vec<UserView> = users.into_iter().map(UserView::from).collect();
     printed.print(&views, || {
         let row = |view: &UserView| {

@@ -73,6 +73,7 @@ async function story(address, page, look) {
 
   await page.getByRole("link", { name: "Applications with access" }).click();
   await page.getByRole("button", { name: "Remove “Manage all automations of the tenant” from Web console" }).click();
+  await says(page, "Removed");
   await page.goto(address);
   await eventually(async () => {
     await press(page, "Read the tenant’s usage");
@@ -98,6 +99,7 @@ async function ben(address, page, look) {
     return (await verdict(page)).startsWith("200");
   });
   await page.getByRole("button", { name: "No longer permit it" }).click();
+  await says(page, "The role is changed.");
   await look(page, "role");
 }
 

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
-import { addReporting, answered, asks, choosePassword, heading, logIn, PASSWORD } from "./steps.mjs";
+import { addReporting, answered, asks, choosePassword, logIn, PASSWORD } from "./steps.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -29,7 +29,14 @@ async function everyPage(stage, window, settings) {
   stage.server.addClient({ id: "long", name: long, redirectUris: [stage.callback.uri], scopes: ["apps:read", "admin.roles"] });
   // axe-core is a script in the page, which the pages' own policy would stop.
   const page = await (await stage.context({ ...settings, bypassCSP: true })).newPage();
-  const look = (name) => lookAt(stage, page, `${name}-${window}`);
+  // `shown` is on this page and not on the one before, where a button has led here.
+  const look = async (name, shown) => {
+    await shown?.waitFor();
+    await lookAt(stage, page, `${name}-${window}`);
+  };
+  const alert = (text) => page.getByRole("alert").filter({ hasText: text });
+  const status = (text) => page.getByRole("status").filter({ hasText: text });
+  const titled = (text) => page.getByRole("heading", { level: 1, name: text });
   const at = (path) => page.goto(`${stage.server.issuer}${path}`);
   const all = { scope: "openid automations apps:read admin.automations offline_access" };
   const first = asks(stage, all);
@@ -37,19 +44,15 @@ async function everyPage(stage, window, settings) {
   await page.goto(first.url);
   await look("login");
   await logIn(page, "wrong");
-  await page.getByRole("alert").waitFor();
-  await look("login-wrong");
+  await look("login-wrong", alert("is wrong"));
   await logIn(page, stage.server.password);
-  await heading(page, "Choose a password of your own");
-  await look("password-forced");
+  await look("password-forced", titled("Choose a password of your own"));
   await choosePassword(page);
-  await heading(page, "Reporting asks for access");
-  await look("consent");
+  await look("consent", titled("Reporting asks for access"));
   await page.goto(asks(stage, { scope: "admin.automations" }).url);
   await look("consent-admin");
   await page.getByRole("button", { name: "Allow" }).click();
-  await page.getByRole("alert").waitFor();
-  await look("consent-nothing-ticked");
+  await look("consent-nothing-ticked", alert("Nothing is ticked"));
   await page.goto(first.url);
   await page.getByLabel("Manage all automations of the tenant").check();
   await page.getByRole("button", { name: "Allow" }).click();
@@ -68,10 +71,10 @@ async function everyPage(stage, window, settings) {
   await at("/approvals");
   await look("approvals");
   await page.getByRole("button", { name: "Remove “See your apps” from Reporting" }).click();
-  await page.getByRole("status").waitFor();
-  await look("approvals-removed");
+  await look("approvals-removed", status("Removed"));
   for (const name of ["Reporting", long]) {
     await page.getByRole("button", { name: `Remove all access of ${name}` }).click();
+    await status(`${name} has no access any more`).waitFor();
   }
   await look("approvals-none");
   await at("/password");
@@ -83,14 +86,19 @@ async function everyPage(stage, window, settings) {
   await at("/logout");
   await look("logout");
   await page.getByRole("button", { name: "Log out" }).click();
-  await heading(page, "You are logged out");
-  await look("logged-out");
+  await look("logged-out", titled("You are logged out"));
   await at("/login");
-  for (let attempt = 0; attempt < 12; attempt += 1) await logIn(page, PASSWORD.slice(1), "somebody");
-  await look("too-many-attempts");
+  for (let attempt = 0; attempt < 12; attempt += 1) {
+    const answer = page.waitForResponse((response) => response.request().method() === "POST");
+    await logIn(page, PASSWORD.slice(1), "somebody");
+    await (await answer).finished();
+  }
+  await look("too-many-attempts", alert("too many attempts"));
 }
 
 export async function lookAt(stage, page, name) {
+  // With its style sheet.
+  await page.waitForLoadState("load");
   if (stage.screenshots) await page.screenshot({ path: join(stage.screenshots, `${name}.png`), fullPage: true });
   await page.evaluate(AXE);
   const { violations } = await page.evaluate(() => globalThis.axe.run());

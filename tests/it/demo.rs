@@ -88,7 +88,7 @@ fn it_refuses_any_address_but_loopback() {
 }
 
 #[test]
-fn the_page_walks_through_login_consent_calls_and_the_next_token() {
+fn the_page_logs_in_shows_the_token_and_explains_the_answers() {
     let demo = Demo::start();
     let mut ada = demo.visitor("ada");
     let page = ada.ask_for(&["automations"]).text();
@@ -103,7 +103,13 @@ fn the_page_walks_through_login_consent_calls_and_the_next_token() {
     let page = ada.call("usage").text();
     assert!(page.contains(">403</strong>") && page.contains("<code>insufficient_scope</code>"), "{page}");
     assert!(page.contains("scope=&#34;admin.automations:read&#34;"), "the challenge: {page}");
+}
 
+#[test]
+fn the_page_is_given_more_and_less_as_approvals_come_and_go() {
+    let demo = Demo::start();
+    let mut ada = demo.visitor("ada");
+    ada.ask_for(&["automations"]);
     let page = ada.ask_for(&["admin.automations"]).text();
     assert_eq!(ada.asked, ["consent"], "a person who is logged in is asked for what is new alone");
     assert!(page.contains("Its scope is “admin.automations automations”"), "{page}");

@@ -25,6 +25,7 @@ impl Transcript {
         self.say(&format!("{space}{title}\n"));
     }
 
+    #[expect(clippy::print_stdout, reason = "`--nocapture` shows the transcript as it comes about")]
     fn say(&mut self, line: &str) {
         println!("{line}");
         writeln!(self.0, "{line}").expect("text");
@@ -92,44 +93,57 @@ fn scopes_limit_roles_permit_and_the_api_filters() {
     let demo = Demo::start();
     let mut told = Transcript::default();
     let (mut ada, mut ben) = (demo.visitor("ada"), demo.visitor("ben"));
+    let own = own_and_shared_rows(&demo, &mut told, &mut ada);
+    let tenant = all_rows(&demo, &mut told, &mut ada, &own);
+    a_role_permits(&demo, &mut told, &mut ben);
+    an_approval_is_taken_back(&demo, &mut told, &mut ada, &tenant);
+    golden("worked_example.txt", &told.0);
+}
 
+fn own_and_shared_rows(demo: &Demo, told: &mut Transcript, ada: &mut Visitor) -> String {
     told.chapter("Ada is TenantAdmin. She lets the application manage her automations.");
-    let own = told.token(&mut ada, "Ada", &["automations"]);
-    assert_eq!(told.ask(&demo, LIST, &own).json()["access"], "user");
-    assert_eq!(told.ask(&demo, "GET /api/v1/automations/3", &own).status, 200, "shared with her");
-    assert_eq!(told.ask(&demo, "POST /api/v1/automations/2/actions/copy", &own).status, 201, "managing her own");
-    assert_eq!(told.ask(&demo, PAYROLL, &own).status, 404, "neither hers nor shared: the API's own rule");
-    assert_eq!(told.ask(&demo, "GET /api/v1/automations/usage", &own).reason(), "insufficient_scope");
+    let own = told.token(ada, "Ada", &["automations"]);
+    assert_eq!(told.ask(demo, LIST, &own).json()["access"], "user");
+    assert_eq!(told.ask(demo, "GET /api/v1/automations/3", &own).status, 200, "shared with her");
+    assert_eq!(told.ask(demo, "POST /api/v1/automations/2/actions/copy", &own).status, 201, "managing her own");
+    assert_eq!(told.ask(demo, PAYROLL, &own).status, 404, "neither hers nor shared: the API's own rule");
+    assert_eq!(told.ask(demo, "GET /api/v1/automations/usage", &own).reason(), "insufficient_scope");
+    own
+}
 
+fn all_rows(demo: &Demo, told: &mut Transcript, ada: &mut Visitor, own: &str) -> String {
     told.chapter("She lets it manage the tenant's as well.");
-    let tenant = told.token(&mut ada, "Ada", &["admin.automations"]);
-    assert_eq!(told.ask(&demo, LIST, &tenant).json()["access"], "admin");
-    assert_eq!(told.ask(&demo, PAYROLL, &tenant).status, 200);
+    let tenant = told.token(ada, "Ada", &["admin.automations"]);
+    assert_eq!(told.ask(demo, LIST, &tenant).json()["access"], "admin");
+    assert_eq!(told.ask(demo, PAYROLL, &tenant).status, 200);
     told.say("  with the token of before:");
-    assert_eq!(told.ask(&demo, PAYROLL, &own).status, 404, "a token that was issued gains nothing");
+    assert_eq!(told.ask(demo, PAYROLL, own).status, 404, "a token that was issued gains nothing");
+    tenant
+}
 
+fn a_role_permits(demo: &Demo, told: &mut Transcript, ben: &mut Visitor) {
     told.chapter("Ben's role permits no scope of the whole tenant. He approves one all the same.");
-    let bens = told.token(&mut ben, "Ben", &["admin.automations"]);
-    assert_eq!(told.ask(&demo, PAYROLL, &bens).reason(), "role_ceiling");
+    let bens = told.token(ben, "Ben", &["admin.automations"]);
+    assert_eq!(told.ask(demo, PAYROLL, &bens).reason(), "role_ceiling");
 
     told.chapter("The role is changed. Within five seconds the same token opens the tenant.");
     ben.change_role();
-    told.until(&demo, PAYROLL, &bens, 200);
-    assert_eq!(told.ask(&demo, LIST, &bens).json()["access"], "admin");
+    told.until(demo, PAYROLL, &bens, 200);
+    assert_eq!(told.ask(demo, LIST, &bens).json()["access"], "admin");
 
     told.chapter("The role is changed back.");
     ben.change_role();
-    assert_eq!(told.until(&demo, PAYROLL, &bens, 403).reason(), "role_ceiling");
+    assert_eq!(told.until(demo, PAYROLL, &bens, 403).reason(), "role_ceiling");
+}
 
+fn an_approval_is_taken_back(demo: &Demo, told: &mut Transcript, ada: &mut Visitor, tenant: &str) {
     told.chapter("Ada takes her approval back. Within five seconds the token that rested on it is refused.");
     ada.take_back("admin.automations");
-    assert_eq!(told.until(&demo, PAYROLL, &tenant, 401).reason(), "revoked");
+    assert_eq!(told.until(demo, PAYROLL, tenant, 401).reason(), "revoked");
 
     told.chapter("The next token lacks it.");
-    let next = told.token(&mut ada, "Ada", &[]);
+    let next = told.token(ada, "Ada", &[]);
     assert_eq!(scope(&next), "automations");
-    assert_eq!(told.ask(&demo, LIST, &next).json()["access"], "user");
-    assert_eq!(told.ask(&demo, PAYROLL, &next).status, 404);
-
-    golden("worked_example.txt", &told.0);
+    assert_eq!(told.ask(demo, LIST, &next).json()["access"], "user");
+    assert_eq!(told.ask(demo, PAYROLL, &next).status, 404);
 }

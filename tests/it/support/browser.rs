@@ -31,10 +31,6 @@ impl Browser {
         Self { server, cookies: BTreeMap::new() }
     }
 
-    pub fn cookie(&self, name: &str) -> Option<&str> {
-        self.cookies.get(name).map(String::as_str)
-    }
-
     pub fn get(&mut self, target: &str) -> Page {
         self.try_get(target).expect("a page")
     }
@@ -127,13 +123,6 @@ impl Form {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.fields.retain(|(known, _)| known != name);
         self.fields.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// Removes one field of this name and value: unticks a box.
-    #[must_use]
-    pub fn without(mut self, name: &str, value: &str) -> Self {
-        self.fields.retain(|(known, held)| (&**known, &**held) != (name, value));
         self
     }
 }

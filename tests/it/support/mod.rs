@@ -23,7 +23,7 @@ mod workplace;
 use std::time::{Duration, Instant};
 
 pub use authorization_server::{API, AuthorizationServer, AuthorizationServerSetup, GATEWAY_TOKEN, SCOPES};
-pub use browser::{Browser, Form, Page};
+pub use browser::{Browser, Page};
 pub use capture::Capture;
 pub use client::{Client, Response};
 pub use demo::{Demo, Visitor};
