@@ -31,8 +31,8 @@ pub(super) struct FeedReader {
     fetcher: Fetcher,
     /// Where to read on; `None` is the beginning.
     cursor: Option<String>,
-    /// When to look for what has ended.
-    prune_at: Duration,
+    /// When what has ended was last left out, since the Unix epoch.
+    pruned: Duration,
     /// Readings that failed since the latest that did not.
     failures: u32,
     /// Whether it was told that the latest reading is too old.
@@ -56,7 +56,7 @@ impl FeedReader {
             clock,
             fetcher,
             cursor: None,
-            prune_at: Duration::ZERO,
+            pruned: Duration::ZERO,
             failures: 0,
             stale_told: false,
             strangers_told: false,
@@ -94,6 +94,10 @@ impl FeedReader {
 
     /// Reads part after part, each in force before the next is asked for.
     async fn read_to_the_end(&mut self, feed: &Feed) -> Result<(), Broken> {
+        if self.clock.now().saturating_add(self.issuer.trusted.leeway()) < self.pruned {
+            // The clock was set back: tokens that had ended are good again, and what named them is gone.
+            self.cursor = None;
+        }
         let (began, mut answers) = (Instant::now(), 0);
         loop {
             let (part_began, mut entries) = (self.clock.now(), Vec::new());
@@ -160,10 +164,10 @@ impl FeedReader {
 
     fn add(&mut self, feed: &Feed, entries: &[RevocationEntry]) -> Result<(), Broken> {
         let now = self.clock.now();
-        if entries.is_empty() && now < self.prune_at {
+        if entries.is_empty() && now.abs_diff(self.pruned) < PRUNE {
             return Ok(());
         }
-        self.prune_at = now + PRUNE;
+        self.pruned = now;
         if feed.add(entries, now, self.issuer.trusted.leeway()) {
             return Ok(());
         }

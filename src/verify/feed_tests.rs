@@ -124,6 +124,23 @@ async fn a_failed_reading_changes_nothing_and_the_age_goes_on() {
 }
 
 #[tokio::test]
+async fn after_the_clock_was_set_back_everything_is_read_again() {
+    let world = World::new();
+    let server = Server::start(page(&[id("a")], "1", false)).await;
+    let mut reading = Reading::new(&world, &server);
+    reading.read().await;
+    let before = world.clock.now();
+    world.pass(Duration::from_secs(7_200));
+    server.behave(page(&[], "2", false));
+    reading.read().await;
+    assert_eq!(reading.feed().len(), 0, "what has ended is left out");
+    world.clock.set(before);
+    server.behave(page(&[id("a")], "2", false));
+    reading.read().await;
+    assert_eq!((asked(&server), reading.feed().len()), ("/keys?a=1".to_owned(), 1));
+}
+
+#[tokio::test]
 async fn freshness_is_lost_by_age_and_by_a_clock_that_leaps() {
     let feed = Feed::new(MAX_STALE, false, None);
     let at = |seconds: u64| feed.is_fresh(Duration::from_secs(seconds));
