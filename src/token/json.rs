@@ -222,7 +222,8 @@ impl<'a> Visitor<'a> for Reading {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut entries: A) -> Result<Json<'a>, A::Error> {
-        let mut members = Vec::with_capacity(8);
+        // Room for more than comes would make 1 MiB of empty objects two hundred.
+        let mut members = Vec::new();
         while let Some(Name(name)) = entries.next_key_seed(NameReading)? {
             members.push((name, entries.next_value_seed(self)?));
         }

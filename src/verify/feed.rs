@@ -1,6 +1,7 @@
 //! What one issuer has revoked, as all workers see it.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -25,12 +26,13 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    /// `serves_stale` says whether tokens are served on where the latest reading began more than `max_stale` ago.
-    pub(super) fn new(max_stale: Duration, serves_stale: bool) -> Self {
+    /// `serves_stale` says whether tokens are served on where the latest reading began more than `max_stale` ago. What is
+    /// `known` is in force before the first reading: a token that was revoked stays so, whatever a reload changes.
+    pub(super) fn new(max_stale: Duration, serves_stale: bool, known: Option<Arc<Revocations>>) -> Self {
         Self {
             max_stale,
             serves_stale,
-            revocations: ArcSwap::default(),
+            revocations: ArcSwap::new(known.unwrap_or_default()),
             generation: AtomicU64::new(1),
             confirmed: AtomicU64::new(0),
         }
@@ -86,6 +88,11 @@ impl Feed {
     /// Whether tokens are served on without a fresh reading.
     pub(super) fn serves_stale(&self) -> bool {
         self.serves_stale
+    }
+
+    /// What is revoked.
+    pub(super) fn revocations(&self) -> Arc<Revocations> {
+        self.revocations.load_full()
     }
 
     pub(super) fn len(&self) -> usize {

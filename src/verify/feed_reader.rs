@@ -1,7 +1,7 @@
 //! The task that reads one issuer's revocation feed.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use tokio::time::sleep;
@@ -16,6 +16,8 @@ use crate::token::{MOST_REVOCATIONS, RevocationEntry, RevocationPage};
 
 /// So many answers make up one reading at most.
 const MOST_ANSWERS: usize = 4096;
+/// So long answers are gathered before what they revoke is put in force: a long or slow reading keeps nobody's token alive.
+const PART: Duration = Duration::from_secs(1);
 /// What has been revoked is looked through for what has ended this often, where nothing is added to it.
 const PRUNE: Duration = Duration::from_secs(60);
 /// The least pause after a feed that was too large.
@@ -29,12 +31,14 @@ pub(super) struct FeedReader {
     fetcher: Fetcher,
     /// Where to read on; `None` is the beginning.
     cursor: Option<String>,
-    /// When to look for what has ended.
-    prune_at: Duration,
+    /// When what has ended was last left out, since the Unix epoch.
+    pruned: Duration,
     /// Readings that failed since the latest that did not.
     failures: u32,
     /// Whether it was told that the latest reading is too old.
     stale_told: bool,
+    /// Whether it was told that the feed has entries of another issuer.
+    strangers_told: bool,
 }
 
 /// Why a reading ended before its end.
@@ -46,7 +50,17 @@ struct Broken {
 impl FeedReader {
     pub(super) fn new(issuer: Arc<Issuer>, polled: Polled, clock: Clock) -> Self {
         let fetcher = Fetcher::default();
-        Self { issuer, polled, clock, fetcher, cursor: None, prune_at: Duration::ZERO, failures: 0, stale_told: false }
+        Self {
+            issuer,
+            polled,
+            clock,
+            fetcher,
+            cursor: None,
+            pruned: Duration::ZERO,
+            failures: 0,
+            stale_told: false,
+            strangers_told: false,
+        }
     }
 
     /// Reads at once and then for ever; ends when it is dropped.
@@ -63,18 +77,12 @@ impl FeedReader {
 
     /// Reads once, to the feed's end. Every answer counts whole or not at all; only a whole reading makes the feed fresh.
     pub(super) async fn reading(&mut self, feed: &Feed) -> FetchResult {
-        let began = self.clock.now();
-        let mut entries = Vec::new();
-        let read = self.read_to_the_end(&mut entries).await;
-        // What the answers before a failure revoked is revoked.
-        let added = self.add(feed, &entries);
-        let result = match (read, added) {
-            (Ok(()), Ok(())) => {
-                feed.confirm(began);
+        let result = match self.read_to_the_end(feed).await {
+            Ok(()) => {
                 self.tell_recovery(feed);
                 FetchResult::Ok
             }
-            (Err(broken), _) | (Ok(()), Err(broken)) => {
+            Err(broken) => {
                 self.failures = self.failures.saturating_add(1);
                 self.tell_failure(feed, &broken);
                 broken.result
@@ -84,18 +92,43 @@ impl FeedReader {
         result
     }
 
-    async fn read_to_the_end(&mut self, entries: &mut Vec<RevocationEntry>) -> Result<(), Broken> {
-        for _ in 0..MOST_ANSWERS {
-            let answer = match self.ask().await {
-                Ok(answer) => answer,
-                Err(fault) => return Err(self.failed(&fault)),
-            };
+    /// Reads part after part, each in force before the next is asked for.
+    async fn read_to_the_end(&mut self, feed: &Feed) -> Result<(), Broken> {
+        if self.clock.now().saturating_add(self.issuer.trusted.leeway()) < self.pruned {
+            // The clock was set back: tokens that had ended are good again, and what named them is gone.
+            self.cursor = None;
+        }
+        let (began, mut answers) = (Instant::now(), 0);
+        loop {
+            let (part_began, mut entries) = (self.clock.now(), Vec::new());
+            let read = self.read_part(&mut entries, &mut answers).await;
+            // What the answers before a failure revoked is revoked.
+            self.add(feed, &entries)?;
+            if read? {
+                // What was revoked before this part began, an earlier part had, or this one.
+                feed.confirm(part_began);
+                return Ok(());
+            }
+            if began.elapsed() > self.polled.max_stale {
+                let why = "it did not come to its end before it was too old".to_owned();
+                return Err(Broken { result: FetchResult::TimedOut, why });
+            }
+        }
+    }
+
+    /// Reads on for a while; whether it came to the feed's end.
+    async fn read_part(&mut self, entries: &mut Vec<RevocationEntry>, answers: &mut usize) -> Result<bool, Broken> {
+        let began = Instant::now();
+        while began.elapsed() < PART {
+            if *answers == MOST_ANSWERS {
+                let why = format!("it has more than {MOST_ANSWERS} answers to one reading");
+                return Err(Broken { result: FetchResult::TooLarge, why });
+            }
+            *answers += 1;
+            let answer = self.ask().await.map_err(|fault| self.failed(&fault))?;
             let page = RevocationPage::read(&answer.body, self.issuer.name())
                 .map_err(|fault| Broken { result: FetchResult::Malformed, why: fault.to_string() })?;
-            if page.strangers > 0 {
-                let (issuer, entries) = (self.issuer.name(), page.strangers);
-                tracing::warn!(issuer, entries, "entries of the revocation feed name another issuer, and are left out");
-            }
+            self.tell_strangers(page.strangers);
             let stands = page.entries.is_empty() && page.strangers == 0 || self.cursor.as_ref() == Some(&page.cursor);
             if page.more && stands {
                 let why = "there is said to be more, and nothing comes".to_owned();
@@ -103,14 +136,14 @@ impl FeedReader {
             }
             entries.extend(page.entries);
             if entries.len() > 2 * MOST_REVOCATIONS {
-                break;
+                return Err(too_many());
             }
             self.cursor = Some(page.cursor);
             if !page.more {
-                return Ok(());
+                return Ok(true);
             }
         }
-        Err(too_many())
+        Ok(false)
     }
 
     async fn ask(&self) -> Result<Answer, FetchFault> {
@@ -131,16 +164,25 @@ impl FeedReader {
 
     fn add(&mut self, feed: &Feed, entries: &[RevocationEntry]) -> Result<(), Broken> {
         let now = self.clock.now();
-        if entries.is_empty() && now < self.prune_at {
+        if entries.is_empty() && now.abs_diff(self.pruned) < PRUNE {
             return Ok(());
         }
-        self.prune_at = now + PRUNE;
+        self.pruned = now;
         if feed.add(entries, now, self.issuer.trusted.leeway()) {
             return Ok(());
         }
         // What was read is lost, so it has to be read again.
         self.cursor = None;
         Err(too_many())
+    }
+
+    /// Tells once of entries that are left out: a feed that several issuers share has them in every answer.
+    fn tell_strangers(&mut self, entries: usize) {
+        if entries > 0 && !self.strangers_told {
+            self.strangers_told = true;
+            let issuer = self.issuer.name();
+            tracing::warn!(issuer, entries, "entries of the revocation feed name another issuer, and are left out");
+        }
     }
 
     fn tell_recovery(&mut self, feed: &Feed) {

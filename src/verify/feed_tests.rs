@@ -51,7 +51,7 @@ struct Reading {
 
 impl Reading {
     fn new(world: &World, server: &Server) -> Self {
-        let feed = Some(Feed::new(MAX_STALE, false));
+        let feed = Some(Feed::new(MAX_STALE, false, None));
         let issuer = Arc::new(Issuer::new(TrustedIssuer::new(&rules()), None, feed, world.metrics.clone()));
         Self { reader: FeedReader::new(issuer.clone(), polled(server), world.clock.clone()), issuer }
     }
@@ -124,8 +124,25 @@ async fn a_failed_reading_changes_nothing_and_the_age_goes_on() {
 }
 
 #[tokio::test]
+async fn after_the_clock_was_set_back_everything_is_read_again() {
+    let world = World::new();
+    let server = Server::start(page(&[id("a")], "1", false)).await;
+    let mut reading = Reading::new(&world, &server);
+    reading.read().await;
+    let before = world.clock.now();
+    world.pass(Duration::from_secs(7_200));
+    server.behave(page(&[], "2", false));
+    reading.read().await;
+    assert_eq!(reading.feed().len(), 0, "what has ended is left out");
+    world.clock.set(before);
+    server.behave(page(&[id("a")], "2", false));
+    reading.read().await;
+    assert_eq!((asked(&server), reading.feed().len()), ("/keys?a=1".to_owned(), 1));
+}
+
+#[tokio::test]
 async fn freshness_is_lost_by_age_and_by_a_clock_that_leaps() {
-    let feed = Feed::new(MAX_STALE, false);
+    let feed = Feed::new(MAX_STALE, false, None);
     let at = |seconds: u64| feed.is_fresh(Duration::from_secs(seconds));
     assert!(!at(0) && !at(1_000));
     feed.confirm(Duration::from_secs(1_000));
@@ -269,6 +286,11 @@ async fn a_reload_keeps_the_feed_of_an_unchanged_issuer_and_starts_a_changed_one
     gateway.issuers = gateway.world.reloaded(vec![changed.clone()], Some(&gateway.issuers));
     assert!(!gateway.is_fresh());
     assert_eq!(gateway.outcome(&gateway.token("b")).await, UNAVAILABLE);
+    assert_eq!(gateway.outcome(&gateway.token("a")).await, REVOKED, "what the same feed has said is known");
+    assert_eq!(gateway.world.metric(&entries).as_deref(), Some("1"));
+    changed.revocations.as_mut().unwrap().feed.url = "http://127.0.0.1:1/".parse().unwrap();
+    gateway.issuers = gateway.world.reloaded(vec![changed.clone()], Some(&gateway.issuers));
+    assert_eq!(gateway.outcome(&gateway.token("a")).await, UNAVAILABLE, "another feed has said nothing yet");
     assert_eq!(gateway.world.metric(&entries).as_deref(), Some("0"));
     changed.revocations = None;
     let without = gateway.world.reloaded(vec![changed], Some(&gateway.issuers));

@@ -131,6 +131,19 @@ async fn while_questions_fail_remembered_tokens_do_not_wait_one_by_one() {
 }
 
 #[tokio::test]
+async fn a_token_that_a_server_chokes_on_keeps_no_revoked_token_alive() {
+    for choking in [Behaviour::status("400 Too Long"), Behaviour::status("500 Broken"), Behaviour::ok("<html>")] {
+        let asking = Asking::new(active(&json!({}))).await;
+        assert_eq!(asking.show("opaque").await, Ok(Provenance::Introspection));
+        asking.pass(2);
+        asking.server.behave(choking);
+        assert_eq!(asking.show("poison").await, UNAVAILABLE);
+        asking.server.behave(inactive());
+        assert_eq!(asking.show("opaque").await, INACTIVE);
+    }
+}
+
+#[tokio::test]
 async fn without_memory_every_request_asks() {
     let mut asking = Asking::new(active(&json!({}))).await;
     let mut forgetful = settings(&asking.folder, &asking.server, "gateway");

@@ -23,7 +23,7 @@ const MOST_WAITING: usize = 1024;
 /// An answer that refuses is remembered so long at most: a token may be active a moment after it was issued.
 const REFUSAL_KEPT: Duration = Duration::from_secs(5);
 
-/// While questions fail, one of those that can wait is asked each so long.
+/// While an issuer is silent, one question of those that can wait is asked each so long.
 const ASKED_AGAIN: Duration = Duration::from_secs(2);
 
 /// An outage is logged if the latest that was logged began so long ago.
@@ -38,8 +38,8 @@ pub(super) struct Introspection {
     fetcher: Fetcher,
     asking: Semaphore,
     waiting: AtomicUsize,
-    /// Milliseconds since the Unix epoch at which the latest question failed; 0 if it did not.
-    failed: AtomicU64,
+    /// Milliseconds since the Unix epoch at which the latest question got no answer at all; 0 if it got one, good or bad.
+    silent: AtomicU64,
     outages: Outages,
     metrics: IntrospectionMetrics,
 }
@@ -55,20 +55,20 @@ struct Outages {
 }
 
 impl Outages {
-    /// Whether the beginning of an outage at `now`, in milliseconds, is told.
-    fn begins(&self, now: u64) -> bool {
-        let told = self.told.load(Ordering::Relaxed);
-        let is_told = now.abs_diff(told) >= TOLD_AGAIN.as_millis() as u64;
+    /// Whether a failure at `now`, in milliseconds, is told: the first of an outage, or a later one if the first came too soon
+    /// after another outage.
+    fn fails(&self, now: u64) -> bool {
+        let is_late = now.abs_diff(self.told.load(Ordering::Relaxed)) >= TOLD_AGAIN.as_millis() as u64;
+        let is_told = is_late && !self.open.swap(true, Ordering::Relaxed);
         if is_told {
             self.told.store(now, Ordering::Relaxed);
-            self.open.store(true, Ordering::Relaxed);
         }
         is_told
     }
 
     /// Whether the end of an outage is told: if its beginning was.
     fn ends(&self) -> bool {
-        self.open.swap(false, Ordering::Relaxed)
+        self.open.load(Ordering::Relaxed) && self.open.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -109,7 +109,7 @@ impl Introspection {
             fetcher: Fetcher::default(),
             asking: Semaphore::new(MOST_ASKED),
             waiting: AtomicUsize::new(0),
-            failed: AtomicU64::new(0),
+            silent: AtomicU64::new(0),
             outages: Outages::default(),
             metrics,
         }
@@ -182,32 +182,40 @@ impl Introspection {
         }
     }
 
-    /// Whether an answer that may still be believed is worth a question: not while questions fail, but for one each two
-    /// seconds that finds out whether they still do.
+    /// Whether an answer that may still be believed is worth a question: not while the issuer is silent, but for one each two
+    /// seconds that finds out whether it still is.
     pub(super) fn is_worth_asking(&self, now: Duration) -> bool {
-        let (failed, now) = (self.failed.load(Ordering::Relaxed), milliseconds(now));
-        let asked_lately = now.abs_diff(failed) < ASKED_AGAIN.as_millis() as u64;
-        let one_of_all = || self.failed.compare_exchange(failed, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        failed == 0 || (!asked_lately && one_of_all())
+        let (silent, now) = (self.silent.load(Ordering::Relaxed), milliseconds(now));
+        let asked_lately = now.abs_diff(silent) < ASKED_AGAIN.as_millis() as u64;
+        let one_of_all = || self.silent.compare_exchange(silent, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        silent == 0 || (!asked_lately && one_of_all())
     }
 
-    /// Notes whether questions fail at `now`, and logs the beginning and the end of an outage.
+    /// Notes whether the issuer is silent at `now`, and logs the beginning and the end of an outage.
     fn note(&self, issuer: &TrustedIssuer, failure: Option<&Failure>, now: Duration) {
-        let issuer = &**issuer.name();
-        let failed = if failure.is_some() { milliseconds(now) } else { 0 };
-        let failed_before = self.failed.swap(failed, Ordering::Relaxed) != 0;
+        let (issuer, now) = (&**issuer.name(), milliseconds(now));
+        self.silent.store(if failure.is_some_and(Failure::is_silence) { now } else { 0 }, Ordering::Relaxed);
         match failure {
-            Some(failure) if !failed_before && self.outages.begins(failed) => {
+            Some(failure) if self.outages.fails(now) => {
                 let (fault, cause) = failure.text();
                 tracing::warn!(issuer, fault, cause, "tokens cannot be introspected");
             }
-            None if failed_before && self.outages.ends() => tracing::info!(issuer, "tokens can be introspected again"),
+            None if self.outages.ends() => tracing::info!(issuer, "tokens can be introspected again"),
             Some(_) | None => {}
         }
     }
 }
 
 impl Failure {
+    /// Whether nobody answered, so that another question would wait in vain. A bad answer is one about a single token: whoever
+    /// shows a token that a server chokes on must not keep it from being asked about others.
+    fn is_silence(&self) -> bool {
+        match self {
+            Self::Unreadable | Self::Fetch(FetchFault::Status(_) | FetchFault::TooLarge) => false,
+            Self::Unknown | Self::Unsigned | Self::Fetch(_) => true,
+        }
+    }
+
     /// What is said of it, and its cause.
     fn text(&self) -> (String, Option<String>) {
         match self {
@@ -254,11 +262,13 @@ mod tests {
     #[test]
     fn outages_are_told_with_their_end_and_not_more_than_one_each_ten_seconds() {
         let outages = Outages::default();
-        let begins = |seconds: u64| outages.begins(seconds * 1_000);
-        assert!(begins(100) && outages.ends() && !outages.ends());
-        assert!(!begins(101) && !outages.ends());
-        assert!(!begins(109) && begins(110) && outages.ends());
+        let fails = |seconds: u64| outages.fails(seconds * 1_000);
+        assert!(fails(100) && outages.ends() && !outages.ends());
+        assert!(!fails(101) && !outages.ends());
+        assert!(!fails(109) && fails(110) && outages.ends());
+        // One that begins too soon after another and lasts is told later, once.
+        assert!(!fails(115) && !fails(119) && fails(120) && !fails(135) && outages.ends());
         // A clock that is set back silences nothing.
-        assert!(begins(50));
+        assert!(fails(50));
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Uri;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::feed::Feed;
@@ -16,7 +17,7 @@ use super::settings::{IssuerSettings, KeySource};
 use crate::clock::Clock;
 use crate::net::Schedule;
 use crate::telemetry::Metrics;
-use crate::token::TrustedIssuer;
+use crate::token::{Revocations, TrustedIssuer};
 
 /// All issuers of one snapshot with their live keys, shared by all workers.
 ///
@@ -192,19 +193,23 @@ impl House {
     ) -> Arc<LiveIssuer> {
         let before = previous.and_then(|previous| previous.live(&settings.rules.issuer));
         let unchanged = before.filter(|live| live.settings == settings && !live.issuer.is_retired());
-        let live = unchanged.cloned().unwrap_or_else(|| self.start(settings));
+        let live = unchanged.cloned().unwrap_or_else(|| self.start(settings, before));
         if let Some(keys) = keys {
             live.issuer.put(keys, self.clock.now());
         }
         live
     }
 
-    fn start(&self, settings: IssuerSettings) -> Arc<LiveIssuer> {
+    /// Starts an issuer anew; `before` is the one of its name until now.
+    fn start(&self, settings: IssuerSettings, before: Option<&Arc<LiveIssuer>>) -> Arc<LiveIssuer> {
         let trusted = TrustedIssuer::new(&settings.rules);
         let (clock, metrics) = (self.clock.clone(), self.metrics.clone());
         let asked = settings.introspection.clone();
         let feed = settings.revocations.as_ref();
-        let feed = feed.map(|settings| Feed::new(settings.feed.max_stale, settings.serve_stale));
+        let feed = feed.map(|settings| {
+            let known = before.and_then(|live| live.revoked_at(&settings.feed.url));
+            Feed::new(settings.feed.max_stale, settings.serve_stale, known)
+        });
         let (issuer, refreshing) = match settings.keys.clone() {
             KeySource::File(_) => (Arc::new(Issuer::new(trusted, None, feed, metrics).asked(asked)), None),
             KeySource::Remote { address, refresh, max_stale, cooldown, timeout, ca } => {
@@ -235,6 +240,12 @@ impl LiveIssuer {
     fn retire(&self, legacy: Legacy) {
         self.issuer.retire(legacy);
         [&self.refreshing, &self.reading].into_iter().flatten().for_each(AbortOnDropHandle::abort);
+    }
+
+    /// What the feed at `url` has revoked, if it is this issuer's.
+    fn revoked_at(&self, url: &Uri) -> Option<Arc<Revocations>> {
+        let settings = self.settings.revocations.as_ref().filter(|settings| settings.feed.url == *url);
+        settings.and(self.issuer.feed.as_ref()).map(Feed::revocations)
     }
 
     fn state(&self, now: Duration) -> IssuerState {

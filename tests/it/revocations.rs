@@ -241,6 +241,32 @@ fn one_reading_goes_on_as_long_as_there_is_more() {
 }
 
 #[test]
+fn what_a_long_reading_revokes_is_in_force_before_its_end() {
+    let server = FeedServer::start();
+    server.set_page(1);
+    server.set_delay(Duration::from_millis(100));
+    (0..200).for_each(|number| server.revoke(entry(&json!({"jti": format!("t{number}")}))));
+    let gateway = start(&server, ", when_stale: serve");
+    let token = gateway.signer.token("items", &json!({"jti": "t0"}));
+    eventually("the first entry is in force", || (outcome(&gateway, &token) == revoked()).then_some(()));
+    assert_eq!(readings(&gateway, "ok"), 0.0, "the reading goes on");
+}
+
+#[test]
+fn a_revoked_token_stays_revoked_when_a_reload_changes_its_issuer_and_the_feed_is_down() {
+    let server = FeedServer::start();
+    server.revoke(entry(&json!({"jti": "a"})));
+    let gateway = ready(&server, ", when_stale: serve");
+    let token = gateway.signer.token("items", &json!({"jti": "a"}));
+    eventually("the entry is in force", || (outcome(&gateway, &token) == revoked()).then_some(()));
+    server.be(Mood::Dead);
+    let file = std::fs::read_to_string(gateway.folder.path().join("scopegate.yaml")).unwrap();
+    gateway.write("scopegate.yaml", &file.replace("when_stale: serve", "when_stale: serve, interval: 3s"));
+    assert_eq!(gateway.ask("POST", "/reload").status, 200);
+    assert_eq!(outcome(&gateway, &token), revoked());
+}
+
+#[test]
 fn a_feed_whose_database_is_new_is_read_from_its_beginning() {
     let server = FeedServer::start();
     let gateway = ready(&server, ", interval: 100ms");
@@ -274,6 +300,18 @@ fn a_reload_keeps_what_was_read() {
     server.be(Mood::Well);
     eventually("it is read", || (outcome(&gateway, &token) == good()).then_some(()));
     assert_eq!(outcome(&gateway, &gone), revoked());
+}
+
+#[test]
+fn entries_of_another_issuer_are_told_once() {
+    let server = FeedServer::start();
+    server.be(Mood::Says(
+        r#"{"entries": [{"iss": "https://other.test/", "jti": "a", "exp": 1}], "cursor": "1", "more": false}"#,
+    ));
+    let gateway = start(&server, ", interval: 100ms");
+    eventually("it is read again", || (readings(&gateway, "ok") >= 3.0).then_some(()));
+    let is_told = |line: &&Value| line["msg"].as_str().is_some_and(|text| text.contains("name another issuer"));
+    assert_eq!(gateway.log().iter().filter(is_told).count(), 1);
 }
 
 #[test]

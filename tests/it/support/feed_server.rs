@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -35,6 +37,8 @@ struct State {
     database: usize,
     /// Entries of one answer.
     page: usize,
+    /// Before each answer.
+    delay: Duration,
     roles: Value,
     /// The latest entity tag.
     version: usize,
@@ -49,6 +53,7 @@ impl FeedServer {
             entries: Vec::new(),
             database: 1,
             page: 1000,
+            delay: Duration::ZERO,
             roles: json!({}),
             version: 1,
             asked: 0,
@@ -56,7 +61,11 @@ impl FeedServer {
         };
         let state = Arc::new(Mutex::new(state));
         let of_thread = Arc::clone(&state);
-        let server = Upstream::answering(move |request| of_thread.lock().expect("unpoisoned").answer(request));
+        let server = Upstream::answering(move |request| {
+            let delay = of_thread.lock().expect("unpoisoned").delay;
+            thread::sleep(delay);
+            of_thread.lock().expect("unpoisoned").answer(request)
+        });
         Self { address: server.address, state }
     }
 
@@ -82,6 +91,11 @@ impl FeedServer {
     /// How many entries one answer has at most.
     pub fn set_page(&self, page: usize) {
         self.state().page = page;
+    }
+
+    /// How long each answer takes.
+    pub fn set_delay(&self, delay: Duration) {
+        self.state().delay = delay;
     }
 
     /// Begins a new database without entries: old cursors are not known any more.
