@@ -63,7 +63,7 @@ impl FeedServer {
         let of_thread = Arc::clone(&state);
         let server = Upstream::answering(move |request| {
             let delay = of_thread.lock().expect("unpoisoned").delay;
-            thread::sleep(delay);
+            thread::park_timeout(delay);
             of_thread.lock().expect("unpoisoned").answer(request)
         });
         Self { address: server.address, state }
