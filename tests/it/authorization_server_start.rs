@@ -9,6 +9,11 @@ use crate::support::{
     API, AuthorizationServer, AuthorizationServerSetup, Browser, Client, GATEWAY_TOKEN, SCOPES, eventually,
 };
 
+const CALLBACK: &str = "https://web.example/callback";
+/// The verifier of RFC 7636 appendix B.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
 fn directory(server: &AuthorizationServer) -> Value {
     let head = format!("Authorization: Bearer {GATEWAY_TOKEN}\r\n");
     server.ask("GET", "/api/v1/role-directory", &head, "").json()["roles"].clone()
@@ -66,6 +71,69 @@ fn the_log_tells_whom_an_attempt_was_aimed_at_and_nothing_that_was_typed() {
     assert_eq!(told("a client did not authenticate", "client_id"), [json!("job"), Value::Null]);
     assert_eq!(told("a login failed", "subject"), [user, Value::Null]);
     assert!(!format!("{log:?}").contains("typed"), "{log:?}");
+}
+
+#[test]
+fn neither_the_log_nor_the_database_holds_what_opens_a_door() {
+    const PASSWORD: &str = "four words for one test";
+    let server = AuthorizationServerSetup::default().start();
+    let one_time = server.first_password().expect("it is printed");
+    let add = ["client", "add", "web", "--name", "Web", "--redirect-uri", CALLBACK, "--scope", "offline_access"];
+    let added = server.administer(&add);
+    let secret = added["client_secret"].as_str().expect("a secret").to_owned();
+    let mut doors = vec![one_time.clone(), PASSWORD.to_owned(), secret.clone(), GATEWAY_TOKEN.to_owned()];
+
+    let mut browser = Browser::new(server.address);
+    let form = browser.get("/login").form("/login").with("login", "admin");
+    let first = browser.submit(&form.with("password", &one_time));
+    let form = browser.get("/password").form("/password").with("new", PASSWORD);
+    let second = browser.submit(&form.with("again", PASSWORD));
+    doors.extend([first, second].iter().map(|page| {
+        let cookie = page.response.field("set-cookie").expect("a cookie");
+        cookie.split(['=', ';']).nth(1).expect("a value").to_owned()
+    }));
+    let asked = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("response_type", "code"), ("client_id", "web"), ("redirect_uri", CALLBACK)])
+        .extend_pairs([("scope", "offline_access"), ("code_challenge", CHALLENGE), ("code_challenge_method", "S256")])
+        .finish();
+    let form = browser.get(&format!("/oauth/authorize?{asked}")).form("/consent");
+    let codes = [browser.submit(&form.with("decision", "allow")), browser.get(&format!("/oauth/authorize?{asked}"))];
+    let codes = codes.map(|page| page.parameter("code").expect("a code"));
+    let token = |form: &[(&str, &str)]| {
+        let client = [("client_id", "web"), ("client_secret", &*secret)];
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).extend_pairs(client).finish();
+        server.ask("POST", "/oauth/token", "Content-Type: application/x-www-form-urlencoded\r\n", &body)
+    };
+    let [unused, code] = &codes;
+    let redeemed = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", CALLBACK)];
+    let redeemed = token(&[redeemed.as_slice(), &[("code_verifier", VERIFIER)]].concat()).json();
+    let issued = |member: &str| redeemed[member].as_str().unwrap_or_else(|| panic!("{redeemed}")).to_owned();
+    let first = issued("refresh_token");
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", &*first)];
+    let renewed = token(&refresh).json();
+    assert_eq!(token(&refresh).status, 400, "it was used");
+    let head = format!("Authorization: Bearer {GATEWAY_TOKEN}\r\n");
+    assert_eq!(server.ask("GET", "/oauth/revocations", &head, "").status, 200);
+    let access = issued("access_token");
+    doors.extend([unused.clone(), code.clone(), VERIFIER.to_owned(), issued("refresh_token"), access.clone()]);
+    doors.push(renewed["refresh_token"].as_str().expect("another").to_owned());
+    doors.push(access.rsplit('.').next().expect("a signature").to_owned());
+
+    let log = eventually("the replay is told", || {
+        let log = server.log();
+        log.iter()
+            .any(|event| event["msg"] == "a refresh token was shown twice, and its grant is revoked")
+            .then_some(log)
+    });
+    let mut kept: Vec<u8> = log.iter().flat_map(|event| event.to_string().into_bytes()).collect();
+    for file in ["database.sqlite", "database.sqlite-wal"] {
+        kept.extend(fs::read(server.folder.path().join(file)).expect("the file"));
+    }
+    let holds = |text: &str| kept.windows(text.len()).any(|part| part == text.as_bytes());
+    assert!(holds("usr_") && holds(CHALLENGE), "this is where it would stand");
+    for door in doors {
+        assert!(door.len() >= 20 && !holds(&door), "{door}");
+    }
 }
 
 #[test]
