@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::{Value, json};
 
 use crate::support::{
-    API, AuthorizationServer, AuthorizationServerSetup, Browser, Client, GATEWAY_TOKEN, SCOPES, eventually,
+    API, AuthorizationServer, AuthorizationServerSetup, Browser, Client, GATEWAY_TOKEN, Response, SCOPES, eventually,
 };
 
 const CALLBACK: &str = "https://web.example/callback";
@@ -83,15 +83,8 @@ fn neither_the_log_nor_the_database_holds_what_opens_a_door() {
     let secret = added["client_secret"].as_str().expect("a secret").to_owned();
     let mut doors = vec![one_time.clone(), PASSWORD.to_owned(), secret.clone(), GATEWAY_TOKEN.to_owned()];
 
-    let mut browser = Browser::new(server.address);
-    let form = browser.get("/login").form("/login").with("login", "admin");
-    let first = browser.submit(&form.with("password", &one_time));
-    let form = browser.get("/password").form("/password").with("new", PASSWORD);
-    let second = browser.submit(&form.with("again", PASSWORD));
-    doors.extend([first, second].iter().map(|page| {
-        let cookie = page.response.field("set-cookie").expect("a cookie");
-        cookie.split(['=', ';']).nth(1).expect("a value").to_owned()
-    }));
+    let (mut browser, cookies) = logged_in(&server, &one_time, PASSWORD);
+    doors.extend(cookies);
     let asked = form_urlencoded::Serializer::new(String::new())
         .extend_pairs([("response_type", "code"), ("client_id", "web"), ("redirect_uri", CALLBACK)])
         .extend_pairs([("scope", "offline_access"), ("code_challenge", CHALLENGE), ("code_challenge_method", "S256")])
@@ -104,20 +97,10 @@ fn neither_the_log_nor_the_database_holds_what_opens_a_door() {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).extend_pairs(client).finish();
         server.ask("POST", "/oauth/token", "Content-Type: application/x-www-form-urlencoded\r\n", &body)
     };
-    let [unused, code] = &codes;
-    let redeemed = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", CALLBACK)];
-    let redeemed = token(&[redeemed.as_slice(), &[("code_verifier", VERIFIER)]].concat()).json();
-    let issued = |member: &str| redeemed[member].as_str().unwrap_or_else(|| panic!("{redeemed}")).to_owned();
-    let first = issued("refresh_token");
-    let refresh = [("grant_type", "refresh_token"), ("refresh_token", &*first)];
-    let renewed = token(&refresh).json();
-    assert_eq!(token(&refresh).status, 400, "it was used");
+    doors.extend(codes.iter().cloned().chain([VERIFIER.to_owned()]));
+    doors.extend(tokens(&codes[1], token));
     let head = format!("Authorization: Bearer {GATEWAY_TOKEN}\r\n");
     assert_eq!(server.ask("GET", "/oauth/revocations", &head, "").status, 200);
-    let access = issued("access_token");
-    doors.extend([unused.clone(), code.clone(), VERIFIER.to_owned(), issued("refresh_token"), access.clone()]);
-    doors.push(renewed["refresh_token"].as_str().expect("another").to_owned());
-    doors.push(access.rsplit('.').next().expect("a signature").to_owned());
 
     let log = eventually("the replay is told", || {
         let log = server.log();
@@ -134,6 +117,33 @@ fn neither_the_log_nor_the_database_holds_what_opens_a_door() {
     for door in doors {
         assert!(door.len() >= 20 && !holds(&door), "{door}");
     }
+}
+
+/// The administrator's browser after the first login, and the values of the cookies that it was given.
+fn logged_in(server: &AuthorizationServer, one_time: &str, password: &str) -> (Browser, [String; 2]) {
+    let mut browser = Browser::new(server.address);
+    let form = browser.get("/login").form("/login").with("login", "admin");
+    let first = browser.submit(&form.with("password", one_time));
+    let form = browser.get("/password").form("/password").with("new", password);
+    let second = browser.submit(&form.with("again", password));
+    let cookies = [first, second].map(|page| {
+        let cookie = page.response.field("set-cookie").expect("a cookie");
+        cookie.split(['=', ';']).nth(1).expect("a value").to_owned()
+    });
+    (browser, cookies)
+}
+
+/// Redeems a code and uses the refresh token twice: what it gave, and the signature of the access token by itself.
+fn tokens(code: &str, token: impl Fn(&[(&str, &str)]) -> Response) -> Vec<String> {
+    let form = [("grant_type", "authorization_code"), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
+    let redeemed = token(&[form.as_slice(), &[("code", code)]].concat()).json();
+    let text = |answer: &Value, member: &str| answer[member].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+    let (access, first) = (text(&redeemed, "access_token"), text(&redeemed, "refresh_token"));
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", &*first)];
+    let second = text(&token(&refresh).json(), "refresh_token");
+    assert_eq!(token(&refresh).status, 400, "it was used");
+    let signature = access.rsplit('.').next().expect("a signature").to_owned();
+    vec![access, signature, first, second]
 }
 
 #[test]
