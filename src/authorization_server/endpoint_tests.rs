@@ -410,3 +410,44 @@ async fn pages_of_any_origin_read_what_no_cookie_leads_to() {
         assert_eq!(answer.field("access-control-allow-origin"), "", "{path}");
     }
 }
+
+#[tokio::test]
+async fn whatever_a_client_sends_is_answered_and_changes_nothing() {
+    let Scene { world, client, access, refresh, .. } = scene().await;
+    let before = world.introspect(&client, &refresh).await;
+    for text in [
+        "m4rk'; DROP TABLE users; --",
+        "m4rk' OR '1'='1",
+        "m4rk<script>alert(1)</script>",
+        "m4rk\r\nSet-Cookie: x=y",
+        "m4rk\0",
+        "m4rk%00%ff",
+        "m4rk\u{202e}é",
+        "m4rk ${7*7} {{7*7}}",
+    ] {
+        for (path, names) in [
+            ("/oauth/revoke", ["token", "token_type_hint", "unknown"].as_slice()),
+            ("/oauth/introspect", &["token", "token_type_hint", "unknown"]),
+            ("/oauth/token", &["grant_type", "scope", "refresh_token", "code", "resource", "code_verifier"]),
+        ] {
+            for name in names {
+                let authenticated = world.post_as(&client, path, &[(name, text)]).await;
+                let nobody = world.post(path, &[], &[("client_id", text), ("client_secret", text), (name, text)]).await;
+                for answer in [authenticated, nobody] {
+                    assert!(answer.status.as_u16() < 500, "{path} {name}={text:?}: {answer:?}");
+                    assert!(!format!("{answer:?}").contains("m4rk"), "{path} {name}={text:?}: {answer:?}");
+                    assert_eq!(answer.field("set-cookie"), "", "{path} {name}={text:?}");
+                }
+            }
+        }
+        let field: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
+        for path in ["/userinfo", "/oauth/revocations", "/api/v1/users", "/api/v1/role-directory"] {
+            let answer = world.get(path, Some(&field)).await;
+            assert!([400, 401].contains(&answer.status.as_u16()), "{path}: {answer:?}");
+        }
+        let feed = world.get(&format!("/oauth/revocations?cursor={field}"), Some(GATEWAY_TOKEN)).await;
+        assert_eq!((feed.status.as_u16(), &feed.json()["entries"]), (200, &json!([])), "{text:?}");
+    }
+    assert_eq!(world.introspect(&client, &refresh).await, before);
+    assert_eq!(world.introspect(&client, &access).await["active"], true);
+}

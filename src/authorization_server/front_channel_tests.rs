@@ -177,15 +177,92 @@ async fn who_is_unknown_and_who_is_wrong_are_told_the_same() {
 #[tokio::test]
 async fn guessing_is_slowed_down_and_said_so() {
     let stage = Stage::start().await;
+    let mut own = stage.browser_of("bob", 5).await;
     let mut browser = stage.browser();
     let page = browser.get("/login").await;
-    let mut last = browser.log_in(&page, "bob", "wrong").await;
-    for _ in 0..10 {
-        last = browser.log_in(&page, "Bob", "wrong").await;
+    for (login, other_case) in [("bob", "Bob"), ("nobody", "NOBODY")] {
+        let mut last = browser.log_in(&page, login, "wrong").await;
+        for _ in 0..10 {
+            last = browser.log_in(&page, other_case, "wrong").await;
+        }
+        assert_eq!((last.status, last.field("retry-after").is_some()), (429, true), "{login}");
+        assert!(last.body.contains("too many attempts"), "{login}");
     }
-    assert_eq!((last.status, last.field("retry-after").is_some()), (429, true));
-    assert!(last.body.contains("too many attempts"));
     assert_eq!(browser.log_in(&page, "bob", PASSWORD).await.status, 429, "also with the right one");
+    assert_eq!(browser.log_in(&page, "ann", PASSWORD).await.status, 303, "nobody else is held back");
+    assert_eq!(own.get("/").await.heading(), "Hello, The user bob", "who is in stays in");
+}
+
+#[tokio::test]
+async fn a_password_is_guessed_no_faster_where_it_is_changed() {
+    let stage = Stage::start().await;
+    let mut thief = stage.browser_of("bob", 5).await;
+    let csrf = thief.get("/password").await.hidden("csrf");
+    let new = "seven green old ladders";
+    let mut statuses = Vec::new();
+    for current in [["wrong"; 10].as_slice(), &[PASSWORD]].concat() {
+        let fields = [("csrf", &*csrf), ("current", current), ("new", new), ("again", new)];
+        statuses.push(thief.post("/password", &fields).await.status);
+    }
+    assert_eq!(statuses, [vec![403; 10], vec![429]].concat());
+    let mut browser = stage.browser();
+    let page = browser.get("/login").await;
+    assert_eq!(browser.log_in(&page, "bob", PASSWORD).await.status, 429, "both count together");
+}
+
+#[tokio::test]
+async fn rfc_9700_4_1_no_request_leads_to_an_address_that_is_not_registered() {
+    let stage = Stage::start().await;
+    let (mut browser, csrf, to) = at_consent(&stage, "openid").await;
+    allow(&mut browser, &csrf, &to, &["openid"]).await;
+    assert!(
+        browser.get(&asks("scope=openid")).await.told().unwrap().one("code").is_some(),
+        "nothing is asked any more"
+    );
+    for uri in [
+        "https://evil.example/callback",
+        "https://app.example@evil.example/callback",
+        "https://app.example.evil.example/callback",
+        "https://app.example/callback/../evil",
+        "https://app.example/callback/%2e%2e/evil",
+        "https://app.example/callback?next=https://evil.example/",
+        "https://app.example/callback#x",
+        "https://app.example:444/callback",
+        "https://APP.example/callback",
+        "https://app.example/callback\r\nLocation: https://evil.example/",
+        "https://app.example/callback\0",
+        "http://app.example/callback",
+        "//app.example/callback",
+        "com.example.app:/callback2",
+        "javascript:alert(1)",
+        "",
+    ] {
+        let uri = written("redirect_uri", uri);
+        let twice = format!("{uri}&{}", written("redirect_uri", CALLBACK));
+        for more in [uri.clone(), format!("{uri}&prompt=none"), format!("{uri}&response_type=token"), twice] {
+            let answer = browser.get(&asks(&more)).await;
+            assert_eq!((answer.status, answer.leads_to()), (400, None), "{more}");
+            assert!(!answer.body.contains("evil.example"), "{more}: not as a link either");
+        }
+    }
+}
+
+#[tokio::test]
+async fn rfc_9700_2_1_1_no_code_comes_without_a_challenge_of_s256() {
+    let stage = Stage::start().await;
+    let (mut browser, csrf, to) = at_consent(&stage, "openid").await;
+    allow(&mut browser, &csrf, &to, &["openid"]).await;
+    for more in [
+        "code_challenge",
+        "code_challenge=",
+        "code_challenge_method",
+        "code_challenge_method=plain",
+        "code_challenge&code_challenge_method",
+        "code_challenge_method=S256&code_challenge_method=plain",
+    ] {
+        let told = browser.get(&asks(more)).await.told().unwrap();
+        assert_eq!((told.one("error"), told.one("code")), (Some("invalid_request"), None), "{more}");
+    }
 }
 
 #[tokio::test]
@@ -477,6 +554,25 @@ async fn whatever_a_form_holds_is_answered_and_changes_nothing() {
     assert_eq!(stage.server.store.users("", 10).await.unwrap().len(), 3);
     assert_eq!(stage.server.store.client("app").await.unwrap().unwrap().allow_list, ScopeNames::parse(ALLOW_LIST));
     assert_eq!(stage.approved().await, "");
+}
+
+#[tokio::test]
+async fn whatever_a_login_form_holds_lets_nobody_in() {
+    let stage = Stage::start().await;
+    let mut browser = stage.browser();
+    let csrf = browser.get("/login").await.hidden("csrf");
+    for text in HOSTILE {
+        for fields in [
+            [("csrf", &*csrf), ("to", text), ("login", text), ("password", text)],
+            [("csrf", text), ("to", text), ("login", "ann"), ("password", PASSWORD)],
+        ] {
+            let answer = browser.post("/login", &fields).await;
+            assert_eq!((answer.status, answer.leads_to()), (403, None), "{text:?}");
+            assert!(!answer.body.contains("<script>"), "{text:?}");
+            assert!(answer.field("set-cookie").is_none_or(|cookie| !cookie.contains("x=y")), "{text:?}");
+        }
+    }
+    assert!(!browser.cookies.contains_key("scopegate"));
 }
 
 #[tokio::test]

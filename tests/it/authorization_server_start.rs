@@ -6,8 +6,13 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::{Value, json};
 
 use crate::support::{
-    API, AuthorizationServer, AuthorizationServerSetup, Browser, Client, GATEWAY_TOKEN, SCOPES, eventually,
+    API, AuthorizationServer, AuthorizationServerSetup, Browser, Client, GATEWAY_TOKEN, Response, SCOPES, eventually,
 };
+
+const CALLBACK: &str = "https://web.example/callback";
+/// The verifier of RFC 7636 appendix B.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 fn directory(server: &AuthorizationServer) -> Value {
     let head = format!("Authorization: Bearer {GATEWAY_TOKEN}\r\n");
@@ -66,6 +71,79 @@ fn the_log_tells_whom_an_attempt_was_aimed_at_and_nothing_that_was_typed() {
     assert_eq!(told("a client did not authenticate", "client_id"), [json!("job"), Value::Null]);
     assert_eq!(told("a login failed", "subject"), [user, Value::Null]);
     assert!(!format!("{log:?}").contains("typed"), "{log:?}");
+}
+
+#[test]
+fn neither_the_log_nor_the_database_holds_what_opens_a_door() {
+    const PASSWORD: &str = "four words for one test";
+    let server = AuthorizationServerSetup::default().start();
+    let one_time = server.first_password().expect("it is printed");
+    let add = ["client", "add", "web", "--name", "Web", "--redirect-uri", CALLBACK, "--scope", "offline_access"];
+    let added = server.administer(&add);
+    let secret = added["client_secret"].as_str().expect("a secret").to_owned();
+    let mut doors = vec![one_time.clone(), PASSWORD.to_owned(), secret.clone(), GATEWAY_TOKEN.to_owned()];
+
+    let (mut browser, cookies) = logged_in(&server, &one_time, PASSWORD);
+    doors.extend(cookies);
+    let asked = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("response_type", "code"), ("client_id", "web"), ("redirect_uri", CALLBACK)])
+        .extend_pairs([("scope", "offline_access"), ("code_challenge", CHALLENGE), ("code_challenge_method", "S256")])
+        .finish();
+    let form = browser.get(&format!("/oauth/authorize?{asked}")).form("/consent");
+    let codes = [browser.submit(&form.with("decision", "allow")), browser.get(&format!("/oauth/authorize?{asked}"))];
+    let codes = codes.map(|page| page.parameter("code").expect("a code"));
+    let token = |form: &[(&str, &str)]| {
+        let client = [("client_id", "web"), ("client_secret", &*secret)];
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).extend_pairs(client).finish();
+        server.ask("POST", "/oauth/token", "Content-Type: application/x-www-form-urlencoded\r\n", &body)
+    };
+    doors.extend(codes.iter().cloned().chain([VERIFIER.to_owned()]));
+    doors.extend(tokens(&codes[1], token));
+    let head = format!("Authorization: Bearer {GATEWAY_TOKEN}\r\n");
+    assert_eq!(server.ask("GET", "/oauth/revocations", &head, "").status, 200);
+
+    let log = eventually("the replay is told", || {
+        let log = server.log();
+        log.iter()
+            .any(|event| event["msg"] == "a refresh token was shown twice, and its grant is revoked")
+            .then_some(log)
+    });
+    let mut kept: Vec<u8> = log.iter().flat_map(|event| event.to_string().into_bytes()).collect();
+    for file in ["database.sqlite", "database.sqlite-wal"] {
+        kept.extend(fs::read(server.folder.path().join(file)).expect("the file"));
+    }
+    let holds = |text: &str| kept.windows(text.len()).any(|part| part == text.as_bytes());
+    assert!(holds("usr_") && holds(CHALLENGE), "this is where it would stand");
+    for door in doors {
+        assert!(door.len() >= 20 && !holds(&door), "{door}");
+    }
+}
+
+/// The administrator's browser after the first login, and the values of the cookies that it was given.
+fn logged_in(server: &AuthorizationServer, one_time: &str, password: &str) -> (Browser, [String; 2]) {
+    let mut browser = Browser::new(server.address);
+    let form = browser.get("/login").form("/login").with("login", "admin");
+    let first = browser.submit(&form.with("password", one_time));
+    let form = browser.get("/password").form("/password").with("new", password);
+    let second = browser.submit(&form.with("again", password));
+    let cookies = [first, second].map(|page| {
+        let cookie = page.response.field("set-cookie").expect("a cookie");
+        cookie.split(['=', ';']).nth(1).expect("a value").to_owned()
+    });
+    (browser, cookies)
+}
+
+/// Redeems a code and uses the refresh token twice: what it gave, and the signature of the access token by itself.
+fn tokens(code: &str, token: impl Fn(&[(&str, &str)]) -> Response) -> Vec<String> {
+    let form = [("grant_type", "authorization_code"), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
+    let redeemed = token(&[form.as_slice(), &[("code", code)]].concat()).json();
+    let text = |answer: &Value, member: &str| answer[member].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+    let (access, first) = (text(&redeemed, "access_token"), text(&redeemed, "refresh_token"));
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", &*first)];
+    let second = text(&token(&refresh).json(), "refresh_token");
+    assert_eq!(token(&refresh).status, 400, "it was used");
+    let signature = access.rsplit('.').next().expect("a signature").to_owned();
+    vec![access, signature, first, second]
 }
 
 #[test]
