@@ -119,6 +119,7 @@ mod views;
 mod visit;
 
 pub use administer_clients::ClientDraft;
+pub use administer_roles::RoleChange;
 pub use administer_users::UserDraft;
 pub use administration::{Administration, Caller};
 pub use administration_fault::AdministrationFault;

@@ -120,6 +120,35 @@ fn clients_are_checked_as_the_api_checks_them() {
 }
 
 #[test]
+fn of_changes_at_the_same_time_none_is_lost() {
+    let server = AuthorizationServerSetup::default().start();
+    server.administer(&["client", "add", "job", "--name", "Job"]);
+    server.administer(&["role", "add", "Analyst", "--level", "user"]);
+    server.administer(&["role", "add", "Writer", "--level", "user"]);
+    server.administer(&["user", "add", "nora"]);
+    let scopes = ["automations", "apps:read", "user_default"];
+    std::thread::scope(|threads| {
+        let server = &server;
+        let change = |arguments: Vec<&'static str>| drop(threads.spawn(move || server.administer(&arguments)));
+        for scope in scopes {
+            change(vec!["client", "change", "job", "--add-scope", scope]);
+            change(vec!["role", "change", "Analyst", "--add-scope", scope]);
+        }
+        for role in ["Analyst", "User", "Writer"] {
+            change(vec!["user", "role", "nora", "--add", role]);
+        }
+    });
+    let changed = |list: &[&str], key: &str, name: &str, member: &str| {
+        let list = server.administer(list);
+        let found = list.as_array().unwrap().iter().find(|entry| entry[key] == name).unwrap();
+        found[member].as_array().unwrap().len()
+    };
+    assert_eq!(changed(&["client", "list"], "id", "job", "allow_list"), 3);
+    assert_eq!(changed(&["role", "list"], "name", "Analyst", "scopes"), 3);
+    assert_eq!(changed(&["user", "list"], "login", "nora", "roles"), 3);
+}
+
+#[test]
 fn a_database_that_is_not_there_is_not_made_by_a_command() {
     let folder = AuthorizationServerSetup::default().write();
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_scopegate"))
