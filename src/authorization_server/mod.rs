@@ -130,5 +130,5 @@ pub use password::{LONGEST_PASSWORD, hash_password};
 pub use serve::serve;
 pub use server::AuthorizationServer;
 pub use settings::{AuthorizationServerSettings, Lifetimes};
-pub use signing_keys::{KeyRotationFault, rotate_signing_key};
+pub use signing_keys::{KeyRotationFault, rotate_signing_key, withdraw_signing_key};
 pub use views::{ApprovalView, ClientView, GrantTypeView, LevelView, RoleView, ScopeView, UserView};
