@@ -36,7 +36,7 @@ browser: ## the pages of BINARY's authorization server and demo in Chromium; nee
 
 examples: ## the policies and files that are shipped, checked by the command itself
 	$(CARGO) build --locked
-	export SCOPEGATE_GATEWAY_TOKEN=of-the-example; for file in $(FILES); do $(TARGET)/debug/scopegate check $$file || exit 1; done
+	export SCOPEGATE_GATEWAY_TOKEN=the-gateway-token-of-the-example; for file in $(FILES); do $(TARGET)/debug/scopegate check $$file || exit 1; done
 
 dependencies: ## licences, bans and sources of what is linked, by deny.toml
 	python3 .ci/dependencies.py

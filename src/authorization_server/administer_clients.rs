@@ -61,14 +61,20 @@ impl Administration<'_> {
         Ok((client, text))
     }
 
-    /// Changes a client.
+    /// Changes a client to what `to` makes of it as it is: nobody else changes it between.
     ///
     /// # Errors
     ///
     /// [`AdministrationFault`].
-    pub async fn change_client(&self, id: &str, to: &ClientChange) -> Result<Client, AdministrationFault> {
+    pub async fn change_client(
+        &self,
+        id: &str,
+        to: impl FnOnce(&Client) -> ClientChange,
+    ) -> Result<Client, AdministrationFault> {
         let mut change = self.begin().await?;
-        let before = as_new(change.client(id).await?.ok_or(AdministrationFault::Missing("client"))?);
+        let before = change.client(id).await?.ok_or(AdministrationFault::Missing("client"))?;
+        let to = to(&before);
+        let before = as_new(before);
         self.demand_client(&before)?;
         let gains_address = to.redirect_uris.as_ref().is_some_and(|uris| !uris.is_subset(&before.redirect_uris));
         if gains_address {
@@ -85,7 +91,7 @@ impl Administration<'_> {
             introspects: to_be.introspects.unwrap_or(before.introspects),
             ..before
         })?;
-        let client = change.change_client(id, to, self.now).await?;
+        let client = change.change_client(id, &to, self.now).await?;
         change.commit().await?;
         events::client_administered("a client was changed", self.caller.name(), id);
         Ok(client)

@@ -4,6 +4,15 @@ use super::{Administration, AdministrationFault, events, validity};
 use crate::scope::Side;
 use crate::store::{Level, Role, ScopeNames};
 
+/// What changes of a role; `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct RoleChange {
+    /// How far it reaches.
+    pub level: Option<Level>,
+    /// What it permits.
+    pub scopes: Option<ScopeNames>,
+}
+
 impl Administration<'_> {
     /// Makes a custom role.
     ///
@@ -21,8 +30,8 @@ impl Administration<'_> {
         Ok(())
     }
 
-    /// Changes level and scopes of a custom role; `None` stays. Nobody changes a role that permits more than he may give, before
-    /// or after.
+    /// Changes a custom role to what `to` makes of it as it is: nobody else changes it between. Nobody changes a role that permits
+    /// more than he may give, before or after.
     ///
     /// # Errors
     ///
@@ -30,8 +39,7 @@ impl Administration<'_> {
     pub async fn change_role(
         &self,
         name: &str,
-        level: Option<Level>,
-        scopes: Option<ScopeNames>,
+        to: impl FnOnce(&Role) -> RoleChange,
     ) -> Result<Role, AdministrationFault> {
         let mut change = self.begin().await?;
         let role = self.store.role(name).await?.ok_or(AdministrationFault::Missing("role"))?;
@@ -39,6 +47,7 @@ impl Administration<'_> {
             return Err(AdministrationFault::DefaultRole);
         }
         self.demand(&role.scopes)?;
+        let RoleChange { level, scopes } = to(&role);
         let role =
             Role { level: level.unwrap_or(role.level), scopes: scopes.unwrap_or_else(|| role.scopes.clone()), ..role };
         self.check_role(&role)?;

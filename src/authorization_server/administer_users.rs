@@ -43,17 +43,22 @@ impl Administration<'_> {
         Ok((user, password))
     }
 
-    /// Changes a user.
+    /// Changes a user to what `to` makes of the user as it is: nobody else changes it between.
     ///
     /// # Errors
     ///
     /// [`AdministrationFault`].
-    pub async fn change_user(&self, id: &str, to: &UserChange) -> Result<User, AdministrationFault> {
+    pub async fn change_user(
+        &self,
+        id: &str,
+        to: impl FnOnce(&User) -> UserChange,
+    ) -> Result<User, AdministrationFault> {
+        let mut change = self.begin().await?;
+        let user = self.user_to_change(&mut change, id).await?;
+        let to = to(&user);
         if let Some(name) = &to.name {
             validity::display_name(name)?;
         }
-        let mut change = self.begin().await?;
-        let user = self.user_to_change(&mut change, id).await?;
         if let Some(roles) = &to.roles {
             self.demand(&self.permitted_by(roles).await?)?;
         }
@@ -65,7 +70,7 @@ impl Administration<'_> {
         if !super::administration::administers(&after) {
             self.demand_another_administrator(&user).await?;
         }
-        let user = change.change_user(id, to, self.now).await?;
+        let user = change.change_user(id, &to, self.now).await?;
         change.commit().await?;
         events::user_administered("a user was changed", self.caller.name(), id);
         Ok(user)

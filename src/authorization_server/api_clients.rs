@@ -209,7 +209,7 @@ pub(super) async fn change_client(
         trusted: asked.trusted,
         introspects: asked.introspects,
     };
-    let client = administration.change_client(&id, &change).await?;
+    let client = administration.change_client(&id, |_| change).await?;
     Ok(answer(StatusCode::OK, &ClientView::from(client)))
 }
 

@@ -15,7 +15,7 @@ use super::api_guard::ROLES;
 use super::api_problem::{BodyRefused, NotChanged, Problem, Refused};
 use super::api_request::{InPath, Kind, Page, answer, body, created, present, query, scope_list};
 use super::views::LevelView;
-use super::{AuthorizationServer, RoleView};
+use super::{AuthorizationServer, RoleChange, RoleView};
 use crate::store::Role;
 
 pub(super) fn routes() -> Router<Arc<AuthorizationServer>> {
@@ -126,7 +126,8 @@ pub(super) async fn change_role(
     let administration = server.administration(&catalogue, &fields, ROLES).await?;
     let RolePatch { level, scopes } = body(Kind::Patch, &fields, &bytes)?;
     let scopes = scopes.map(|scopes| scope_list("scopes", scopes)).transpose()?;
-    let role = administration.change_role(&name, level.map(Into::into), scopes).await?;
+    let to = RoleChange { level: level.map(Into::into), scopes };
+    let role = administration.change_role(&name, |_| to).await?;
     Ok(answer(StatusCode::OK, &RoleView::from(role)))
 }
 

@@ -159,7 +159,7 @@ pub(super) async fn change_user(
     let administration = server.administration(&catalogue, &fields, USERS).await?;
     let UserPatch { name, disabled, roles } = body(Kind::Patch, &fields, &bytes)?;
     let roles = roles.map(|roles| set("roles", roles, ROLES)).transpose()?;
-    let user = administration.change_user(&id, &UserChange { name, disabled, roles }).await?;
+    let user = administration.change_user(&id, |_| UserChange { name, disabled, roles }).await?;
     Ok(answer(StatusCode::OK, &UserView::from(user)))
 }
 

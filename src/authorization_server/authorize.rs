@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::http::header::ALLOW;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::authorization_fault::ShownFault;
@@ -21,7 +22,12 @@ use crate::store::ScopeNames;
 
 /// The authorization endpoint.
 pub(super) fn routes() -> Router<Arc<AuthorizationServer>> {
-    Router::new().route(AUTHORIZE, get(by_query).post(by_form))
+    Router::new().route(AUTHORIZE, get(by_query).post(by_form).head(other_method).fallback(other_method))
+}
+
+/// HEAD too: it is a safe method (RFC 9110 §9.2.1), for links to be looked at with, and GET may issue a code.
+async fn other_method() -> impl IntoResponse {
+    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, POST")])
 }
 
 async fn by_query(

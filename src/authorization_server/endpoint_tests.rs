@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::rotate_signing_key;
-use super::signing_keys::rotate_when_due;
+use super::signing_keys::{rotate_signing_key, rotate_when_due, withdraw_signing_key};
 use super::testing::{API, GATEWAY_TOKEN, ISSUER, OTHER_API, START, World, part};
 use crate::store::{AccessToken, ScopeNames};
 
@@ -361,6 +360,30 @@ async fn a_key_is_published_before_it_signs_and_until_its_last_token_has_ended()
     world.pass(301);
     store.purge(world.now()).await.unwrap();
     assert_eq!(published(&world).await, [&*new]);
+}
+
+#[tokio::test]
+async fn a_withdrawn_key_is_worth_nothing_at_once_and_another_signs() {
+    let Scene { world, user, client, access, refresh, .. } = scene().await;
+    let (store, lifetimes) = (&world.server.store, &world.server.settings.lifetimes);
+    let leaked = part(&access, 0)["kid"].as_str().unwrap().to_owned();
+    assert_eq!(world.introspect("gateway", &access).await["active"], true);
+    let next = rotate_signing_key(store, lifetimes, world.now()).await.unwrap().kid;
+    let follows = withdraw_signing_key(store, &leaked, world.now()).await.unwrap().unwrap().kid;
+    assert_eq!(published(&world).await, [&*follows, &*next], "the next one waits for its time");
+    assert_eq!(world.introspect("gateway", &access).await["active"], false);
+    let renewed = world.refresh(&client, &refresh).await.text("access_token");
+    assert_eq!(part(&renewed, 0)["kid"], follows, "who has a refresh token goes on");
+    assert_eq!(world.introspect("gateway", &renewed).await["active"], true);
+    assert!(withdraw_signing_key(store, &leaked, world.now()).await.is_err(), "it is not there any more");
+    assert_eq!(withdraw_signing_key(store, &next, world.now()).await.unwrap(), None, "another one signs");
+    assert_eq!(published(&world).await, [&*follows]);
+    let third = rotate_signing_key(store, lifetimes, world.now()).await.unwrap().kid;
+    world.pass(600);
+    assert_eq!(withdraw_signing_key(store, &follows, world.now()).await.unwrap(), None, "it has signed its last");
+    assert_eq!(published(&world).await, [&*third]);
+    let last = world.tokens(&user, &client, "").await.text("access_token");
+    assert_eq!(part(&last, 0)["kid"], third);
 }
 
 #[tokio::test]

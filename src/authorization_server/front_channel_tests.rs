@@ -39,6 +39,19 @@ async fn a_code_comes_with_what_was_approved_and_stands_for_what_was_asked() {
 }
 
 #[tokio::test]
+async fn looking_at_the_link_with_another_method_issues_nothing() {
+    let stage = Stage::start().await;
+    let (mut browser, csrf, to) = at_consent(&stage, "openid").await;
+    allow(&mut browser, &csrf, &to, &["openid"]).await;
+    for method in ["HEAD", "PUT", "OPTIONS"] {
+        let answer = browser.send(method, &asks("scope=openid"), "", "").await;
+        assert_eq!((answer.status, answer.field("allow"), answer.field("location")), (405, Some("GET, POST"), None));
+    }
+    let code = browser.get(&asks("scope=openid")).await;
+    assert!(code.told().unwrap().one("code").is_some(), "the same link by GET");
+}
+
+#[tokio::test]
 async fn what_was_not_on_the_page_cannot_be_approved_with_it() {
     let stage = Stage::start().await;
     let (mut browser, csrf, to) = at_consent(&stage, "openid").await;

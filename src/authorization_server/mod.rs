@@ -119,6 +119,7 @@ mod views;
 mod visit;
 
 pub use administer_clients::ClientDraft;
+pub use administer_roles::RoleChange;
 pub use administer_users::UserDraft;
 pub use administration::{Administration, Caller};
 pub use administration_fault::AdministrationFault;
@@ -129,5 +130,5 @@ pub use password::{LONGEST_PASSWORD, hash_password};
 pub use serve::serve;
 pub use server::AuthorizationServer;
 pub use settings::{AuthorizationServerSettings, Lifetimes};
-pub use signing_keys::{KeyRotationFault, rotate_signing_key};
+pub use signing_keys::{KeyRotationFault, rotate_signing_key, withdraw_signing_key};
 pub use views::{ApprovalView, ClientView, GrantTypeView, LevelView, RoleView, ScopeView, UserView};

@@ -12,7 +12,7 @@ use crate::store::{Seconds, SigningKey, Store, StoreFault};
 /// The longest that a key is published before it signs, in seconds.
 const LONGEST_AHEAD: Seconds = 600;
 
-/// Why there is no new signing key.
+/// Why the signing keys stay as they are.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyRotationFault {
     /// The database.
@@ -35,6 +35,31 @@ pub async fn rotate_signing_key(
     now: Seconds,
 ) -> Result<SigningKey, KeyRotationFault> {
     keep(store, now + published_ahead(lifetimes)).await
+}
+
+/// Withdraws a key that others may know: it is published no more, and no token that it signed is believed by whoever has read the keys
+/// since. If it is the one that signs, or no other has begun to, a new key follows in the same change and signs at once; it is returned.
+///
+/// # Errors
+///
+/// [`KeyRotationFault`], also for a `kid` that is not there; then nothing has changed.
+pub async fn withdraw_signing_key(
+    store: &Store,
+    kid: &str,
+    now: Seconds,
+) -> Result<Option<SigningKey>, KeyRotationFault> {
+    let mut change = store.change().await?;
+    // While the change is open nobody else has the keys change.
+    let keys = store.signing_keys().await?;
+    change.remove_signing_key(kid).await?;
+    let signs = current(&keys, now).is_some_and(|key| key.kid == kid);
+    let another_signs = keys.iter().any(|key| key.kid != kid && key.signs_from <= now);
+    let follows = if signs || !another_signs { Some(new_signing_key(now)?) } else { None };
+    if let Some(key) = &follows {
+        change.add_signing_key(key).await?;
+    }
+    change.commit().await?;
+    Ok(follows)
 }
 
 /// Has the next key follow if the newest has signed, or is about to have signed, for its whole lifetime. Returns whether it did.

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use crate::authorization_server::{ClientDraft, ClientView};
-use crate::store::{ClientChange, GrantType, ScopeNames};
+use crate::store::{Client, ClientChange, GrantType, ScopeNames};
 
 use super::administer::{Administered, PAGE, Printed, table, words};
 use super::fault::Fault;
@@ -182,20 +182,16 @@ fn add(administered: &Administered, added: &Added) -> Result<(), Fault> {
 
 fn change(administered: &Administered, changed: &Changed) -> Result<(), Fault> {
     let (add, remove) = (names(&changed.add_scope), names(&changed.remove_scope));
-    let client = administered.run(async |administration| {
-        let before = administration.store.client(&changed.id).await?;
-        let allow_list = before.map(|client| client.allow_list.union(&add).without(&remove));
-        let uris = Some(&changed.redirect_uris).filter(|uris| !uris.is_empty());
-        let to = ClientChange {
-            name: changed.name.clone(),
-            redirect_uris: uris.map(|uris| uris.iter().cloned().collect()),
-            grant_types: ways(&changed.grant_types),
-            allow_list,
-            trusted: changed.trusted,
-            introspects: changed.introspects,
-        };
-        administration.change_client(&changed.id, &to).await
-    })?;
+    let uris = Some(&changed.redirect_uris).filter(|uris| !uris.is_empty());
+    let to = |client: &Client| ClientChange {
+        name: changed.name.clone(),
+        redirect_uris: uris.map(|uris| uris.iter().cloned().collect()),
+        grant_types: ways(&changed.grant_types),
+        allow_list: Some(client.allow_list.union(&add).without(&remove)),
+        trusted: changed.trusted,
+        introspects: changed.introspects,
+    };
+    let client = administered.run(async |administration| administration.change_client(&changed.id, to).await)?;
     let view = ClientView::from(client);
     changed.printed.print(&view, || format!("changed {}: {}\n", view.id, words(&view.allow_list)))
 }

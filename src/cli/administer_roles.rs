@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::authorization_server::{RoleView, ScopeView};
+use crate::authorization_server::{RoleChange, RoleView, ScopeView};
 use crate::store::{Level, Role, ScopeNames};
 
 use super::administer::{Administered, Printed, table, words};
@@ -105,11 +105,11 @@ pub(super) fn run(command: &Command, administered: &Administered) -> Result<(), 
         }
         Command::Change { name, level, add_scope, remove_scope, printed } => {
             let (add, remove) = (names(add_scope), names(remove_scope));
-            let role = administered.run(async |administration| {
-                let role = administration.store.role(name).await?;
-                let scopes = role.map(|role| role.scopes.union(&add).without(&remove));
-                administration.change_role(name, level.map(Into::into), scopes).await
-            })?;
+            let to = |role: &Role| RoleChange {
+                level: level.map(Into::into),
+                scopes: Some(role.scopes.union(&add).without(&remove)),
+            };
+            let role = administered.run(async |administration| administration.change_role(name, to).await)?;
             tell("changed", role, *printed)
         }
         Command::List { printed } => list(administered, *printed),

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::authorization_server::{AdministrationFault, UserDraft, UserView};
-use crate::store::UserChange;
+use crate::authorization_server::{UserDraft, UserView};
+use crate::store::{User, UserChange};
 
 use super::administer::{Administered, PAGE, Printed, table, words};
 use super::fault::Fault;
@@ -92,12 +92,12 @@ pub(super) fn run(command: &Command, administered: &Administered) -> Result<(), 
         Command::List { printed } => list(administered, *printed),
         Command::Change { user, name, disabled, printed } => {
             let change = UserChange { name: name.clone(), disabled: *disabled, roles: None };
-            change_user(administered, user, *printed, async |_| Ok(change))
+            change_user(administered, user, *printed, |_| change)
         }
-        Command::Role { user, add, remove, printed } => change_user(administered, user, *printed, async |view| {
-            let kept = view.roles.iter().filter(|role| !remove.contains(role));
+        Command::Role { user, add, remove, printed } => change_user(administered, user, *printed, |user| {
+            let kept = user.roles.iter().filter(|role| !remove.contains(role));
             let roles: BTreeSet<String> = kept.chain(add).cloned().collect();
-            Ok(UserChange { roles: Some(roles), ..UserChange::default() })
+            UserChange { roles: Some(roles), ..UserChange::default() }
         }),
         Command::Password { user, printed } => replace_password(administered, user, *printed),
         Command::Remove { user, printed } => remove(administered, user, *printed),
@@ -128,13 +128,10 @@ fn change_user(
     administered: &Administered,
     user: &str,
     printed: Printed,
-    change: impl AsyncFnOnce(&UserView) -> Result<UserChange, AdministrationFault>,
+    to: impl FnOnce(&User) -> UserChange,
 ) -> Result<(), Fault> {
     let found = find(administered, user)?;
-    let changed = administered.run(async |administration| {
-        let change = change(&found).await?;
-        administration.change_user(&found.id, &change).await
-    })?;
+    let changed = administered.run(async |administration| administration.change_user(&found.id, to).await)?;
     let view = UserView::from(changed);
     printed.print(&view, || format!("changed {}: roles {}\n", view.login, words(&view.roles)))
 }

@@ -19,6 +19,9 @@ use super::scalars::{Wrong, duration};
 use super::secrets::{Folder, not_empty};
 use super::source::Placed;
 
+/// Fewer letters could be guessed: base64 of fifteen random bytes has as many.
+const SHORTEST_GATEWAY_TOKEN: usize = 20;
+
 /// An authorization server's file, all but its policy.
 #[derive(Debug)]
 pub(super) struct AuthorizationServerFile {
@@ -49,7 +52,7 @@ fn settings(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Option<Authoriz
     }
     let database = not_empty(fields, "database").map(|path| folder.resolve(path.value));
     let audience: Vec<String> = fields.list("audience", non_empty).into_iter().map(|placed| placed.value).collect();
-    let token = fields.node("gateway_token").map(|node| folder.secret(fields, "gateway_token", node));
+    let gateway_token = gateway_token(fields, folder);
     let trusted_peers: Vec<Network> =
         fields.list("trusted_peers", |scalar| network(scalar.text)).into_iter().map(|placed| placed.value).collect();
     let lifetimes = lifetimes(&fields.section("lifetimes"));
@@ -59,9 +62,21 @@ fn settings(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Option<Authoriz
         database: database?,
         audience,
         lifetimes: lifetimes?,
-        gateway_token: token.flatten().map(|text| Secret::new(&text)),
+        gateway_token,
         trusted_peers,
     })
+}
+
+fn gateway_token(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Option<Secret> {
+    let node = fields.node("gateway_token")?;
+    let text = folder.secret(fields, "gateway_token", node)?;
+    if text.len() < SHORTEST_GATEWAY_TOKEN {
+        let what = format!("is shorter than {SHORTEST_GATEWAY_TOKEN} letters, and could be guessed");
+        let hint = "`openssl rand -base64 32` makes one".to_owned();
+        fields.refuse(node.place, "gateway_token", what, Some(hint));
+        return None;
+    }
+    Some(Secret::new(&text))
 }
 
 /// An issuer identifier (RFC 8414 §2) as everybody compares it, byte for byte: no spelling has a second one that means the same.

@@ -59,4 +59,15 @@ impl Change {
                 .await?;
         if added.rows_affected() == 0 { Err(StoreFault::Exists("signing key")) } else { Ok(()) }
     }
+
+    /// Takes a key out, whatever it signed: it is published no more.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreFault::Missing`] for a `kid` that is not there.
+    pub async fn remove_signing_key(&mut self, kid: &str) -> Result<(), StoreFault> {
+        let removed =
+            sqlx::query("DELETE FROM signing_keys WHERE kid = $1").bind(kid).execute(&mut *self.transaction).await?;
+        if removed.rows_affected() == 0 { Err(StoreFault::Missing("signing key")) } else { Ok(()) }
+    }
 }

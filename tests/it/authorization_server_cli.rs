@@ -120,6 +120,53 @@ fn clients_are_checked_as_the_api_checks_them() {
 }
 
 #[test]
+fn of_changes_at_the_same_time_none_is_lost() {
+    let server = AuthorizationServerSetup::default().start();
+    server.administer(&["client", "add", "job", "--name", "Job"]);
+    server.administer(&["role", "add", "Analyst", "--level", "user"]);
+    server.administer(&["role", "add", "Writer", "--level", "user"]);
+    server.administer(&["user", "add", "nora"]);
+    let scopes = ["automations", "apps:read", "user_default"];
+    std::thread::scope(|threads| {
+        let server = &server;
+        let change = |arguments: Vec<&'static str>| drop(threads.spawn(move || server.administer(&arguments)));
+        for scope in scopes {
+            change(vec!["client", "change", "job", "--add-scope", scope]);
+            change(vec!["role", "change", "Analyst", "--add-scope", scope]);
+        }
+        for role in ["Analyst", "User", "Writer"] {
+            change(vec!["user", "role", "nora", "--add", role]);
+        }
+    });
+    let changed = |list: &[&str], key: &str, name: &str, member: &str| {
+        let list = server.administer(list);
+        let found = list.as_array().unwrap().iter().find(|entry| entry[key] == name).unwrap();
+        found[member].as_array().unwrap().len()
+    };
+    assert_eq!(changed(&["client", "list"], "id", "job", "allow_list"), 3);
+    assert_eq!(changed(&["role", "list"], "name", "Analyst", "scopes"), 3);
+    assert_eq!(changed(&["user", "list"], "login", "nora", "roles"), 3);
+}
+
+#[test]
+fn a_leaked_key_leaves_the_published_set_of_a_server_that_runs() {
+    let server = AuthorizationServerSetup::default().start();
+    let published = || server.ask("GET", "/.well-known/jwks.json", "", "").json()["keys"].clone();
+    let leaked = published()[0]["kid"].as_str().unwrap().to_owned();
+    let added = server.administer(&["client", "add", "job", "--name", "Job", "--scope", "admin.users"]);
+    let token = token(&server, "job", added["client_secret"].as_str().unwrap()).unwrap();
+    let users = || server.ask("GET", "/api/v1/users", &format!("Authorization: Bearer {token}\r\n"), "").status;
+    assert_eq!(users(), 200);
+    let withdrawn = server.administer(&["key", "withdraw", &leaked]);
+    assert_eq!(withdrawn["kid"], *leaked);
+    let keys = published();
+    assert_eq!((keys.as_array().unwrap().len(), &keys[0]["kid"]), (1, &withdrawn["follows"]["kid"]));
+    assert_eq!(users(), 401, "what it signed");
+    refused(&server, &["key", "withdraw", &leaked], "this signing key is not there");
+    refused(&server, &["key", "withdraw", "-one-that-begins-like-an-option"], "this signing key is not there");
+}
+
+#[test]
 fn a_database_that_is_not_there_is_not_made_by_a_command() {
     let folder = AuthorizationServerSetup::default().write();
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_scopegate"))
