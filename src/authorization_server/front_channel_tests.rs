@@ -285,6 +285,8 @@ async fn a_password_that_is_replaced_while_it_is_compared_opens_nothing() {
     let page = browser.get("/login").await;
     let mut old = stage.browser_of("ann", 5).await;
     let csrf = old.get("/password").await.hidden("csrf");
+    // Hashed before the change begins, for others wait for it no longer than five seconds.
+    let one_time = Password { hash: hash_password("other words than those").unwrap(), one_time: true };
     let mut change = stage.server.store.change().await.unwrap();
     let log_in = async { browser.log_in(&page, "ann", PASSWORD).await };
     let new = "seven green old ladders";
@@ -293,7 +295,6 @@ async fn a_password_that_is_replaced_while_it_is_compared_opens_nothing() {
     let replace = async {
         // Both have been compared, and wait for this change to end.
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let one_time = Password { hash: hash_password("other words than those").unwrap(), one_time: true };
         change.set_password(ANN, &one_time, None).await.unwrap();
         change.commit().await.unwrap();
     };
