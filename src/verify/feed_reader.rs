@@ -129,9 +129,9 @@ impl FeedReader {
             let page = RevocationPage::read(&answer.body, self.issuer.name())
                 .map_err(|fault| Broken { result: FetchResult::Malformed, why: fault.to_string() })?;
             self.tell_strangers(page.strangers);
-            let stands = page.entries.is_empty() && page.strangers == 0 || self.cursor.as_ref() == Some(&page.cursor);
-            if page.more && stands {
-                let why = "there is said to be more, and nothing comes".to_owned();
+            // An answer without entries may still lead on; one that leads to where it was asked for never does.
+            if page.more && self.cursor.as_ref() == Some(&page.cursor) {
+                let why = "there is said to be more, and it does not go on".to_owned();
                 return Err(Broken { result: FetchResult::Malformed, why });
             }
             entries.extend(page.entries);
