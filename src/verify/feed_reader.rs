@@ -8,7 +8,6 @@ use tokio::time::sleep;
 
 use super::feed::Feed;
 use super::issuer::Issuer;
-use super::refresh::result_of;
 use crate::clock::Clock;
 use crate::net::{Answer, FetchFault, Fetcher, Polled};
 use crate::telemetry::FetchResult;
@@ -159,7 +158,8 @@ impl FeedReader {
             self.cursor = None;
         }
         let cause = std::error::Error::source(fault).map(|cause| format!(": {cause}")).unwrap_or_default();
-        Broken { result: result_of(fault), why: format!("{fault}{cause}") }
+        let result = fault.counted_as(FetchResult::TimedOut, FetchResult::TooLarge, FetchResult::Failed);
+        Broken { result, why: format!("{fault}{cause}") }
     }
 
     fn add(&mut self, feed: &Feed, entries: &[RevocationEntry]) -> Result<(), Broken> {

@@ -240,9 +240,10 @@ fn result_of(answer: &Result<Result<VerifiedToken, TokenFault>, Failure>) -> Int
         Ok(Err(_)) => IntrospectionResult::Refused,
         Err(Failure::Unknown) => IntrospectionResult::Unknown,
         Err(Failure::Unreadable) => IntrospectionResult::Malformed,
-        Err(Failure::Fetch(FetchFault::TimedOut)) => IntrospectionResult::TimedOut,
-        Err(Failure::Fetch(FetchFault::TooLarge)) => IntrospectionResult::TooLarge,
-        Err(Failure::Unsigned | Failure::Fetch(_)) => IntrospectionResult::Failed,
+        Err(Failure::Unsigned) => IntrospectionResult::Failed,
+        Err(Failure::Fetch(fault)) => {
+            fault.counted_as(IntrospectionResult::TimedOut, IntrospectionResult::TooLarge, IntrospectionResult::Failed)
+        }
     }
 }
 
