@@ -65,7 +65,8 @@ struct Latest {
 
 impl Directory {
     /// Starts fetching a directory on the current tokio runtime; one that `previous` asks for in the same way is taken over as it is.
-    /// Any other `previous` ends at once, and requests that began with it see what it had last.
+    /// Any other `previous` ends at once, and requests that began with it see what it had last; what it read last from the same
+    /// address stays in force, as old as it is.
     ///
     /// # Panics
     ///
@@ -84,8 +85,11 @@ impl Directory {
             previous.source.retire();
         }
         let polled = polled?;
-        let (confirmed, latest) = (AtomicU64::new(0), Mutex::default());
-        let source = Arc::new(Source { polled, confirmed, latest, metrics: Arc::clone(metrics) });
+        let same_address = previous.filter(|previous| previous.source.polled.url == polled.url);
+        let (confirmed, directory) = same_address.map(|previous| previous.source.last_good()).unwrap_or_default();
+        let latest = Mutex::new(Latest { directory, ..Latest::default() });
+        let source =
+            Arc::new(Source { polled, confirmed: AtomicU64::new(confirmed), latest, metrics: Arc::clone(metrics) });
         source.report(clock.now());
         let task = tokio::spawn(Refresh::new(Arc::clone(&source), clock.clone()).keep_fresh());
         Some(Arc::new(Self { source, task: AbortOnDropHandle::new(task), clock: clock.clone() }))
@@ -148,6 +152,13 @@ impl Source {
     pub(super) fn confirm(&self, began: Duration) {
         let millis = u64::try_from(began.as_millis()).unwrap_or(u64::MAX);
         self.confirmed.store(millis.max(1), Ordering::Release);
+    }
+
+    /// The directory in force, and when it was confirmed, as `confirmed` has it.
+    fn last_good(&self) -> (u64, Option<RoleDirectory>) {
+        // INVARIANT: in the opposite order of the stores, so that no directory is taken for newer than it is.
+        let confirmed = self.confirmed.load(Ordering::Acquire);
+        (confirmed, self.latest().directory.clone())
     }
 
     fn age(&self, now: Duration) -> Option<Duration> {

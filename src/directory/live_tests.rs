@@ -170,7 +170,8 @@ async fn a_reload_keeps_an_unchanged_directory_and_ends_any_other() {
     until("it is read", || first.state().fresh).await;
     let same = world.start(Some(&first));
     assert!(Arc::ptr_eq(&first, &same));
-    let other = Polled { interval: Duration::from_secs(3_600), ..world.polled() };
+    let url = format!("{}&b=2", world.server.url()).parse().unwrap();
+    let other = Polled { url, interval: Duration::from_secs(3_600), ..world.polled() };
     let second = Directory::start(Some(other), Some(&same), &world.clock, &world.metrics).unwrap();
     assert!(!Arc::ptr_eq(&first, &second) && !second.state().was_read);
     until("the second reads once", || second.state().fresh).await;
@@ -181,4 +182,29 @@ async fn a_reload_keeps_an_unchanged_directory_and_ends_any_other() {
     tokio::time::timeout(Duration::from_millis(50), std::future::pending::<()>()).await.unwrap_err();
     assert_eq!(world.server.requests(), seen, "nobody asks any more");
     assert!(first.state().fresh, "who began with it sees what it had");
+}
+
+#[tokio::test]
+async fn a_reload_that_keeps_the_address_keeps_the_last_good_copy_as_old_as_it_is() {
+    let world = World::new(Behaviour::ok_with("ETag: \"1\"", &roles(&["a"]))).await;
+    let (first, table) = (world.start(None), table(&["a", "b"]));
+    until("it is read", || first.state().fresh).await;
+    world.server.behave(Behaviour::status("500 Broken"));
+    let before = world.fetches("failed");
+    until("it fails", || world.fetches("failed") > before).await;
+    world.clock.set(world.clock.now() + Duration::from_secs(10));
+    let max_stale = Duration::from_secs(20);
+    let credentials = Credentials::new("Bearer another-token").unwrap();
+    let other = Polled { interval: Duration::from_millis(3), max_stale, credentials, ..world.polled() };
+    let second = Directory::start(Some(other), Some(&first), &world.clock, &world.metrics).unwrap();
+    let state = second.state();
+    assert_eq!((state.was_read, state.roles, state.age_seconds, state.fresh), (true, 1, Some(10), true));
+    let of_second = second.under(table.clone());
+    assert_eq!(world.permitted(&table, &of_second).as_deref(), Some("a"));
+    world.clock.set(world.clock.now() + Duration::from_secs(11));
+    assert_eq!(world.permitted(&table, &of_second), None, "too old by the new settings");
+    until("the new token is shown", || world.server.latest().contains("another-token")).await;
+    assert!(!world.server.latest().contains("\"1\""), "whoever shows another token may be told something else");
+    world.server.behave(Behaviour::ok(&roles(&["b"])));
+    until("it comes back", || world.permitted(&table, &of_second).as_deref() == Some("b")).await;
 }

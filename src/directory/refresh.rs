@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::live::Source;
 use crate::clock::Clock;
-use crate::net::{Answer, FetchFault, Fetcher};
+use crate::net::{Answer, Fetcher};
 use crate::policy::RoleDirectory;
 use crate::telemetry::FetchResult;
 
@@ -48,7 +48,7 @@ impl Refresh {
             Err(fault) => {
                 let cause = std::error::Error::source(&fault).map(|cause| format!(": {cause}")).unwrap_or_default();
                 self.tell_failure(&format!("{fault}{cause}"));
-                result_of(&fault)
+                fault.counted_as(FetchResult::TimedOut, FetchResult::TooLarge, FetchResult::Failed)
             }
         }
     }
@@ -88,20 +88,5 @@ impl Refresh {
             self.stale_told = true;
             tracing::error!(why, "requests that need the role directory are refused: there is none that is fresh");
         }
-    }
-}
-
-/// What a fetch that failed counts as.
-fn result_of(fault: &FetchFault) -> FetchResult {
-    match fault {
-        FetchFault::TimedOut => FetchResult::TimedOut,
-        FetchFault::TooLarge => FetchResult::TooLarge,
-        FetchFault::Url
-        | FetchFault::Unresolved(_)
-        | FetchFault::Refused(_)
-        | FetchFault::Roots(_)
-        | FetchFault::Tls(_)
-        | FetchFault::Status(_)
-        | FetchFault::Protocol(_) => FetchResult::Failed,
     }
 }

@@ -78,6 +78,23 @@ pub enum FetchFault {
     Protocol(#[source] hyper::Error),
 }
 
+impl FetchFault {
+    /// What the fault counts as: out of time, too large, or simply failed. Counts tell no more apart.
+    pub fn counted_as<T>(&self, timed_out: T, too_large: T, failed: T) -> T {
+        match self {
+            Self::TimedOut => timed_out,
+            Self::TooLarge => too_large,
+            Self::Url
+            | Self::Unresolved(_)
+            | Self::Refused(_)
+            | Self::Roots(_)
+            | Self::Tls(_)
+            | Self::Status(_)
+            | Self::Protocol(_) => failed,
+        }
+    }
+}
+
 /// Fetches one resource on a connection of its own, which is closed afterwards. Redirects are not followed.
 ///
 /// # Errors

@@ -193,3 +193,16 @@ async fn tls_trusts_only_the_given_authority_and_name() {
         assert_eq!(name(&fetch(settings).await), expected, "{host} {ca:?}");
     }
 }
+
+#[test]
+fn faults_count_as_one_of_three() {
+    for (fault, expected) in [
+        (FetchFault::TimedOut, "timed out"),
+        (FetchFault::TooLarge, "too large"),
+        (FetchFault::Url, "failed"),
+        (FetchFault::Status(http::StatusCode::NOT_FOUND), "failed"),
+        (FetchFault::Refused(std::io::ErrorKind::ConnectionRefused.into()), "failed"),
+    ] {
+        assert_eq!(fault.counted_as("timed out", "too large", "failed"), expected, "{fault}");
+    }
+}

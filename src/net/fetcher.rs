@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::fetch::{Answer, FetchFault, FetchSettings, trust};
 use super::fetch_connection::Connection;
-use super::fetch_request::request;
+use super::fetch_request::{Sent, request};
 
 /// Renewed certificates are seen after this long.
 const TRUST_KEPT: Duration = Duration::from_secs(60);
@@ -54,22 +54,41 @@ impl Fetcher {
     ///
     /// As [`fetch`](super::fetch()).
     pub async fn fetch(&self, settings: FetchSettings<'_>) -> Result<Answer, FetchFault> {
-        timeout(settings.timeout, self.fetch_unbounded(settings)).await.unwrap_or(Err(FetchFault::TimedOut))
+        let again = settings.sent.clone();
+        self.fetch_renewing(settings, || Some(again)).await
     }
 
-    async fn fetch_unbounded(&self, settings: FetchSettings<'_>) -> Result<Answer, FetchFault> {
-        let FetchSettings { url, accept, timeout, ca: _, ref sent } = settings;
+    /// The same, where what is sent holds something that is good for one use only: for a second time `renewed` makes it anew.
+    /// If that makes nothing, the request is not sent again.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch`](super::fetch()).
+    pub async fn fetch_renewing(
+        &self,
+        settings: FetchSettings<'_>,
+        renewed: impl FnOnce() -> Option<Sent>,
+    ) -> Result<Answer, FetchFault> {
+        timeout(settings.timeout, self.fetch_unbounded(settings, renewed)).await.unwrap_or(Err(FetchFault::TimedOut))
+    }
+
+    async fn fetch_unbounded(
+        &self,
+        mut settings: FetchSettings<'_>,
+        renewed: impl FnOnce() -> Option<Sent>,
+    ) -> Result<Answer, FetchFault> {
+        let FetchSettings { url, accept, timeout, .. } = settings;
         let authority = url.authority().ok_or(FetchFault::Url)?;
         let to = (url.scheme_str() == Some("https"), authority.clone());
         if let Some(mut connection) = self.take_idle(&to)
             && connection.ready().await
         {
-            match connection.exchange(request(url, accept, sent, true)?).await {
-                Err(FetchFault::Protocol(_)) => {}
+            match connection.exchange(request(url, accept, &settings.sent, true)?).await {
+                Err(FetchFault::Protocol(cause)) => settings.sent = renewed().ok_or(FetchFault::Protocol(cause))?,
                 outcome => return self.keep(connection, to, outcome),
             }
         }
-        let request = request(url, accept, sent, true)?;
+        let request = request(url, accept, &settings.sent, true)?;
         let mut connection = Connection::open(url, timeout, self.trust(&settings).await?).await?;
         let outcome = connection.exchange(request).await;
         self.keep(connection, to, outcome)

@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::Uri;
@@ -14,6 +14,8 @@ use super::{Content, FetchFault, FetchSettings, Fetcher, Sent};
 struct Patient {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
+    /// What was asked, whether or not it was answered.
+    forms: Arc<Mutex<Vec<String>>>,
     _accepting: AbortOnDropHandle<()>,
 }
 
@@ -22,15 +24,16 @@ impl Patient {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&connections);
+        let forms = Arc::default();
+        let (count, asked) = (Arc::clone(&connections), Arc::clone(&forms));
         let accepting = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 count.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(serve(stream, answers));
+                tokio::spawn(serve(stream, answers, Arc::clone(&asked)));
             }
         });
-        Self { address, connections, _accepting: AbortOnDropHandle::new(accepting) }
+        Self { address, connections, forms, _accepting: AbortOnDropHandle::new(accepting) }
     }
 
     fn connections(&self) -> usize {
@@ -42,7 +45,7 @@ impl Patient {
     }
 }
 
-async fn serve(mut stream: TcpStream, answers: usize) {
+async fn serve(mut stream: TcpStream, answers: usize, forms: Arc<Mutex<Vec<String>>>) {
     for number in 0..=answers {
         let mut message = Vec::new();
         while !message.ends_with(b"token=x") {
@@ -52,17 +55,22 @@ async fn serve(mut stream: TcpStream, answers: usize) {
                 _ => return,
             }
         }
+        let form = String::from_utf8(message).unwrap().rsplit('\n').next().unwrap().to_owned();
+        forms.lock().unwrap().push(form);
         if number < answers {
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await.unwrap();
         }
     }
 }
 
-async fn ask(fetcher: &Fetcher, url: &Uri) -> Result<usize, FetchFault> {
-    let content = Content { media_type: "application/x-www-form-urlencoded", bytes: "token=x".into() };
+fn settings<'u>(url: &'u Uri, form: &'static str) -> FetchSettings<'u> {
+    let content = Content { media_type: "application/x-www-form-urlencoded", bytes: form.into() };
     let sent = Sent { content: Some(content), ..Sent::default() };
-    let settings = FetchSettings { url, accept: "application/json", timeout: Duration::from_secs(20), ca: None, sent };
-    fetcher.fetch(settings).await.map(|answer| answer.body.len())
+    FetchSettings { url, accept: "application/json", timeout: Duration::from_secs(20), ca: None, sent }
+}
+
+async fn ask(fetcher: &Fetcher, url: &Uri) -> Result<usize, FetchFault> {
+    fetcher.fetch(settings(url, "token=x")).await.map(|answer| answer.body.len())
 }
 
 #[tokio::test]
@@ -84,6 +92,20 @@ async fn a_connection_that_dies_between_two_requests_costs_nobody_an_answer() {
         assert_eq!(ask(&fetcher, &server.url()).await.unwrap(), 2);
         assert_eq!(server.connections(), number);
     }
+}
+
+#[tokio::test]
+async fn what_is_good_for_one_use_is_made_anew_or_not_sent_again() {
+    let (server, fetcher) = (Patient::start(1).await, Fetcher::default());
+    let url = server.url();
+    let renewed = || Some(settings(&url, "jti=3&token=x").sent);
+    fetcher.fetch_renewing(settings(&url, "jti=1&token=x"), || unreachable!("nothing died")).await.unwrap();
+    fetcher.fetch_renewing(settings(&url, "jti=2&token=x"), renewed).await.unwrap();
+    let forms = || server.forms.lock().unwrap().clone();
+    assert_eq!(forms(), ["jti=1&token=x", "jti=2&token=x", "jti=3&token=x"]);
+    let outcome = fetcher.fetch_renewing(settings(&url, "jti=4&token=x"), || None).await;
+    assert!(matches!(outcome, Err(FetchFault::Protocol(_))));
+    assert_eq!((forms().len(), server.connections()), (4, 2));
 }
 
 #[tokio::test]

@@ -8,7 +8,6 @@ use tokio::time::sleep;
 
 use super::feed::Feed;
 use super::issuer::Issuer;
-use super::refresh::result_of;
 use crate::clock::Clock;
 use crate::net::{Answer, FetchFault, Fetcher, Polled};
 use crate::telemetry::FetchResult;
@@ -129,9 +128,9 @@ impl FeedReader {
             let page = RevocationPage::read(&answer.body, self.issuer.name())
                 .map_err(|fault| Broken { result: FetchResult::Malformed, why: fault.to_string() })?;
             self.tell_strangers(page.strangers);
-            let stands = page.entries.is_empty() && page.strangers == 0 || self.cursor.as_ref() == Some(&page.cursor);
-            if page.more && stands {
-                let why = "there is said to be more, and nothing comes".to_owned();
+            // An answer without entries may still lead on; one that leads to where it was asked for never does.
+            if page.more && self.cursor.as_ref() == Some(&page.cursor) {
+                let why = "there is said to be more, and it does not go on".to_owned();
                 return Err(Broken { result: FetchResult::Malformed, why });
             }
             entries.extend(page.entries);
@@ -159,7 +158,8 @@ impl FeedReader {
             self.cursor = None;
         }
         let cause = std::error::Error::source(fault).map(|cause| format!(": {cause}")).unwrap_or_default();
-        Broken { result: result_of(fault), why: format!("{fault}{cause}") }
+        let result = fault.counted_as(FetchResult::TimedOut, FetchResult::TooLarge, FetchResult::Failed);
+        Broken { result, why: format!("{fault}{cause}") }
     }
 
     fn add(&mut self, feed: &Feed, entries: &[RevocationEntry]) -> Result<(), Broken> {

@@ -107,7 +107,7 @@ async fn a_failed_reading_changes_nothing_and_the_age_goes_on() {
         ("hung", Behaviour::Hang(vec![]), FetchResult::TimedOut),
         ("garbage", Behaviour::ok("<html>"), FetchResult::Malformed),
         ("one bad entry", Behaviour::ok(&full), FetchResult::Malformed),
-        ("more of nothing", page(&[], "2", true), FetchResult::Malformed),
+        ("more at a place of its own", page(&[], "2", true), FetchResult::Malformed),
         ("more at the same place", page(&[id("a")], "1", true), FetchResult::Malformed),
         ("large", Behaviour::chunks(2 << 20), FetchResult::TooLarge),
     ] {

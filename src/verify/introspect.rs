@@ -11,7 +11,7 @@ use super::introspection::{Question, milliseconds};
 use super::issuers::Issuers;
 use super::memory::{Basis, Origin, Remembered};
 use super::refusal::{Provenance, Refusal};
-use super::verifier::{Recalled, Verifier};
+use super::verifier::{Recalled, Verifier, holds};
 use crate::token::{BearerToken, Outage, TokenDigest, TokenFault};
 
 /// For so long an answer is not questioned; then its issuer is asked again, and it serves on only if there is no other.
@@ -66,17 +66,20 @@ impl<N: Default> Verifier<N> {
     }
 
     /// Asks again about a remembered token whose issuer's answer may still be believed: a token that was revoked is refused
-    /// soon, and while the issuer cannot be asked its answer serves on as long as it lasts.
+    /// soon, and while the issuer cannot be asked its answer serves on as long as it lasts, remembered or not.
     ///
     /// # Errors
     ///
-    /// What a new answer refuses.
+    /// What a new answer refuses; [`TokenFault::Expired`] for a token that has ended, and [`Refusal::Unavailable`] where the
+    /// answer has, while another was waited for.
     pub(super) async fn confirm(
         &self,
         issuers: &Issuers,
         token: BearerToken<'_>,
         digest: TokenDigest,
         remembered: Rc<Remembered<N>>,
+        origin: Origin,
+        acts_alone: impl Fn(&str) -> bool,
     ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
         let introspection = issuers.introspecting(token.as_str()).and_then(|issuer| issuer.introspection.as_ref());
         if introspection.is_some_and(|introspection| introspection.is_worth_asking(self.clock.now())) {
@@ -90,8 +93,13 @@ impl<N: Default> Verifier<N> {
             }
         }
         let now = self.clock.now();
-        // The answer may have ended while another was waited for.
-        if let Recalled::Stale | Recalled::Missing = self.recall(issuers, &digest, |_| false) {
+        // Another request may have had an answer meanwhile, and been refused.
+        if let Some(fault) = self.refused.borrow().find(&(origin.issuer, digest), now) {
+            return Err(fault.into());
+        }
+        let issuer = issuers.of_generation(origin.issuer).ok_or(TokenFault::UnknownIssuer)?;
+        remembered.token.check_times(now, issuer.trusted.leeway())?;
+        if !holds(&remembered.token, &origin, issuers, now, acts_alone) {
             return Err(Outage::Introspection.into());
         }
         self.postpone(&digest, now.saturating_add(UNQUESTIONED));

@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use super::testing::{World, from_file, set_of};
 use super::verifier::Verifier;
 use crate::net::fetch_testing::{Behaviour, Server};
 use crate::token::testing::{AUDIENCE, ISSUER, NOW, Signer, fields};
-use crate::token::{BearerToken, Outage, TokenFault};
+use crate::token::{BearerToken, Outage, TokenDigest, TokenFault};
 
 const CACHE: Duration = Duration::from_secs(30);
 const INACTIVE: Result<Provenance, Refusal> = Err(Refusal::Fault(TokenFault::Inactive));
@@ -29,6 +30,10 @@ fn active(more: &Value) -> Behaviour {
         json!({"active": true, "aud": AUDIENCE, "client_id": "client-1", "sub": "user-1", "exp": NOW + 3_600});
     answer.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     Behaviour::ok(&answer.to_string())
+}
+
+fn digest(token: &str) -> TokenDigest {
+    BearerToken::from_fields(&fields(token), 65_536).unwrap().digest()
 }
 
 fn inactive() -> Behaviour {
@@ -114,6 +119,35 @@ async fn in_an_outage_the_last_answer_is_believed_until_its_time_is_over_and_not
     assert_eq!(asking.show("another").await, UNAVAILABLE, "nothing else was ever believed");
     asking.server.behave(active(&json!({})));
     assert_eq!(asking.show("opaque").await, Ok(Provenance::Introspection));
+}
+
+/// Shows a due token while its issuer is silent, does something while the question waits, and returns what came of it.
+async fn shown_in_an_outage(more: &Value, meanwhile: impl FnOnce(&Asking)) -> Result<Provenance, Refusal> {
+    let asking = Asking::new(active(more)).await;
+    assert_eq!(asking.show("opaque").await, Ok(Provenance::Introspection));
+    asking.server.behave(Behaviour::Hang(vec![]));
+    asking.pass(2);
+    let mut shown = pin!(asking.show("opaque"));
+    assert!(futures_util::poll!(&mut shown).is_pending());
+    meanwhile(&asking);
+    shown.await
+}
+
+#[tokio::test]
+async fn what_happens_while_an_answer_is_waited_for_in_vain_is_told_apart() {
+    let evicted = |asking: &Asking| asking.verifier.forget(&digest("opaque"));
+    assert_eq!(shown_in_an_outage(&json!({}), evicted).await, Ok(Provenance::Cached));
+    let ended = shown_in_an_outage(&json!({"exp": NOW + 10}), |asking| asking.pass(8)).await;
+    assert_eq!(ended, Err(Refusal::Fault(TokenFault::Expired)));
+    assert_eq!(shown_in_an_outage(&json!({}), |asking| asking.pass(28)).await, UNAVAILABLE);
+    let refused = |asking: &Asking| {
+        let subject = (asking.issuers.introspecting("opaque").unwrap().generation, digest("opaque"));
+        let now = asking.world.clock.now();
+        let believed = (now, now + Duration::from_secs(5));
+        asking.verifier.refused.borrow_mut().insert(subject, TokenFault::Inactive, believed);
+        asking.verifier.forget(&digest("opaque"));
+    };
+    assert_eq!(shown_in_an_outage(&json!({}), refused).await, INACTIVE);
 }
 
 #[tokio::test]

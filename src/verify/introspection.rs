@@ -166,15 +166,16 @@ impl Introspection {
         let discovered = self.discovered.load_full();
         let url = self.settings.url.as_ref().or(discovered.as_deref()).ok_or(Failure::Unknown)?;
         let _turn = self.asking.acquire().await.map_err(|_| Failure::Unknown)?;
-        let sent = self.settings.client.authenticate(form, issuer.name(), clock.now()).ok_or(Failure::Unsigned)?;
+        let proven = |form| self.settings.client.authenticate(form, issuer.name(), clock.now());
         let settings = FetchSettings {
             url,
             accept: "application/json",
             timeout: self.settings.timeout,
             ca: self.settings.ca.as_deref(),
-            sent,
+            sent: proven(form.clone()).ok_or(Failure::Unsigned)?,
         };
-        let answer = self.fetcher.fetch(settings).await.map_err(Failure::Fetch)?;
+        // RFC 7523 §3: a server may take an assertion once only, so each sending has its own.
+        let answer = self.fetcher.fetch_renewing(settings, || proven(form)).await.map_err(Failure::Fetch)?;
         match issuer.read_introspection(&answer.body, clock.now(), self.settings.cache) {
             Ok(token) => Ok(Ok(token)),
             Err(IntrospectionFault::Token(fault)) => Ok(Err(fault)),
@@ -239,9 +240,10 @@ fn result_of(answer: &Result<Result<VerifiedToken, TokenFault>, Failure>) -> Int
         Ok(Err(_)) => IntrospectionResult::Refused,
         Err(Failure::Unknown) => IntrospectionResult::Unknown,
         Err(Failure::Unreadable) => IntrospectionResult::Malformed,
-        Err(Failure::Fetch(FetchFault::TimedOut)) => IntrospectionResult::TimedOut,
-        Err(Failure::Fetch(FetchFault::TooLarge)) => IntrospectionResult::TooLarge,
-        Err(Failure::Unsigned | Failure::Fetch(_)) => IntrospectionResult::Failed,
+        Err(Failure::Unsigned) => IntrospectionResult::Failed,
+        Err(Failure::Fetch(fault)) => {
+            fault.counted_as(IntrospectionResult::TimedOut, IntrospectionResult::TooLarge, IntrospectionResult::Failed)
+        }
     }
 }
 

@@ -105,26 +105,13 @@ impl RemoteKeys {
         let cause = std::error::Error::source(fault).map(ToString::to_string);
         tracing::warn!(issuer = self.issuer.name(), %fault, cause, "key set not fetched");
         match fault {
-            DiscoveryFault::Fetch(fault) => result_of(fault),
+            DiscoveryFault::Fetch(fault) => {
+                fault.counted_as(FetchResult::TimedOut, FetchResult::TooLarge, FetchResult::Failed)
+            }
             DiscoveryFault::Issuer => FetchResult::Failed,
             DiscoveryFault::Metadata(MetadataFault::Unreadable) => FetchResult::Malformed,
             DiscoveryFault::Metadata(MetadataFault::OtherIssuer) | DiscoveryFault::Address(_) => FetchResult::Untrusted,
         }
-    }
-}
-
-/// What a fetch that failed counts as.
-pub(super) fn result_of(fault: &FetchFault) -> FetchResult {
-    match fault {
-        FetchFault::TimedOut => FetchResult::TimedOut,
-        FetchFault::TooLarge => FetchResult::TooLarge,
-        FetchFault::Url
-        | FetchFault::Unresolved(_)
-        | FetchFault::Refused(_)
-        | FetchFault::Roots(_)
-        | FetchFault::Tls(_)
-        | FetchFault::Status(_)
-        | FetchFault::Protocol(_) => FetchResult::Failed,
     }
 }
 

@@ -114,7 +114,9 @@ impl<N: Default> Verifier<N> {
         self.metrics.token_lookup(recalled.result());
         match recalled {
             Recalled::Good(remembered) => return Ok((remembered, Provenance::Cached)),
-            Recalled::Due(remembered) => return self.confirm(issuers, token, digest, remembered).await,
+            Recalled::Due(remembered, origin) => {
+                return self.confirm(issuers, token, digest, remembered, origin, &acts_alone).await;
+            }
             Recalled::Stale | Recalled::Missing => {}
         }
         // A JWT is never introspected: its issuer's keys have the last word.
@@ -153,7 +155,11 @@ impl<N: Default> Verifier<N> {
         let Some((remembered, origin)) = memory.find(digest) else { return Recalled::Missing };
         if holds(&remembered.token, origin, issuers, now, acts_alone) {
             let remembered = remembered.clone();
-            return if origin.is_due(now) { Recalled::Due(remembered) } else { Recalled::Good(remembered) };
+            return if origin.is_due(now) {
+                Recalled::Due(remembered, origin.clone())
+            } else {
+                Recalled::Good(remembered)
+            };
         }
         // The guard must go before the memory is changed.
         drop(memory);
@@ -236,7 +242,7 @@ pub(super) enum Recalled<N> {
     /// Everything that it stands on holds.
     Good(Rc<Remembered<N>>),
     /// It may still be believed, and its issuer is to be asked again.
-    Due(Rc<Remembered<N>>),
+    Due(Rc<Remembered<N>>, Origin),
     /// Something has passed; it is forgotten.
     Stale,
     Missing,
@@ -246,7 +252,7 @@ impl<N> Recalled<N> {
     fn result(&self) -> CacheResult {
         match self {
             Self::Good(_) => CacheResult::Hit,
-            Self::Due(_) | Self::Stale => CacheResult::Stale,
+            Self::Due(..) | Self::Stale => CacheResult::Stale,
             Self::Missing => CacheResult::Miss,
         }
     }
@@ -254,7 +260,7 @@ impl<N> Recalled<N> {
 
 /// Whether a remembered token would be verified again: times, issuer, what its facts stand on, and the client's right to lack
 /// `sub`.
-fn holds(
+pub(super) fn holds(
     token: &VerifiedToken,
     origin: &Origin,
     issuers: &Issuers,

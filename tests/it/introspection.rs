@@ -406,6 +406,27 @@ fn rfc_7523_section_3_an_assertion_is_signed_for_this_server_now_and_once() {
 }
 
 #[test]
+fn a_question_that_is_sent_again_has_another_assertion() {
+    let server = ForeignServer::start();
+    let gateway = start(&server, SECRET, "");
+    let file = std::fs::read_to_string(gateway.folder.path().join("scopegate.yaml")).unwrap();
+    let (name, pem, algorithm, public) = keys().swap_remove(0);
+    gateway.write("key.pem", &pem);
+    gateway.write("scopegate.yaml", &file.replace(SECRET, "client_id: gateway, private_key: {file: key.pem}"));
+    assert_eq!(gateway.ask("POST", "/reload").status, 200);
+    server.issue("opaque-1", "items:read", &json!({}));
+    assert_eq!(outcome(&gateway, "opaque-1"), good());
+    // The connection is kept, and dies over the next question; so does the new one.
+    server.reply(INTROSPECTION, Reply::Dead);
+    assert_eq!(outcome(&gateway, "opaque-2"), unavailable());
+    let asked: Vec<_> = server.asked(INTROSPECTION).iter().map(form).collect();
+    assert_eq!(asked.iter().map(|form| &form["token"]).collect::<Vec<_>>(), ["opaque-1", "opaque-2", "opaque-2"]);
+    let id = |assertion: &String| verified(assertion, algorithm, &public)["jti"].as_str().unwrap().to_owned();
+    let ids: BTreeSet<_> = asked.iter().map(|form| id(&form["client_assertion"])).collect();
+    assert_eq!(ids.len(), 3, "{name}");
+}
+
+#[test]
 fn neither_token_nor_secret_is_written_anywhere() {
     let server = ForeignServer::start();
     let gateway = start(&server, SECRET, "log: {level: trace, access: all}");

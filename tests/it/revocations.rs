@@ -241,6 +241,17 @@ fn one_reading_goes_on_as_long_as_there_is_more() {
 }
 
 #[test]
+fn answers_without_entries_lead_on_to_those_that_have_some() {
+    let server = FeedServer::start();
+    server.set_page(10);
+    server.revoke_ended(25);
+    server.revoke(entry(&json!({"jti": "a"})));
+    let gateway = ready(&server, ", interval: 1h, max_stale: 1h");
+    assert_eq!((entries(&gateway), readings(&gateway, "malformed"), server.asked()), (1.0, 0.0, 3));
+    assert_eq!(outcome(&gateway, &gateway.signer.token("items", &json!({"jti": "a"}))), revoked());
+}
+
+#[test]
 fn what_a_long_reading_revokes_is_in_force_before_its_end() {
     let server = FeedServer::start();
     server.set_page(1);

@@ -210,6 +210,26 @@ fn a_reload_with_another_catalogue_keeps_the_directory_without_a_gap() {
 }
 
 #[test]
+fn a_reload_that_changes_how_the_directory_is_asked_keeps_its_roles_while_it_is_down() {
+    let server = FeedServer::start();
+    server.set_roles(&json!({"Editor": ["items"]}));
+    let gateway = ready(&server, ", interval: 100ms");
+    let editor = token(&gateway, "items", &["Editor"]);
+    assert_eq!(outcome(&gateway, "DELETE /items/7", &editor), "allowed");
+    server.be(Mood::Dead);
+    let file = std::fs::read_to_string(gateway.folder.path().join("scopegate.yaml")).unwrap();
+    for change in ["interval: 200ms", "interval: 200ms, max_stale: 30m", "interval: 1h"] {
+        gateway.write("scopegate.yaml", &file.replace("interval: 100ms", change));
+        assert_eq!(gateway.ask("POST", "/reload").status, 200);
+        assert_eq!(outcome(&gateway, "DELETE /items/7", &editor), "allowed", "{change}");
+        assert_eq!(gateway.ask("GET", "/readyz").status, 200, "{change}");
+    }
+    gateway.write("scopegate.yaml", &file.replace("interval: 100ms", "interval: 100ms, max_stale: 1s"));
+    assert_eq!(gateway.ask("POST", "/reload").status, 200);
+    eventually("it is stale", || (outcome(&gateway, "DELETE /items/7", &editor) == "roles_unavailable").then_some(()));
+}
+
+#[test]
 fn explain_says_where_the_scopes_of_a_role_come_from() {
     let server = FeedServer::start();
     server.set_roles(&json!({"Editor": ["items"]}));

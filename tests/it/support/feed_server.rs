@@ -32,7 +32,8 @@ pub struct FeedServer {
 
 struct State {
     mood: Mood,
-    entries: Vec<Value>,
+    /// `None` for one that has ended.
+    entries: Vec<Option<Value>>,
     /// Cursors of another database are not known.
     database: usize,
     /// Entries of one answer.
@@ -85,7 +86,12 @@ impl FeedServer {
 
     /// Adds an entry to the feed.
     pub fn revoke(&self, entry: Value) {
-        self.state().entries.push(entry);
+        self.state().entries.push(Some(entry));
+    }
+
+    /// Adds entries that have ended by now: cursors pass over them, and no answer holds them.
+    pub fn revoke_ended(&self, count: usize) {
+        self.state().entries.extend(std::iter::repeat_n(None, count));
     }
 
     /// How many entries one answer has at most.
@@ -151,7 +157,8 @@ impl State {
         let to = self.entries.len().min(from + self.page);
         let cursor = format!("{}:{to}", self.database);
         let more = to < self.entries.len();
-        Answer::ok(&json!({"entries": self.entries[from..to], "cursor": cursor, "more": more}).to_string())
+        let entries: Vec<_> = self.entries[from..to].iter().flatten().collect();
+        Answer::ok(&json!({"entries": entries, "cursor": cursor, "more": more}).to_string())
     }
 
     fn directory(&mut self, condition: Option<&str>) -> Answer {
