@@ -2,10 +2,11 @@
 
 CARGO  ?= cargo
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
-FILES  := routes.yaml deploy/example/scopegate.yaml
+BINARY ?= $(TARGET)/debug/scopegate
+FILES  := routes.yaml deploy/example/scopegate.yaml deploy/example/authorization-server.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help check fmt lint docs test examples dependencies demo bench dist clean
+.PHONY: help check fmt lint docs test clients browser examples dependencies demo bench dist clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,14 +26,22 @@ docs: ## the code's documentation, no warning allowed
 test: ## every test
 	$(CARGO) test --locked
 
-examples: ## the policies and gateway files that are shipped, checked by the command itself
+clients: ## real OAuth clients (npm) against BINARY's authorization server; needs Node 20
+	npm ci --silent --no-audit --no-fund --prefix tests/clients
+	node tests/clients/run.mjs --binary $(abspath $(BINARY))
+
+browser: ## the pages of BINARY's authorization server and demo in Chromium; needs Node 20
+	npm ci --silent --no-audit --no-fund --prefix tests/browser
+	node tests/browser/run.mjs --binary $(abspath $(BINARY))
+
+examples: ## the policies and files that are shipped, checked by the command itself
 	$(CARGO) build --locked
-	for file in $(FILES); do $(TARGET)/debug/scopegate check $$file || exit 1; done
+	export SCOPEGATE_GATEWAY_TOKEN=the-gateway-token-of-the-example; for file in $(FILES); do $(TARGET)/debug/scopegate check $$file || exit 1; done
 
 dependencies: ## licences, bans and sources of what is linked, by deny.toml
 	python3 .ci/dependencies.py
 
-demo: ## a gateway, an API behind it and tokens, on loopback
+demo: ## gateway, authorization server and an API on loopback, and a page that walks through them
 	$(CARGO) run --release --locked -- demo
 
 bench: ## measured figures: decide, lookup, readings, verify, one request

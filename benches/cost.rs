@@ -136,12 +136,12 @@ fn decide(criterion: &mut Criterion) {
     let presented = |scope| Presented { scope, roles: Vec::new(), client: PresentedClient::Unlimited, alone: false };
     let mut group = criterion.benchmark_group("decide");
     for (name, scope) in [("allow", "spaces:read apps offline_access"), ("deny", "spaces:read offline_access")] {
-        let standing = Standing::new(&table, &presented(scope));
+        let standing = Standing::new(&table, None, &presented(scope));
         group
             .bench_function(name, |bencher| bencher.iter(|| policy::decide(&table, black_box(found), Some(&standing))));
     }
     let shown = presented("spaces:read apps offline_access");
-    group.bench_function("standing", |bencher| bencher.iter(|| Standing::new(&table, black_box(&shown))));
+    group.bench_function("standing", |bencher| bencher.iter(|| Standing::new(&table, None, black_box(&shown))));
     group.finish();
 }
 
@@ -204,7 +204,13 @@ fn verify(criterion: &mut Criterion) {
     for (name, key) in [("RS256", rsa()), ("ES256", ec())] {
         let file = folder.path().join("jwks.json");
         std::fs::write(&file, json!({"keys": [key.jwk]}).to_string()).unwrap();
-        let settings = IssuerSettings { rules: rules(), required: true, keys: KeySource::File(file) };
+        let settings = IssuerSettings {
+            rules: rules(),
+            required: true,
+            keys: KeySource::File(file),
+            introspection: None,
+            revocations: None,
+        };
         let clock = Clock::system();
         let metrics = Arc::new(Metrics::new());
         let issuers = Issuers::start(vec![settings], None, clock.clone(), Arc::clone(&metrics)).unwrap();

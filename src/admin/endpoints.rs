@@ -12,11 +12,12 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::policy::Terms;
 use crate::telemetry::{REVISION, VERSION};
 
 use super::explain::Question;
 use super::guard::{Guard, screen};
-use super::handles::AdminHandles;
+use super::handles::{AdminHandles, InForce};
 use super::problem::Problem;
 use super::routes::expanded;
 
@@ -63,8 +64,9 @@ async fn routes(State(handles): State<AdminHandles>) -> Result<Response, Problem
 
 async fn explain(State(handles): State<AdminHandles>, body: Body, time: Duration) -> Result<Response, Problem> {
     let question = Question::read(&read(body, time).await?)?;
-    let table = (handles.table)();
-    Ok(document(StatusCode::OK, &apart(move || question.answer(&table)).await??))
+    let InForce { table, directory } = (handles.terms)();
+    let answer = apart(move || question.answer(Terms { table: &table, directory: directory.as_deref() })).await??;
+    Ok(document(StatusCode::OK, &answer))
 }
 
 async fn reload(State(handles): State<AdminHandles>) -> Result<Response, Problem> {

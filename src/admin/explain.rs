@@ -4,7 +4,7 @@ use http::{HeaderValue, Method, StatusCode, Uri};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::policy::{Explanation, Presented, PresentedClient, RouteTable, explain};
+use crate::policy::{Explanation, Presented, PresentedClient, Terms, explain};
 
 use super::problem::Problem;
 
@@ -49,16 +49,16 @@ impl Question {
         Ok(question)
     }
 
-    /// Asks the table.
+    /// Asks under what is in force.
     ///
     /// # Errors
     ///
     /// A problem where the method or URL could not even be sent.
-    pub(super) fn answer(&self, table: &RouteTable) -> Result<Explanation, Problem> {
+    pub(super) fn answer(&self, terms: Terms<'_>) -> Result<Explanation, Problem> {
         let method = Method::from_bytes(self.method.as_bytes()).map_err(|_| malformed("`method` is not a method"))?;
         let (uri, host) = self.target()?;
         let scope = self.scope.as_ref().map(Names::joined).unwrap_or_default();
-        Ok(explain(table, &method, &uri, &host, self.presented(&scope).as_ref()))
+        Ok(explain(terms, &method, &uri, &host, self.presented(&scope).as_ref()))
     }
 
     /// The origin-form target (RFC 9112 §3.2.1) and `Host` that a client would send for the URL.

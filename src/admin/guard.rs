@@ -8,8 +8,9 @@ use axum::response::{IntoResponse, Response};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 
+use crate::token::Secret;
+
 use super::problem::Problem;
-use super::secret::Secret;
 
 /// What every request must satisfy before anything answers it.
 #[derive(Clone, Debug)]

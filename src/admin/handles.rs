@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 
-use crate::policy::RouteTable;
+use crate::policy::{DirectoryRoles, RouteTable};
 
 /// What the admin listener can ask the process; every closure may be called at any time, from any thread.
 #[derive(Clone)]
@@ -15,6 +15,8 @@ pub struct AdminHandles {
     pub readiness: Arc<dyn Fn() -> Readiness + Send + Sync>,
     /// The table in force.
     pub table: Arc<dyn Fn() -> Arc<RouteTable> + Send + Sync>,
+    /// The table in force and its role directory.
+    pub terms: Arc<dyn Fn() -> InForce + Send + Sync>,
     /// Reads the files anew; the texts of an error are the diagnostics. Runs to its end even if the asker goes away.
     pub reload: Arc<dyn Fn() -> BoxFuture<'static, Result<ReloadOutcome, Vec<String>>> + Send + Sync>,
     /// The metrics as of now, in Prometheus' text format.
@@ -27,6 +29,15 @@ impl fmt::Debug for AdminHandles {
     }
 }
 
+/// What a decision is made under at one moment.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// The table.
+    pub table: Arc<RouteTable>,
+    /// What the roles of its role directory permit; `None` where there is none, or none that can be relied on.
+    pub directory: Option<Arc<DirectoryRoles>>,
+}
+
 /// Whether requests can be served, and what an operator should know of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Readiness {
@@ -34,7 +45,7 @@ pub struct Readiness {
     pub ready: bool,
     /// Why not, one text each.
     pub reasons: Vec<String>,
-    /// What does not decide: issuers' keys, the last reload.
+    /// What does not decide: issuers' keys and feeds, the role directory, the last reload.
     pub detail: serde_json::Value,
 }
 

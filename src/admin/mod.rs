@@ -34,12 +34,10 @@ mod guard;
 mod handles;
 mod problem;
 mod routes;
-mod secret;
 mod serve;
 
 #[cfg(test)]
 mod serve_tests;
 
-pub use handles::{AdminHandles, Readiness, ReloadOutcome};
-pub use secret::Secret;
+pub use handles::{AdminHandles, InForce, Readiness, ReloadOutcome};
 pub use serve::{AdminFault, AdminSettings, serve};

@@ -15,10 +15,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::token::Secret;
+
 use super::endpoints::router;
 use super::guard::Guard;
 use super::handles::AdminHandles;
-use super::secret::Secret;
 
 /// Bytes of a head and of what is read ahead, at most.
 const HEAD: usize = 32 * 1024;

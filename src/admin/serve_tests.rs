@@ -11,11 +11,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::serve::{Times, serve_within};
-use super::{AdminFault, AdminHandles, AdminSettings, Readiness, ReloadOutcome, Secret, serve};
+use super::{AdminFault, AdminHandles, AdminSettings, InForce, Readiness, ReloadOutcome, serve};
 use crate::policy::{
     Ceilings, Entry, HostPattern, Readings, Requirement, Route, RouteTable, Sides, TableParts, Template, UpstreamRules,
 };
 use crate::scope::{Catalog, Scope, ScopeEntry, Uses};
+use crate::token::Secret;
 
 /// Beyond any wait that is meant to end.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -112,6 +113,7 @@ where
             Readiness { ready, reasons, detail: json!({ "issuers": [] }) }
         }),
         table: Arc::new(|| Arc::new(table())),
+        terms: Arc::new(|| InForce { table: Arc::new(table()), directory: None }),
         reload: Arc::new(move || reload(for_reload.load(Ordering::Relaxed)).boxed()),
         metrics: Arc::new(|| "scopegate_requests_in_flight 0\n".to_owned()),
     }

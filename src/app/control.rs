@@ -9,9 +9,10 @@ use http::HeaderValue;
 
 use super::fault::StartFault;
 use super::restart::Fixed;
-use crate::admin::{AdminHandles, Readiness, ReloadOutcome};
+use crate::admin::{AdminHandles, InForce, Readiness, ReloadOutcome};
 use crate::clock::Clock;
 use crate::config::{self, Diagnostic, Watcher};
+use crate::directory::Directory;
 use crate::gateway::{ListenerSettings, Shared, Snapshot, Upstream};
 use crate::net::Drain;
 use crate::telemetry::{Metrics, ReloadResult};
@@ -49,10 +50,16 @@ impl Control {
 
     /// What the admin listener asks.
     pub(super) fn handles(self: Arc<Self>) -> AdminHandles {
-        let (ready, table, reload, metrics) = (Arc::clone(&self), Arc::clone(&self), Arc::clone(&self), self);
+        let (ready, table, terms) = (Arc::clone(&self), Arc::clone(&self), Arc::clone(&self));
+        let (reload, metrics) = (Arc::clone(&self), self);
         AdminHandles {
             readiness: Arc::new(move || ready.readiness()),
             table: Arc::new(move || Arc::clone(&table.shared.snapshot.load().table)),
+            terms: Arc::new(move || {
+                let snapshot = terms.shared.snapshot.load();
+                let roles = snapshot.roles.as_ref().and_then(|roles| roles.fresh(terms.shared.clock.now()));
+                InForce { table: Arc::clone(&snapshot.table), directory: roles.and_then(|roles| Option::clone(&roles)) }
+            }),
             reload: Arc::new(move || {
                 let control = Arc::clone(&reload);
                 Box::pin(async move { control.reload().await })
@@ -93,8 +100,11 @@ impl Control {
         let warnings: Vec<String> = gateway.warnings.iter().map(render).collect();
         let metrics = &self.shared.metrics;
         let issuers = start_issuers(&gateway.issuers, Some(&current.issuers), &self.shared.clock, metrics)?;
+        let before = current.roles.as_ref().map(|roles| roles.directory());
+        let directory = Directory::start(gateway.role_directory.clone(), before, &self.shared.clock, metrics);
         self.shared.log.reconfigure(gateway.log.clone());
-        let snapshot = snapshot(gateway, listeners, issuers, &self.shared.clock, metrics);
+        let live = Live { issuers, directory };
+        let snapshot = snapshot(gateway, listeners, live, &self.shared.clock, metrics);
         let outcome = ReloadOutcome {
             changed: snapshot.table.fingerprint() != current.table.fingerprint(),
             fingerprint: snapshot.table.fingerprint().to_owned(),
@@ -134,19 +144,34 @@ impl Control {
 
     /// What `/readyz` answers: a table is in force and the listeners are bound ever since this exists.
     pub(super) fn readiness(&self) -> Readiness {
-        let states = self.shared.snapshot.load().issuers.readiness();
+        let snapshot = self.shared.snapshot.load();
+        let (issuers, directory) =
+            (snapshot.issuers.readiness(), snapshot.roles.as_ref().map(|roles| roles.directory().state()));
         let mut reasons = Vec::new();
         if self.drain.has_begun() {
             reasons.push("draining".to_owned());
         }
-        for state in states.iter().filter(|state| state.required && !state.had_keys) {
-            reasons.push(format!("issuer `{}` has had no keys yet", state.issuer));
+        for state in issuers.iter().filter(|state| state.required) {
+            reasons.extend(state.lacks());
+        }
+        if directory.as_ref().is_some_and(|directory| !directory.was_read) {
+            reasons.push("the role directory has not been read yet".to_owned());
         }
         let last_fault = self.last_fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let detail =
-            serde_json::json!({"issuers": states, "last_reload": last_fault.unwrap_or_else(|| "ok".to_owned())});
+        let detail = serde_json::json!({
+            "issuers": issuers,
+            "role_directory": directory,
+            "last_reload": last_fault.unwrap_or_else(|| "ok".to_owned()),
+        });
         Readiness { ready: reasons.is_empty(), reasons, detail }
     }
+}
+
+/// What goes on living from one snapshot to the next.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) issuers: Arc<Issuers>,
+    pub(super) directory: Option<Arc<Directory>>,
 }
 
 /// Frees what has been replaced once no worker holds it any more, here rather than there: a large table takes its time.
@@ -193,7 +218,7 @@ pub(super) fn start_issuers(
 pub(super) fn snapshot(
     gateway: config::Gateway,
     listeners: Vec<ListenerSettings>,
-    issuers: Arc<Issuers>,
+    live: Live,
     clock: &Clock,
     metrics: &Metrics,
 ) -> Snapshot {
@@ -206,8 +231,9 @@ pub(super) fn snapshot(
     Snapshot {
         routes: metrics.table(&table, clock.now()),
         route_ids: table.routes().iter().map(route_id).collect(),
+        roles: live.directory.map(|directory| directory.under(Arc::clone(&table))),
         table,
-        issuers,
+        issuers: live.issuers,
         upstreams: upstreams.collect(),
         listeners,
         limits: gateway.limits,

@@ -1,16 +1,18 @@
-//! Why the gateway did not start.
+//! Why a server did not start.
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::config::Diagnostic;
+use crate::store::StoreFault;
 use crate::verify::IssuerFault;
 
-/// Why the gateway did not start. Nothing is left listening.
+/// Why the gateway or the authorization server did not start. Nothing is left listening.
 #[derive(Debug, thiserror::Error)]
 pub enum StartFault {
-    /// The gateway file or what belongs to it does not compile, or a test of the policy failed.
-    #[error("the gateway file does not compile")]
+    /// The file or what belongs to it does not compile, or a test of the policy failed.
+    #[error("the file does not compile")]
     Files(Vec<Diagnostic>),
     /// An issuer's keys cannot be read.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
@@ -22,6 +24,14 @@ pub enum StartFault {
         address: SocketAddr,
         /// What the system says.
         source: io::Error,
+    },
+    /// The authorization server's database cannot be used.
+    #[error("cannot use the database `{}`", path.display())]
+    Store {
+        /// The file.
+        path: PathBuf,
+        /// What the database says.
+        source: StoreFault,
     },
     /// The system refused a thread, an event queue, a signal or random numbers.
     #[error("cannot start {what}")]
@@ -38,7 +48,7 @@ impl StartFault {
     pub fn diagnostics(&self) -> &[Diagnostic] {
         match self {
             Self::Files(diagnostics) => diagnostics,
-            Self::Issuers(_) | Self::Listen { .. } | Self::System { .. } => &[],
+            Self::Issuers(_) | Self::Listen { .. } | Self::Store { .. } | Self::System { .. } => &[],
         }
     }
 

@@ -2,13 +2,16 @@
 //!
 //! Two kinds of threads: the workers of the data plane, which `gateway` runs, and one control runtime, on which the admin
 //! listener answers, keys are fetched, files are watched and signals heard. The control runtime compiles a new table aside and
-//! hands it to the workers in one atomic swap; a file that does not compile changes nothing but what is told about it.
+//! hands it to the workers in one atomic swap; a file that does not compile changes nothing but what is told about it. The
+//! authorization server is another process, with a runtime of its own.
 
+mod authorization_server;
 mod control;
 mod fault;
 mod restart;
 mod running;
 mod signals;
 
+pub use authorization_server::{RunningAuthorizationServer, start_authorization_server};
 pub use fault::StartFault;
 pub use running::{Running, serve, start};

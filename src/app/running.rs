@@ -8,13 +8,14 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use super::control::{Control, snapshot, start_issuers, tell_warnings};
+use super::control::{Control, Live, snapshot, start_issuers, tell_warnings};
 use super::fault::StartFault;
 use super::restart::Fixed;
 use super::signals::{Asked, Signals};
 use crate::admin::{self, AdminSettings};
 use crate::clock::Clock;
 use crate::config::{self, Inputs, Watcher};
+use crate::directory::Directory;
 use crate::gateway::{self, Shared, WorkerStart};
 use crate::net::{self, Drain, Worker};
 use crate::telemetry::{Log, Metrics};
@@ -129,7 +130,8 @@ impl Started {
         let fixed = Fixed::of(&gateway);
         let admin = gateway.admin.clone();
         let listeners = gateway.listeners.clone();
-        let snapshot = snapshot(gateway, listeners, issuers, &clock, &metrics);
+        let directory = Directory::start(gateway.role_directory.clone(), None, &clock, &metrics);
+        let snapshot = snapshot(gateway, listeners, Live { issuers, directory }, &clock, &metrics);
         let table = snapshot.table.fingerprint().to_owned();
         let shared = Arc::new(Shared::new(snapshot, Arc::clone(&metrics), log, clock));
         let drain = Drain::new();

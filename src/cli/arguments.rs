@@ -2,7 +2,7 @@
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use super::{check, completions, demo, explain, mint, routes, schema, serve};
+use super::{authorization_server, check, completions, demo, explain, mint, routes, schema, serve};
 
 /// A reverse proxy that enforces OAuth scopes per route and method.
 #[derive(Debug, Parser)]
@@ -17,10 +17,12 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Start a gateway, an API behind it and tokens on loopback: a first look
+    /// Start gateway, authorization server and an API on loopback, with a page that walks through them: a first look
     Demo(demo::Arguments),
     /// Run the gateway
     Serve(serve::Arguments),
+    /// Run the authorization server, or administer its users, roles, clients, approvals and keys
+    AuthorizationServer(Box<authorization_server::Arguments>),
     /// Compile policy or gateway files, run their tests, list what deserves a look
     Check(check::Arguments),
     /// Show how the gateway would decide a request, and why

@@ -8,7 +8,7 @@ use crate::config::{self, Diagnostic, Location, Severity, TestReport};
 use crate::policy::RouteTable;
 
 use super::fault::{Answer, Fault};
-use super::loaded::is_gateway_file;
+use super::loaded::{is_authorization_server_file, is_gateway_file};
 use super::output::{self, ERROR, Format, WARNING, WELL};
 
 /// What `check` takes.
@@ -16,10 +16,11 @@ use super::output::{self, ERROR, Format, WARNING, WELL};
 #[command(after_help = "Examples:
   scopegate check routes.yaml
   scopegate check scopegate.yaml
+  scopegate check authorization-server.yaml
 
-Policy files add up; each gateway file is checked with the policies that it names. Exit status 1 when a file does not compile or a test fails, 2 when a FILE cannot be read. Warnings are no failure.")]
+Policy files add up; each gateway or authorization server file is checked with the policies that it names. Exit status 1 when a file does not compile or a test fails, 2 when a FILE cannot be read. Warnings are no failure.")]
 pub(super) struct Arguments {
-    /// Policy or gateway files
+    /// Policy, gateway or authorization server files
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// How the result is printed; in JSON the diagnostics are part of it
@@ -34,17 +35,26 @@ struct Report {
     ok: bool,
     /// `None` when the files do not compile.
     #[serde(flatten)]
-    table: Option<Size>,
+    size: Option<Size>,
+    /// Whether roles may come from a role directory, which is not asked here: the tests ran as if it had no roles.
+    role_directory: bool,
     /// Errors, failed tests and warnings.
     diagnostics: Vec<Diagnostic>,
 }
 
 #[derive(Debug, Serialize)]
-struct Size {
-    routes: usize,
-    scopes: usize,
-    tests_passed: usize,
-    tests_failed: usize,
+#[serde(untagged)]
+enum Size {
+    Table {
+        routes: usize,
+        scopes: usize,
+        tests_passed: usize,
+        tests_failed: usize,
+    },
+    /// Of an authorization server, which takes the scopes alone, and adds its own.
+    Scopes {
+        scopes: usize,
+    },
 }
 
 /// Checks everything before it says anything.
@@ -65,7 +75,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Fault> {
 fn check(files: &[PathBuf]) -> Result<Vec<Report>, Fault> {
     let (mut reports, mut policies) = (Vec::new(), Vec::new());
     for file in files {
-        if is_gateway_file(file)? {
+        if is_authorization_server_file(file)? {
+            reports.push(check_authorization_server(file));
+        } else if is_gateway_file(file)? {
             reports.push(check_gateway(file));
         } else {
             policies.push(file.clone());
@@ -85,6 +97,17 @@ fn check_gateway(file: &Path) -> Report {
     }
 }
 
+fn check_authorization_server(file: &Path) -> Report {
+    let files = vec![file.to_owned()];
+    match config::load_authorization_server(file).0 {
+        Ok(loaded) => {
+            let size = Some(Size::Scopes { scopes: loaded.catalogue.iter().count() });
+            Report { files, ok: true, size, role_directory: false, diagnostics: loaded.warnings }
+        }
+        Err(diagnostics) => Report::refused(files, diagnostics),
+    }
+}
+
 /// The tests of a gateway file that loads: one that fails would have refused it.
 fn passed(passed: usize) -> TestReport {
     TestReport { passed, failed: Vec::new() }
@@ -99,40 +122,43 @@ fn check_policies(files: Vec<PathBuf>) -> Report {
 
 impl Report {
     fn of(files: Vec<PathBuf>, table: &RouteTable, tests: TestReport, warnings: Vec<Diagnostic>) -> Self {
-        let size = Size {
-            routes: table.routes().len(),
-            scopes: table.catalog().len(),
-            tests_passed: tests.passed,
-            tests_failed: tests.failed.len(),
-        };
+        let (tests_passed, tests_failed) = (tests.passed, tests.failed.len());
+        let (routes, scopes) = (table.routes().len(), table.catalog().len());
+        let size = Size::Table { routes, scopes, tests_passed, tests_failed };
         let diagnostics = warnings.into_iter().chain(tests.failed).collect();
-        Self { files, ok: size.tests_failed == 0, table: Some(size), diagnostics }
+        let role_directory = table.ceilings().directory;
+        Self { files, ok: tests_failed == 0, size: Some(size), role_directory, diagnostics }
     }
 
     fn refused(files: Vec<PathBuf>, diagnostics: Vec<Diagnostic>) -> Self {
-        Self { files, ok: false, table: None, diagnostics }
+        Self { files, ok: false, size: None, role_directory: false, diagnostics }
     }
 
-    /// One line: `routes.yaml: 77 routes, 36 scopes, 41 tests passed`.
+    /// One line: `routes.yaml: 77 routes, 36 scopes, 41 tests passed`; and another where a role directory was not asked.
     fn summary(&self) -> String {
         let files: Vec<_> = self.files.iter().map(|file| file.display().to_string()).collect();
         let errors = self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
         let warnings = self.diagnostics.len() - errors;
         let mut parts = Vec::new();
-        if let Some(size) = &self.table {
-            parts.push(counted(size.routes, "route"));
-            parts.push(counted(size.scopes, "scope"));
-            parts.push(format!("{WELL}{} passed{WELL:#}", counted(size.tests_passed, "test")));
-            if size.tests_failed > 0 {
-                parts.push(format!("{ERROR}{} failed{ERROR:#}", size.tests_failed));
+        match self.size {
+            Some(Size::Table { routes, scopes, tests_passed, tests_failed }) => {
+                parts.extend([counted(routes, "route"), counted(scopes, "scope")]);
+                parts.push(format!("{WELL}{} passed{WELL:#}", counted(tests_passed, "test")));
+                if tests_failed > 0 {
+                    parts.push(format!("{ERROR}{tests_failed} failed{ERROR:#}"));
+                }
             }
-        } else {
-            parts.push(format!("{ERROR}{}{ERROR:#}", counted(errors, "error")));
+            Some(Size::Scopes { scopes }) => parts.push(counted(scopes, "scope")),
+            None => parts.push(format!("{ERROR}{}{ERROR:#}", counted(errors, "error"))),
         }
         if warnings > 0 {
             parts.push(format!("{WARNING}{}{WARNING:#}", counted(warnings, "warning")));
         }
-        format!("{}: {}\n", files.join(", "), parts.join(", "))
+        let mut text = format!("{}: {}\n", files.join(", "), parts.join(", "));
+        if self.role_directory {
+            text += "the role directory is not asked here: the tests ran as if it had no roles\n";
+        }
+        text
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use http::{HeaderValue, Method, Uri};
 use serde::Serialize;
 
-use crate::policy::{self, Explanation, Presented, PresentedClient};
+use crate::policy::{self, Explanation, Presented, PresentedClient, Terms};
 
 use super::explain_token::{self, Bearer};
 use super::fault::{Answer, Fault};
@@ -73,7 +73,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Fault> {
     let presented = bearer.as_ref().map(Bearer::presented).or_else(|| arguments.presented(&scope));
     let host =
         arguments.url.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok()).unwrap_or(HOST);
-    let explanation = policy::explain(loaded.table(), &arguments.method, &arguments.url, &host, presented.as_ref());
+    // What the directory says is for the running gateway to ask; its credentials are not this command's.
+    let terms = Terms { table: loaded.table(), directory: None };
+    let explanation = policy::explain(terms, &arguments.method, &arguments.url, &host, presented.as_ref());
     let refused = bearer.as_ref().and_then(|bearer| bearer.refused);
     match arguments.format {
         Format::Text => {

@@ -71,7 +71,7 @@ impl Bearer {
 ///
 /// What is no JWT says nothing that could be explained; a key file may be gone since it was loaded.
 pub(super) fn read(loaded: &Loaded, token: &str) -> Result<Bearer, Fault> {
-    let claims = claims(token).ok_or_else(|| Fault::call("the token is no JWT: there are no claims to explain"))?;
+    let claims = claims(token).ok_or_else(|| Fault::call(unreadable(loaded, token)))?;
     let Loaded::Gateway(gateway) = loaded else { return Ok(Bearer::of(&claims, None)) };
     let issuer = gateway.issuers.iter().find(|issuer| claims.get("iss") == Some(&Value::from(&*issuer.rules.issuer)));
     let mut bearer = Bearer::of(&claims, issuer.map(|issuer| &issuer.rules));
@@ -82,11 +82,28 @@ pub(super) fn read(loaded: &Loaded, token: &str) -> Result<Bearer, Fault> {
     Ok(bearer)
 }
 
+/// What is said of a token that has no claims to explain.
+fn unreadable(loaded: &Loaded, token: &str) -> String {
+    let Loaded::Gateway(gateway) = loaded else { return "the token is no JWT: there are no claims to explain".into() };
+    // Two dots make a JWT, however broken: nobody is asked about it.
+    let asked = gateway.issuers.iter().filter(|_| token.matches('.').count() != 2).find(|issuer| {
+        let settings = issuer.introspection.as_ref();
+        settings.is_some_and(|settings| settings.prefix.as_deref().is_none_or(|prefix| token.starts_with(prefix)))
+    });
+    match asked {
+        Some(issuer) => format!(
+            "the token is no JWT: issuer `{}` would be asked about it, and only the issuer can say what it holds",
+            issuer.rules.issuer
+        ),
+        None => "the token is no JWT: there are no claims to explain".into(),
+    }
+}
+
 /// Whether the token is verified; `false` if all but its signature was, because the keys are not at hand.
 fn verify(gateway: &Gateway, issuer: Option<&IssuerSettings>, token: &str) -> Result<Result<bool, Denial>, Fault> {
     let keys = match issuer.map(|issuer| &issuer.keys) {
         Some(KeySource::File(path)) => Some(fs::read(path).map_err(|error| Fault::read(path, error))?),
-        Some(KeySource::Url { .. }) | None => None,
+        Some(KeySource::Remote { .. }) | None => None,
     };
     let mut fields = HeaderMap::new();
     let field = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| Fault::call("the token is no text"))?;

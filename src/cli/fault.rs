@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use crate::app::StartFault;
 use crate::config::Diagnostic;
+use crate::demo::DemoFault;
 
 use super::output::{ERROR, HINT};
 
@@ -38,12 +39,12 @@ pub(super) enum Fault {
     /// A file could not be read or written.
     #[error("cannot {verb} `{}`", path.display())]
     File { verb: &'static str, path: PathBuf, source: io::Error },
-    /// The gateway could not start.
+    /// The gateway or the authorization server could not start.
     #[error(transparent)]
-    Gateway(StartFault),
-    /// What the demo needs besides could not start, for a reason of the machine's.
-    #[error("{what}")]
-    Start { what: String, source: io::Error },
+    Server(StartFault),
+    /// The demo could not start, for a reason of the machine's.
+    #[error(transparent)]
+    Demo(DemoFault),
     /// Standard output is gone, and not because its reader had enough.
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
@@ -73,14 +74,20 @@ impl Fault {
         Self::File { verb: "write", path: path.to_owned(), source }
     }
 
-    /// The gateway did not start.
+    /// A server did not start.
     pub(super) fn of_start(fault: StartFault) -> Self {
         match fault {
             StartFault::Files(diagnostics) => Self::Files(diagnostics),
-            fault @ (StartFault::Issuers(_) | StartFault::Listen { .. } | StartFault::System { .. }) => {
-                Self::Gateway(fault)
-            }
+            fault @ (StartFault::Issuers(_)
+            | StartFault::Listen { .. }
+            | StartFault::Store { .. }
+            | StartFault::System { .. }) => Self::Server(fault),
         }
+    }
+
+    /// The demo did not start.
+    pub(super) fn of_demo(fault: DemoFault) -> Self {
+        if let DemoFault::Server(fault) = fault { Self::of_start(fault) } else { Self::Demo(fault) }
     }
 
     /// A defect of ours: what should not be able to fail did.
@@ -95,8 +102,8 @@ impl Fault {
             Self::Call { .. }
             | Self::Files(_)
             | Self::File { .. }
-            | Self::Gateway(_)
-            | Self::Start { .. }
+            | Self::Server(_)
+            | Self::Demo(_)
             | Self::Output(_) => ExitCode::from(2),
         }
     }

@@ -58,3 +58,12 @@ impl Loaded {
 pub(super) fn is_gateway_file(path: &Path) -> Result<bool, Fault> {
     config::is_gateway_file(path).map_err(|error| Fault::read(path, error))
 }
+
+/// Whether the file has `database`.
+///
+/// # Errors
+///
+/// A file that cannot be read.
+pub(super) fn is_authorization_server_file(path: &Path) -> Result<bool, Fault> {
+    config::is_authorization_server_file(path).map_err(|error| Fault::read(path, error))
+}

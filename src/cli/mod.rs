@@ -5,17 +5,19 @@
 //! check or a test failed), 2 when the call or a file is at fault, 70 when we are.
 //!
 //! What a file means is `config`'s to say, what a request may do is `policy`'s, and what runs is `app`'s; this room reads
-//! arguments, calls them, and prints. The test keys and tokens of `token mint` and `demo`, and the sample API of `demo`,
-//! are the only things that it makes itself.
+//! arguments, calls them, and prints. The test keys and tokens of `token mint` are the only things that it makes itself.
 
+mod administer;
+mod administer_approvals;
+mod administer_clients;
+mod administer_keys;
+mod administer_roles;
+mod administer_users;
 mod arguments;
+mod authorization_server;
 mod check;
 mod completions;
 mod demo;
-mod demo_api;
-mod demo_data;
-mod demo_files;
-mod demo_story;
 mod explain;
 mod explain_token;
 mod fault;

@@ -8,7 +8,7 @@ use clap::Parser;
 
 use super::arguments::{Arguments, Command, TokenCommand};
 use super::fault::{Answer, Fault};
-use super::{check, completions, demo, explain, mint, output, routes, schema, serve};
+use super::{authorization_server, check, completions, demo, explain, mint, output, routes, schema, serve};
 
 /// Runs the command that `arguments` name (the first is the program) and returns its exit status.
 ///
@@ -33,6 +33,7 @@ fn dispatch(command: Command) -> Result<Answer, Fault> {
     match command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::AuthorizationServer(arguments) => authorization_server::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Routes(arguments) => routes::run(&arguments),

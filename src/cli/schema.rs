@@ -1,4 +1,4 @@
-//! `scopegate schema`: the JSON Schema of both files, for editors.
+//! `scopegate schema`: the JSON Schema of every file, for editors.
 
 use clap::ValueEnum;
 
@@ -24,6 +24,8 @@ enum File {
     Policy,
     /// Listeners, issuers, upstreams and limits
     Gateway,
+    /// Issuer, database, audience and lifetimes
+    AuthorizationServer,
 }
 
 /// Prints the schema.
@@ -31,6 +33,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Fault> {
     output::print_json(&match arguments.file {
         File::Policy => config::schema_policy(),
         File::Gateway => config::schema_gateway(),
+        File::AuthorizationServer => config::schema_authorization_server(),
     })?;
     Ok(Answer::Yes)
 }

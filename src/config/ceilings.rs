@@ -13,8 +13,8 @@ use super::source::{Place, Placed};
 /// Which ceilings are on.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Switches {
-    /// As the gateway file says.
-    Written { roles: Switch, clients: Switch },
+    /// As the gateway file says; and where it names a role directory, if it does.
+    Written { roles: Switch, clients: Switch, directory: Option<Place> },
     /// A policy checked alone: on where it has something to say.
     AsWritten,
 }
@@ -36,19 +36,26 @@ pub(super) fn compile(
     let roles_section = policies.iter().find_map(|policy| policy.roles_section);
     let clients_section = policies.iter().find_map(|policy| policy.clients_section);
     let client_scopes = policies.iter().flat_map(|policy| &policy.clients).find_map(|client| client.scopes_key);
-    let (roles_on, clients_on) = match switches {
-        Switches::AsWritten => (roles_section.is_some(), client_scopes.is_some()),
-        Switches::Written { roles, clients } => {
-            let needs = Needs { section: "roles", written: roles_section, limiting: roles_section };
-            needs.check(roles, faults);
-            let needs = Needs { section: "clients", written: clients_section, limiting: client_scopes };
-            needs.check(clients, faults);
-            (roles.on, clients.on)
+    let (roles_on, clients_on, has_directory) = match switches {
+        Switches::AsWritten => (roles_section.is_some(), client_scopes.is_some(), false),
+        Switches::Written { roles, clients, directory } => {
+            let limiting = roles_section.or(directory);
+            let what = if roles_section.is_some() { "`roles` limits" } else { "`roles.directory` limits" };
+            Needs { section: "roles", written: limiting, limiting, what }.check(roles, faults);
+            let what = "a client's `scopes` limit";
+            Needs { section: "clients", written: clients_section, limiting: client_scopes, what }
+                .check(clients, faults);
+            (roles.on, clients.on, directory.is_some())
         }
     };
     let roles = roles(policies, catalog, faults);
     let (clients, acts_alone) = clients(policies, clients_on, catalog, faults);
-    Ceilings { roles: roles_on.then_some(roles), clients: clients_on.then_some(clients), acts_alone }
+    Ceilings {
+        roles: roles_on.then_some(roles),
+        directory: roles_on && has_directory,
+        clients: clients_on.then_some(clients),
+        acts_alone,
+    }
 }
 
 /// What one ceiling needs of the policy files.
@@ -57,19 +64,21 @@ struct Needs {
     written: Option<Place>,
     /// Where the files say something that limits only when the ceiling is on.
     limiting: Option<Place>,
+    /// How that is called.
+    what: &'static str,
 }
 
 impl Needs {
     fn check(&self, switch: Switch, faults: &Faults) {
-        let section = self.section;
+        let (section, what) = (self.section, self.what);
         match (switch.on, self.written, self.limiting) {
             (true, None, _) => {
                 let message = format!("`ceilings.{section}` is on, and no policy file has `{section}`");
-                let hint = format!("write a `{section}` section; an empty one permits nothing");
+                let other = if section == "roles" { ", or name a role directory" } else { "" };
+                let hint = format!("write a `{section}` section; an empty one permits nothing{other}");
                 faults.push(Fault { place: switch.place, ..Fault::nowhere(message) }.hint(hint));
             }
             (false, _, Some(limiting)) => {
-                let what = if section == "roles" { "`roles` limits" } else { "a client's `scopes` limit" };
                 let message = format!("{what} nothing while `ceilings.{section}` is off");
                 let hint = format!("write `ceilings: {{{section}: on}}` in the gateway file");
                 let fault = Fault::error(limiting, message).hint(hint);

@@ -148,25 +148,43 @@ fn visible(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }
 
-/// Covers a secret that is written in the line itself, byte for byte: it may be shown for another fault beside it, or for
+/// Keys whose value may be a secret, written in the file itself.
+const SECRET_KEYS: [&str; 3] = ["token", "gateway_token", "client_secret"];
+
+/// Covers secrets that are written in the line itself, byte for byte: it may be shown for another fault beside them, or for
 /// one of syntax, before anybody knows what the line says.
 fn redact(line: &str) -> Cow<'_, str> {
-    let Some(secret) = find_secret(line) else { return Cow::Borrowed(line) };
-    let (before, rest) = line.split_at_checked(secret.start).unwrap_or((line, ""));
-    let (hidden, after) = rest.split_at_checked(secret.len()).unwrap_or((rest, ""));
-    Cow::Owned(format!("{before}{}{after}", "*".repeat(hidden.len())))
+    let secrets: Vec<_> = SECRET_KEYS.iter().flat_map(|key| find_secrets(line, key)).collect();
+    if secrets.is_empty() {
+        return Cow::Borrowed(line);
+    }
+    let is_hidden = |at: usize| secrets.iter().any(|secret| secret.contains(&at));
+    let mut covered = String::with_capacity(line.len());
+    for (at, letter) in line.char_indices() {
+        if is_hidden(at) {
+            covered.extend(std::iter::repeat_n('*', letter.len_utf8()));
+        } else {
+            covered.push(letter);
+        }
+    }
+    Cow::Owned(covered)
 }
 
-/// The bytes of a text that is the value of `token`; a mapping there says where the secret is, and is none.
-fn find_secret(line: &str) -> Option<Range<usize>> {
-    const KEY: &str = "token";
-    line.match_indices(KEY).find_map(|(at, _)| {
+/// The bytes of each text that is the value of `key`; a mapping there says where the secret is, and is none.
+fn find_secrets<'l>(line: &'l str, key: &'static str) -> impl Iterator<Item = Range<usize>> + 'l {
+    line.match_indices(key).filter_map(move |(at, _)| {
         let before = line.get(..at)?.chars().next_back();
-        let value = line.get(at + KEY.len()..)?.trim_start_matches(['"', '\'', ' ']).strip_prefix(':')?.trim_start();
+        let value = line.get(at + key.len()..)?.trim_start_matches(['"', '\'', ' ']).strip_prefix(':')?.trim_start();
         let is_key = before.is_none_or(|letter| !letter.is_alphanumeric() && !matches!(letter, '_' | '-' | '.'));
         let is_text = !value.is_empty() && !value.starts_with(['{', '#']);
         let start = line.len() - value.len();
-        (is_key && is_text).then(|| start..start + value.find([',', '}']).unwrap_or(value.len()))
+        // A comma or brace inside quotes is part of the secret.
+        let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''));
+        let end = match quote {
+            Some(quote) => value.get(1..)?.find(quote).map(|length| length + 2),
+            None => value.find([',', '}']),
+        };
+        (is_key && is_text).then(|| start..start + end.unwrap_or(value.len()))
     })
 }
 
@@ -208,6 +226,9 @@ mod tests {
             ("  token: {env: NAME}  # token: x", "  token: {env: NAME}  # token: *"),
             ("  forward_token: maybe", "  forward_token: maybe"),
             ("  token_bytes: 1", "  token_bytes: 1"),
+            ("{client_secret: s3cret, token: s3cret}", "{client_secret: ******, token: ******}"),
+            ("{token: \"s3,c}ret\", a: b}", "{token: **********, a: b}"),
+            ("client_secret: {file: secret}", "client_secret: {file: secret}"),
             ("  token:", "  token:"),
             ("    uses: [token, role]", "    uses: [token, role]"),
         ];

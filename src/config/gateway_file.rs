@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::admin::{AdminSettings, Secret};
-use crate::gateway::{Limits, ListenerSettings, Network, RevealRoutes};
+use crate::admin::AdminSettings;
+use crate::gateway::{Limits, ListenerSettings, RevealRoutes};
+use crate::net::{Network, Polled};
 use crate::telemetry::{LogAccess, LogFormat, LogSettings, LogSubject};
+use crate::token::Secret;
 
 use super::ceilings::Switch;
 use super::faults::{Fault, Faults};
@@ -14,6 +16,7 @@ use super::gateway_keys;
 use super::issuers::{self, PlacedIssuer};
 use super::node::{Node, Value};
 use super::paths;
+use super::polled;
 use super::read::{Fields, Subject};
 use super::scalars::Wrong;
 use super::secrets::Folder;
@@ -30,6 +33,9 @@ pub(super) struct GatewayFile {
     /// Entries of `issuers`, those with a fault included.
     pub(super) issuers_written: usize,
     pub(super) issuers_place: Place,
+    pub(super) role_directory: Option<Polled>,
+    /// Where `roles.directory` is written, with a fault or without.
+    pub(super) role_directory_place: Option<Place>,
     pub(super) roles_ceiling: Switch,
     pub(super) clients_ceiling: Switch,
     pub(super) reveal_routes: RevealRoutes,
@@ -47,6 +53,7 @@ pub(super) fn read(node: &Node<'_>, folder: &mut Folder<'_>, faults: &Faults) ->
     let fields = Fields::read(node, gateway_keys::ROOT, Subject::default(), faults);
     let ceilings = fields.section("ceilings");
     let place = |name| ceilings.node(name).map(|_| ceilings.place_of(name));
+    let roles = fields.section("roles");
     let switch = |name| Switch { on: ceilings.boolean(name), place: place(name) };
     GatewayFile {
         listeners: listeners(&fields),
@@ -55,6 +62,8 @@ pub(super) fn read(node: &Node<'_>, folder: &mut Folder<'_>, faults: &Faults) ->
         issuers: issuers::read(&fields, folder),
         issuers_written: fields.items("issuers").len(),
         issuers_place: fields.place_of("issuers"),
+        role_directory: roles.node("directory").and_then(|_| role_directory(&roles.section("directory"), folder)),
+        role_directory_place: roles.node("directory").map(|_| roles.place_of("directory")),
         roles_ceiling: switch("roles"),
         clients_ceiling: switch("clients"),
         reveal_routes: match fields.choice("reveal_routes") {
@@ -92,7 +101,11 @@ fn listeners(root: &Fields<'_, '_>) -> Vec<ListenerSettings> {
     list
 }
 
-fn network(text: &str) -> Result<Network, Wrong> {
+fn role_directory(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Option<Polled> {
+    polled::read(fields, folder, "whoever is in between can give any role any scope")
+}
+
+pub(super) fn network(text: &str) -> Result<Network, Wrong> {
     let wrong = || Wrong::expected("a network such as `10.0.0.0/8` or `fd00::/8`");
     Network::parse(text).ok_or_else(|| match text.parse::<std::net::IpAddr>() {
         Ok(address) => wrong().hint(format!("write `{address}/{}`", if address.is_ipv4() { 32 } else { 128 })),
@@ -133,6 +146,21 @@ fn limits(fields: &Fields<'_, '_>) -> Limits {
 
 fn log(fields: &Fields<'_, '_>) -> LogSettings {
     LogSettings {
+        access: match fields.choice("access") {
+            "all" => LogAccess::All,
+            _ => LogAccess::Denied,
+        },
+        subject: match fields.choice("subject") {
+            "hashed" => LogSubject::Hashed,
+            _ => LogSubject::Plain,
+        },
+        ..log_lines(fields)
+    }
+}
+
+/// `log` of a server without records of requests.
+pub(super) fn log_lines(fields: &Fields<'_, '_>) -> LogSettings {
+    LogSettings {
         format: match fields.choice("format") {
             "text" => LogFormat::Text,
             _ => LogFormat::Json,
@@ -144,14 +172,7 @@ fn log(fields: &Fields<'_, '_>) -> LogSettings {
             "trace" => tracing::Level::TRACE,
             _ => tracing::Level::INFO,
         },
-        access: match fields.choice("access") {
-            "all" => LogAccess::All,
-            _ => LogAccess::Denied,
-        },
-        subject: match fields.choice("subject") {
-            "hashed" => LogSubject::Hashed,
-            _ => LogSubject::Plain,
-        },
+        ..LogSettings::default()
     }
 }
 
@@ -166,7 +187,8 @@ fn realm(fields: &Fields<'_, '_>) -> String {
     realm.map_or_else(String::new, |placed| placed.value)
 }
 
-fn policy(fields: &Fields<'_, '_>) -> Vec<Placed<String>> {
+/// Files and globs of `policy`.
+pub(super) fn policy(fields: &Fields<'_, '_>) -> Vec<Placed<String>> {
     refuse_empty(fields, "policy", "write at least one file, such as `[routes.yaml]`");
     fields.texts("policy")
 }

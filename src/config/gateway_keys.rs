@@ -7,6 +7,14 @@ use super::keys::{Key, Shape};
 const DAY: Duration = Duration::from_hours(24);
 /// A time limit that limits: neither none at all nor for ever.
 const LIMIT: Shape = Shape::Duration(Duration::from_millis(1), DAY);
+const FORMAT: Key =
+    Key::new("format", Shape::Choice(&["json", "text"]), "One JSON object a line, or text for people").default("json");
+const LEVEL: Key = Key::new(
+    "level",
+    Shape::Choice(&["error", "warn", "info", "debug", "trace"]),
+    "The least important events that are written",
+)
+.default("info");
 /// Bytes or entries that a process can still hold.
 const MANY: usize = 1 << 30;
 
@@ -22,6 +30,7 @@ pub(super) static ROOT: &[Key] = &[
         Shape::List(&Shape::Section(ISSUER)),
         "Whose tokens are believed; needed as soon as one method is not public",
     ),
+    Key::new("roles", Shape::Section(ROLES), "Where the scopes of roles come from besides the policy file"),
     Key::new("ceilings", Shape::Section(CEILINGS), "Which ceilings limit what a token may do"),
     Key::new(
         "reveal_routes",
@@ -81,7 +90,8 @@ pub(super) static ISSUER: &[Key] = &[
         .default("true"),
     Key::new("audience", Shape::Texts, "Values of `aud` that mean this gateway; a token must have one of them")
         .required(),
-    Key::new("keys", Shape::Section(KEYS), "Where its keys are: `{file: PATH}` or `{url: URL}`").required(),
+    Key::new("keys", Shape::Section(KEYS), "Where its keys are: `{file: PATH}`, `{url: URL}` or `{discovery: true}`")
+        .required(),
     Key::new(
         "algorithms",
         Shape::List(&Shape::Choice(&["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"])),
@@ -112,11 +122,83 @@ pub(super) static ISSUER: &[Key] = &[
         "Where its tokens hold scopes, roles and the client: JSON pointers (RFC 6901)",
     ),
     Key::new("client_only", Shape::Section(CLIENT_ONLY), "How it marks tokens without a user"),
+    Key::new(
+        "introspection",
+        Shape::Section(INTROSPECTION),
+        "How it is asked about tokens that are no JWT (RFC 7662); without it they are refused",
+    ),
+    Key::new("revocations", Shape::Section(REVOCATIONS), "Where it says which of its tokens are revoked"),
 ];
+
+static REVOCATIONS: &[Key] = &[
+    Key::new("url", Shape::Text, "The feed's address: https, or http to a loopback address").required(),
+    Key::new("token", Shape::Secret, "The bearer token that the gateway shows there").required(),
+    INTERVAL,
+    Key::new(
+        "max_stale",
+        Shape::Duration(Duration::from_secs(1), DAY),
+        "How long ago the latest whole reading may have begun",
+    )
+    .default("60s"),
+    Key::new(
+        "when_stale",
+        Shape::Choice(&["refuse", "serve"]),
+        "Whether the issuer's tokens are refused when it is longer ago, or served as if nothing more were revoked",
+    )
+    .default("refuse"),
+    TIMEOUT,
+    CA,
+    INSECURE_HTTP,
+];
+
+pub(super) static ROLES: &[Key] =
+    &[Key::new("directory", Shape::Section(DIRECTORY), "A server of roles and the scopes that they permit").required()];
+
+static DIRECTORY: &[Key] = &[
+    Key::new("url", Shape::Text, "The directory's address: https, or http to a loopback address").required(),
+    Key::new("token", Shape::Secret, "The bearer token that the gateway shows there").required(),
+    INTERVAL,
+    Key::new(
+        "max_stale",
+        Shape::Duration(Duration::from_secs(1), Duration::from_hours(24 * 366)),
+        "How long its roles permit on when it cannot be fetched",
+    )
+    .default("1h"),
+    TIMEOUT,
+    CA,
+    INSECURE_HTTP,
+];
+
+const INTERVAL: Key = Key::new(
+    "interval",
+    Shape::Duration(Duration::from_millis(100), Duration::from_hours(1)),
+    "How long after one answer it is asked again",
+)
+.default("2s");
+const TIMEOUT: Key = Key::new(
+    "timeout",
+    Shape::Duration(Duration::from_millis(10), Duration::from_mins(1)),
+    "How long one answer may take",
+)
+.default("3s");
+const CA: Key =
+    Key::new("ca", Shape::Text, "Certificates (PEM) that are trusted for this address instead of the system's");
+const INSECURE_HTTP: Key = Key::new(
+    "insecure_http",
+    Shape::Boolean,
+    "Whether the address may be http beyond loopback; warned about at each load",
+)
+.default("false");
 
 static KEYS: &[Key] = &[
     Key::new("file", Shape::Text, "A JWK Set on disk, relative to this file"),
     Key::new("url", Shape::Text, "A JWK Set's address: https, or http to a loopback address"),
+    Key::new(
+        "discovery",
+        Shape::Boolean,
+        "Whether the address is looked up in the issuer's own metadata (RFC 8414, OpenID Connect Discovery)",
+    )
+    .default("false"),
     Key::new("refresh", Shape::Duration(Duration::from_secs(1), DAY), "How often the key set is fetched").default("5m"),
     Key::new(
         "max_stale",
@@ -136,6 +218,41 @@ static KEYS: &[Key] = &[
         "How long a fetch may take",
     )
     .default("3s"),
+    Key::new("ca", Shape::Text, "Certificates (PEM) that are trusted for these addresses instead of the system's"),
+    Key::new(
+        "insecure_http",
+        Shape::Boolean,
+        "Whether the address may be http beyond loopback; warned about at each load",
+    )
+    .default("false"),
+];
+
+static INTROSPECTION: &[Key] = &[
+    Key::new("prefix", Shape::Text, "How such tokens of this issuer begin; needed where several issuers are asked"),
+    Key::new(
+        "url",
+        Shape::Text,
+        "Where it is asked: https, or http to a loopback address; with `keys: {discovery: true}` by default what its metadata says",
+    ),
+    Key::new("client_id", Shape::Text, "As whom the gateway asks").required(),
+    Key::new("client_secret", Shape::Secret, "Its secret (`client_secret_basic`); or else `private_key`"),
+    Key::new(
+        "private_key",
+        Shape::Section(PRIVATE_KEY),
+        "Its key (`private_key_jwt`, RFC 7523); or else `client_secret`",
+    ),
+    Key::new(
+        "cache",
+        Shape::Duration(Duration::ZERO, Duration::from_hours(1)),
+        "How long an answer is believed, at most: also how long a token that was revoked may still be taken",
+    )
+    .default("30s"),
+    Key::new(
+        "timeout",
+        Shape::Duration(Duration::from_millis(10), Duration::from_mins(1)),
+        "How long a question and its answer may take",
+    )
+    .default("2s"),
     Key::new("ca", Shape::Text, "Certificates (PEM) that are trusted for this address instead of the system's"),
     Key::new(
         "insecure_http",
@@ -144,6 +261,9 @@ static KEYS: &[Key] = &[
     )
     .default("false"),
 ];
+
+static PRIVATE_KEY: &[Key] =
+    &[Key::new("file", Shape::Text, "A P-256, Ed25519 or RSA key (PEM), relative to this file").required()];
 
 static CLAIMS: &[Key] = &[
     Key::new("scope", Shape::Texts, "Claims that hold scopes; they are united").default("[/scope, /scp]"),
@@ -237,13 +357,11 @@ static LIMITS: &[Key] = &[
 ];
 
 static LOG: &[Key] = &[
-    Key::new("format", Shape::Choice(&["json", "text"]), "One JSON object a line, or text for people").default("json"),
-    Key::new(
-        "level",
-        Shape::Choice(&["error", "warn", "info", "debug", "trace"]),
-        "The least important events that are written",
-    )
-    .default("info"),
+    FORMAT,
+    LEVEL,
     Key::new("access", Shape::Choice(&["all", "denied"]), "Which requests have a record").default("denied"),
     Key::new("subject", Shape::Choice(&["plain", "hashed"]), "How a record names the subject").default("plain"),
 ];
+
+/// `log` of a server without records of requests.
+pub(super) static LOG_LINES: &[Key] = &[FORMAT, LEVEL];

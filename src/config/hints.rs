@@ -3,18 +3,26 @@
 use super::keys::Key;
 use super::node::{Node, Value};
 use super::suggest::did_you_mean_word;
-use super::{gateway_keys, policy_keys};
+use super::{authorization_server_keys, gateway_keys, policy_keys};
 
 /// For a key that its section does not have.
 pub(super) fn unknown_key(written: &str, keys: &'static [Key]) -> Option<String> {
     let has = |keys: &[Key]| keys.iter().any(|key| key.name == written);
-    if std::ptr::eq(keys, gateway_keys::ROOT) && has(policy_keys::ROOT) {
+    let is_server = std::ptr::eq(keys, gateway_keys::ROOT) || std::ptr::eq(keys, authorization_server_keys::ROOT);
+    if is_server && has(policy_keys::ROOT) {
         return Some(format!("`{written}` belongs in a policy file, one that `policy` lists"));
     }
-    if std::ptr::eq(keys, policy_keys::ROOT) && has(gateway_keys::ROOT) {
+    if (std::ptr::eq(keys, policy_keys::ROOT) || std::ptr::eq(keys, authorization_server_keys::ROOT))
+        && has(gateway_keys::ROOT)
+    {
         return Some(format!("`{written}` belongs in the gateway file, the one that has `listeners`"));
     }
-    did_you_mean_word(written, keys.iter().map(|key| key.name))
+    if std::ptr::eq(keys, gateway_keys::ROLES) && !has(gateway_keys::ROLES) {
+        return Some("roles with their scopes belong in a policy file, one that `policy` lists".to_owned());
+    }
+    let elsewhere = (is_server || std::ptr::eq(keys, policy_keys::ROOT)) && has(authorization_server_keys::ROOT);
+    let there = || format!("`{written}` belongs in the authorization server's file, the one that has `database`");
+    did_you_mean_word(written, keys.iter().map(|key| key.name)).or_else(|| elsewhere.then(there))
 }
 
 /// For something else where a mapping is expected.

@@ -1,8 +1,8 @@
-//! The keys of both files: the one description that the readers, the JSON Schema and the documentation share.
+//! The keys of every file: the one description that the readers, the JSON Schema and the documentation share.
 
 use std::time::Duration;
 
-use super::{gateway_keys, policy_keys};
+use super::{authorization_server_keys, gateway_keys, policy_keys};
 
 /// One key: its name, what it takes, what it means.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +70,7 @@ pub(super) enum Shape {
 /// One key as documentation shows it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct KeyDescription {
-    /// `gateway` or `policy`.
+    /// `gateway`, `policy` or `authorization-server`.
     pub file: &'static str,
     /// Such as `upstreams.<name>.timeouts.connect` or `routes[].path`.
     pub path: String,
@@ -84,11 +84,12 @@ pub struct KeyDescription {
     pub restart: bool,
 }
 
-/// Lists every key of both files, sections before what they hold, in the order of the files.
+/// Lists every key of every file, sections before what they hold, in the order of the files.
 pub fn keys() -> Vec<KeyDescription> {
     let mut list = Vec::new();
     describe("gateway", "", gateway_keys::ROOT, &mut list);
     describe("policy", "", policy_keys::ROOT, &mut list);
+    describe("authorization-server", "", authorization_server_keys::ROOT, &mut list);
     list
 }
 

@@ -2,7 +2,7 @@ use super::faults::Faults;
 use super::keys::{Key, Shape, keys};
 use super::read::{Fields, Subject};
 use super::source::{FileId, Place};
-use super::{gateway_keys, policy_keys, schema_gateway, schema_policy};
+use super::{authorization_server_keys, gateway_keys, policy_keys, schema_gateway, schema_policy};
 
 const HERE: Place = Place { file: FileId(0), start: 0, end: 0 };
 
@@ -38,6 +38,7 @@ fn every_default_is_one_that_could_be_written() {
     let mut all = Vec::new();
     sections("gateway", gateway_keys::ROOT, &mut all);
     sections("policy", policy_keys::ROOT, &mut all);
+    sections("authorization server", authorization_server_keys::ROOT, &mut all);
     assert!(all.len() > 15);
     for (path, keys) in all {
         let faults = Faults::default();
@@ -114,9 +115,7 @@ fn the_schema_has_every_key_with_description_and_default() {
 #[test]
 fn unbuilt_parts_have_no_keys() {
     let names: Vec<String> = keys().into_iter().map(|key| key.path).collect();
-    for unbuilt in
-        ["tls", "cors", "introspection", "protocols", "health", "rate", "shadow", "mode", "discovery", "retries"]
-    {
+    for unbuilt in ["tls", "cors", "protocols", "health", "rate", "shadow", "mode", "retries"] {
         assert!(!names.iter().any(|path| path.split('.').any(|part| part == unbuilt)), "{unbuilt}");
     }
 }

@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::authorization_server::Catalogue;
 use crate::policy::{Entry, RouteTable};
 
+use super::authorization_server_file::{self, AuthorizationServerFile};
 use super::cases::{self, Cases};
+use super::catalog::PlacedCatalog;
 use super::ceilings::Switches;
 use super::diagnostic::Diagnostic;
 use super::faults::{Fault, Faults};
@@ -16,7 +19,10 @@ use super::raw_policy::{self, RawPolicy};
 use super::routes::{PlacedRoute, Upstreams};
 use super::secrets::Folder;
 use super::source::{FileId, Sources};
-use super::{Gateway, Policy, TestReport, catalog, ceilings, inputs, routes, table, upstreams, yaml};
+use super::{
+    AuthorizationServerConfiguration, Gateway, Policy, TestReport, catalog, ceilings, inputs, routes, table, upstreams,
+    yaml,
+};
 
 /// Loads a gateway file with its policies and secrets, and runs the policies' `tests:`.
 ///
@@ -51,6 +57,21 @@ pub fn load_policy(paths: &[PathBuf]) -> Result<Policy, Vec<Diagnostic>> {
     Ok(Policy { table, warnings, tests: TestReport { passed, failed: failed.into_diagnostics(&sources) } })
 }
 
+/// Loads an authorization server's file with its secret and the scopes of its policies, and says what was read or looked for.
+///
+/// Of a policy's routes, roles, clients and tests only the form is checked: they are the gateway's.
+///
+/// # Errors
+/// Every fault of all files at once, by file and place, and the warnings found besides.
+pub fn load_authorization_server(path: &Path) -> (Result<AuthorizationServerConfiguration, Vec<Diagnostic>>, Inputs) {
+    let mut reading = Reading::default();
+    let loaded = reading.authorization_server(path);
+    let Reading { sources, inputs, faults } = reading;
+    let outcome = finish(loaded, faults, &sources)
+        .map(|(loaded, warnings)| AuthorizationServerConfiguration { warnings, ..loaded });
+    (outcome, inputs)
+}
+
 /// Says whether a file has `listeners`, and so is a gateway file. A text that is no YAML is one if a line begins so.
 ///
 /// # Errors
@@ -58,6 +79,15 @@ pub fn load_policy(paths: &[PathBuf]) -> Result<Policy, Vec<Diagnostic>> {
 pub fn is_gateway_file(path: &Path) -> std::io::Result<bool> {
     let bytes = inputs::read_bytes(path, yaml::MAX_BYTES)?;
     Ok(yaml::has_root_key(&String::from_utf8_lossy(&bytes), "listeners"))
+}
+
+/// Says whether a file has `database`, and so is an authorization server's file.
+///
+/// # Errors
+/// As [`is_gateway_file`].
+pub fn is_authorization_server_file(path: &Path) -> std::io::Result<bool> {
+    let bytes = inputs::read_bytes(path, yaml::MAX_BYTES)?;
+    Ok(yaml::has_root_key(&String::from_utf8_lossy(&bytes), "database"))
 }
 
 /// What a load comes to: the value with all warnings, or every fault.
@@ -91,6 +121,25 @@ impl Reading {
         gateway(settings, table, passed)
     }
 
+    fn authorization_server(&mut self, path: &Path) -> Option<AuthorizationServerConfiguration> {
+        let file = self.read("authorization server file", path)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let node = yaml::parse(self.sources.text(file), file, &self.faults)?;
+        let mut names = Folder { path: folder, inputs: &mut self.inputs };
+        let read = authorization_server_file::read(&node, &mut names, &self.faults);
+        drop(node);
+        let paths = policy_files::expand(&read.policy, folder, &mut self.inputs, &self.faults);
+        let files = self.read_all(&paths);
+        let (sources, faults) = (&self.sources, &self.faults);
+        let nodes: Vec<_> = files.iter().filter_map(|file| yaml::parse(sources.text(*file), *file, faults)).collect();
+        let policies: Vec<RawPolicy<'_>> = nodes.iter().map(|node| raw_policy::read(node, faults)).collect();
+        let catalog = catalog::compile(&policies, faults);
+        refuse_other_meanings(&catalog, faults);
+        let catalogue = Catalogue::new(&catalog.catalog);
+        let AuthorizationServerFile { settings, log, .. } = read;
+        Some(AuthorizationServerConfiguration { settings: settings?, catalogue, log, warnings: Vec::new() })
+    }
+
     fn policy(&mut self, paths: &[PathBuf]) -> Option<(Arc<RouteTable>, usize, Faults)> {
         let files = self.read_all(paths);
         compile_alone(&files, &self.sources, &self.faults)
@@ -120,7 +169,11 @@ fn compile_for(
 ) -> Option<(Arc<RouteTable>, usize)> {
     let nodes: Vec<_> = files.iter().filter_map(|file| yaml::parse(sources.text(*file), *file, faults)).collect();
     let policies: Vec<RawPolicy<'_>> = nodes.iter().map(|node| raw_policy::read(node, faults)).collect();
-    let switches = Switches::Written { roles: settings.roles_ceiling, clients: settings.clients_ceiling };
+    let switches = Switches::Written {
+        roles: settings.roles_ceiling,
+        clients: settings.clients_ceiling,
+        directory: settings.role_directory_place,
+    };
     let catalog = catalog::compile(&policies, faults);
     let ceilings = ceilings::compile(&policies, switches, &catalog, faults);
     let names = settings.upstreams.iter().map(|upstream| upstream.rules.name.to_string()).collect();
@@ -150,6 +203,21 @@ fn compile_alone(files: &[FileId], sources: &Sources, faults: &Faults) -> Option
     Some((table, passed, failed))
 }
 
+/// A policy may describe the authorization server's own scopes in its own words, and in words alone.
+fn refuse_other_meanings(catalog: &PlacedCatalog, faults: &Faults) {
+    for own in Catalogue::own() {
+        let Some(id) = catalog.catalog.id(&own.name) else { continue };
+        let uses = catalog.catalog.entry(id).uses;
+        if catalog.catalog.side(id) == own.side && uses.token == own.token && uses.role == own.role {
+            continue;
+        }
+        let message = format!("scope `{}` is the authorization server's own, of another side or use", own.name);
+        let place = catalog.place(id);
+        let fault = place.map_or_else(|| Fault::nowhere(message.clone()), |place| Fault::error(place, &message));
+        faults.push(fault.hint("remove `side` and `uses`"));
+    }
+}
+
 fn run(cases: &Cases<'_>, table: &RouteTable, failed: &Faults) -> usize {
     // The table of files with faults lacks routes: what its tests say would be about another policy.
     if failed.has_errors() { 0 } else { cases.run(table, failed) }
@@ -173,6 +241,7 @@ fn gateway(settings: GatewayFile, table: Arc<RouteTable>, tests_passed: usize) -
         admin: settings.admin,
         workers: settings.workers,
         issuers: settings.issuers.into_iter().map(|issuer| issuer.settings).collect::<Option<_>>()?,
+        role_directory: settings.role_directory,
         reveal_routes: settings.reveal_routes,
         upstreams: settings.upstreams.into_iter().map(|upstream| upstream.settings).collect::<Option<_>>()?,
         limits: settings.limits,

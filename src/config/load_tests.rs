@@ -10,7 +10,7 @@ use crate::policy::{Entry, Readings};
 use crate::scope::Catalog;
 use crate::telemetry::{LogAccess, LogFormat, LogSettings, LogSubject};
 use crate::token::Algorithm;
-use crate::verify::KeySource;
+use crate::verify::{KeyAddress, KeySource};
 
 pub(super) const GATEWAY: &str = "\
 listeners:
@@ -166,8 +166,8 @@ fn an_issuer_has_the_documented_defaults() {
     assert_eq!((&*rules.scope_pointers, &*rules.roles_pointer), (&["/scope".into(), "/scp".into()][..], "/roles"));
     assert_eq!(rules.client_pointers, ["/client_id", "/azp"]);
     let fetched = GATEWAY.replace("{file: jwks.json}", "{url: https://idp.example.com/jwks}");
-    let expected = KeySource::Url {
-        url: "https://idp.example.com/jwks".parse().unwrap(),
+    let expected = KeySource::Remote {
+        address: KeyAddress::Url("https://idp.example.com/jwks".parse().unwrap()),
         refresh: 300 * SECOND,
         max_stale: 24 * 3600 * SECOND,
         cooldown: 30 * SECOND,
@@ -268,8 +268,8 @@ fn every_key_of_the_gateway_is_read_where_it_is_written() {
 fn every_key_of_an_issuer_is_read_where_it_is_written() {
     let (gateway, files) = every_key();
     let issuer = &gateway.issuers[0];
-    let expected = KeySource::Url {
-        url: "http://127.0.0.1:1/jwks".parse().unwrap(),
+    let expected = KeySource::Remote {
+        address: KeyAddress::Url("http://127.0.0.1:1/jwks".parse().unwrap()),
         refresh: 60 * SECOND,
         max_stale: 7200 * SECOND,
         cooldown: SECOND,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostic::Diagnostic;
-use crate::{admin, gateway, policy, telemetry, verify};
+use crate::authorization_server::{AuthorizationServerSettings, Catalogue};
+use crate::{admin, gateway, net, policy, telemetry, verify};
 
 /// A valid gateway file with its policy, compiled. The policy's `tests:` have passed.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub struct Gateway {
     pub workers: usize,
     /// Whose tokens are believed; no two have one name, and there is one unless every method is public.
     pub issuers: Vec<verify::IssuerSettings>,
+    /// Where the scopes of roles come from besides the policy; only with a ceiling that they can limit.
+    pub role_directory: Option<net::Polled>,
     /// Whether 404 and 405 are told before a valid token is shown.
     pub reveal_routes: gateway::RevealRoutes,
     /// In the order of `table.upstreams()`.
@@ -35,6 +38,19 @@ pub struct Gateway {
     pub warnings: Vec<Diagnostic>,
     /// How many of the policy's `tests:` there are: all have passed.
     pub tests_passed: usize,
+}
+
+/// A valid authorization server's file, with the scopes of its policies.
+#[derive(Debug)]
+pub struct AuthorizationServerConfiguration {
+    /// What the server is started with.
+    pub settings: AuthorizationServerSettings,
+    /// What may be granted.
+    pub catalogue: Catalogue,
+    /// What is logged, and how.
+    pub log: telemetry::LogSettings,
+    /// By file and place.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// A policy checked alone, against upstreams with every default that its routes name.

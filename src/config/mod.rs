@@ -1,7 +1,7 @@
 //! YAML → valid values of the rooms below, or every fault at once; and watching the files.
 //!
 //! Two files have two owners: the *gateway file* says where to listen, whom to trust and where to forward; *policy files*
-//! say which scope opens which route. Loading has two stages. First a file is read as typed: YAML into a tree in which
+//! say which scope opens which route. A third, the authorization server's, takes the scopes of the policy files. Loading has two stages. First a file is read as typed: YAML into a tree in which
 //! every value has its place, and the tree into raw values whose keys are known and of the right kind. Then the raw values
 //! of all files are compiled into the types of the rooms below, names are looked up and the route table is built. Neither
 //! stage stops at a fault: what can still be read is read on, so that one load tells everything that is wrong, each with
@@ -10,17 +10,21 @@
 //! | file | its one job |
 //! |---|---|
 //! | `yaml`, `node`, `source` | text → spanned tree; the only place that knows the YAML parser |
-//! | `keys`, `policy_keys`, `gateway_keys` | the one description of all keys; readers, JSON Schema and documentation share it |
+//! | `keys`, `policy_keys`, `gateway_keys`, `authorization_server_keys` | the one description of all keys; readers, JSON Schema and documentation share it |
 //! | `read`, `scalars`, `units`, `paths`, `hints`, `lookalikes`, `suggest` | typed readers and what they say of mistakes |
 //! | `raw_policy`, `raw_entry` | a policy file as typed |
 //! | `catalog`, `ceilings`, `entries`, `routes`, `table`, `cases` | policy files compiled, and their tests run |
 //! | `gateway_file`, `issuers`, `upstreams`, `secrets`, `policy_files` | a gateway file compiled |
+//! | `authorization_server_file` | an authorization server's file compiled |
 //! | `faults`, `diagnostic` | every fault, and how it is shown |
 //! | `inputs`, `watch` | what was read, and whether it has changed since |
-//! | `schema` | the JSON Schema of both files |
+//! | `schema` | the JSON Schema of every file |
 //!
 //! This room opens no socket, keeps nothing between two loads, and prints nothing.
 
+mod addresses;
+mod authorization_server_file;
+mod authorization_server_keys;
 mod cases;
 mod catalog;
 mod ceilings;
@@ -31,6 +35,9 @@ mod gateway_file;
 mod gateway_keys;
 mod hints;
 mod inputs;
+mod introspection;
+#[cfg(test)]
+mod introspection_tests;
 mod issuers;
 mod keys;
 #[cfg(test)]
@@ -46,6 +53,9 @@ mod node;
 mod paths;
 mod policy_files;
 mod policy_keys;
+mod polled;
+#[cfg(test)]
+mod polled_tests;
 mod raw_entry;
 mod raw_policy;
 mod read;
@@ -68,8 +78,11 @@ mod yaml_tests;
 pub use diagnostic::{Diagnostic, Location, Related, Severity};
 pub use inputs::Inputs;
 pub use keys::{KeyDescription, keys};
-pub use load::{is_gateway_file, load_gateway, load_gateway_with_inputs, load_policy};
-pub use loaded::{Gateway, Policy, TestReport};
-pub use schema::{schema_gateway, schema_policy};
+pub use load::{
+    is_authorization_server_file, is_gateway_file, load_authorization_server, load_gateway, load_gateway_with_inputs,
+    load_policy,
+};
+pub use loaded::{AuthorizationServerConfiguration, Gateway, Policy, TestReport};
+pub use schema::{schema_authorization_server, schema_gateway, schema_policy};
 pub use units::parse_duration;
 pub use watch::Watcher;

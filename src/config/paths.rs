@@ -78,13 +78,6 @@ pub(super) fn endpoint(text: &str) -> Result<(String, u16), Wrong> {
     }
 }
 
-/// Whether a URL stays on this machine.
-pub(super) fn is_loopback(uri: &Uri) -> bool {
-    let host = uri.host().unwrap_or_default();
-    let address = without_brackets(host).parse::<IpAddr>();
-    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
-}
-
 /// An IPv6 address stands in brackets (RFC 3986 §3.2.2).
 fn without_brackets(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
@@ -152,23 +145,6 @@ mod tests {
         for (text, expected) in cases {
             let found = endpoint(text).ok();
             assert_eq!(found.as_ref().map(|(host, port)| (host.as_str(), *port)), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn loopback_is_an_address_or_localhost() {
-        let cases = [
-            ("http://127.0.0.1:1/x", true),
-            ("http://127.8.8.8/", true),
-            ("http://[::1]:1/x", true),
-            ("http://localhost:1/", true),
-            ("http://LOCALHOST/", true),
-            ("http://localhost.example.com/", false),
-            ("http://10.0.0.1/", false),
-            ("http://127.0.0.1.example.com/", false),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(is_loopback(&text.parse().unwrap()), expected, "{text}");
         }
     }
 

@@ -121,6 +121,11 @@ impl<'n, 't> Fields<'n, 't> {
         found.map(|(key, written)| (key, *written))
     }
 
+    /// What a key takes.
+    pub(super) fn shape(&self, name: &str) -> Option<Shape> {
+        self.key(name).map(|(key, _)| key.shape)
+    }
+
     /// What is written for a key, if it is written.
     pub(super) fn node(&self, name: &str) -> Option<&'n Node<'t>> {
         self.key(name)?.1.map(|entry| &entry.value)
@@ -281,6 +286,11 @@ impl<'n, 't> Fields<'n, 't> {
             Some(node) => Fields::read(node, keys, subject, self.faults),
             None => Fields::absent(keys, self.place, subject, self.faults),
         }
+    }
+
+    /// The same, if it is written.
+    pub(super) fn section_if(&self, name: &str) -> Option<Fields<'n, 't>> {
+        self.node(name).map(|_| self.section(name))
     }
 
     fn refuse_kind(&self, node: &Node<'_>, name: &str, must: &str) {

@@ -1,9 +1,9 @@
-//! The JSON Schema of both files, for editors, made from the one description of keys.
+//! The JSON Schema of every file, for editors, made from the one description of keys.
 
 use serde_json::{Map, Value, json};
 
 use super::keys::{Key, Shape};
-use super::{gateway_keys, policy_keys};
+use super::{authorization_server_keys, gateway_keys, policy_keys};
 
 /// Makes the JSON Schema (2020-12) of a policy file.
 pub fn schema_policy() -> Value {
@@ -13,6 +13,11 @@ pub fn schema_policy() -> Value {
 /// Makes the JSON Schema (2020-12) of a gateway file.
 pub fn schema_gateway() -> Value {
     document("scopegate gateway file", gateway_keys::ROOT)
+}
+
+/// Makes the JSON Schema (2020-12) of an authorization server's file.
+pub fn schema_authorization_server() -> Value {
+    document("scopegate authorization server file", authorization_server_keys::ROOT)
 }
 
 fn document(title: &str, keys: &[Key]) -> Value {

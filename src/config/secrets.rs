@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::verify::ClientKey;
+
 use super::faults::Fault;
 use super::inputs::Inputs;
 use super::node::{Node, Value};
@@ -49,6 +51,15 @@ impl Folder<'_> {
             fields.refuse(node.place, name, "must be 1 to 4096 letters of printable ASCII without space", Some(hint));
         }
         fits.then_some(text)
+    }
+
+    /// Reads the private key in the file that a key names.
+    pub(super) fn client_key(&mut self, fields: &Fields<'_, '_>, name: &str) -> Option<ClientKey> {
+        let written = fields.text(name)?;
+        let path = self.resolve(written.value);
+        let read = self.inputs.read_secret(&path);
+        let key = read.and_then(|text| ClientKey::read(text.as_bytes()).map_err(|fault| fault.to_string()));
+        key.map_err(|what| refuse_file(fields, name, written.place, &path, &what)).ok()
     }
 
     fn secret_of(&mut self, fields: &Fields<'_, '_>, name: &str, form: &str, value: &Node<'_>) -> Option<String> {

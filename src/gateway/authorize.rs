@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue};
 use crate::gateway::bearer::Bearer;
 use crate::gateway::exchange::Exchange;
 use crate::gateway::{Limits, RevealRoutes};
-use crate::policy::{self, Access, Decision, Denial, Entry, Grant, RequestTarget};
+use crate::policy::{self, Access, Decision, Denial, Entry, Grant, RequestTarget, Terms};
 use crate::telemetry::TokenLabel;
 use crate::token::{BearerToken, CredentialFault};
 use crate::verify::{Provenance, Refusal};
@@ -92,8 +92,11 @@ async fn verify(exchange: &Exchange, parts: &Parts, label: &mut TokenLabel) -> R
     *label = match provenance {
         Provenance::Cached => TokenLabel::Cached,
         Provenance::Jwt => TokenLabel::Jwt,
+        Provenance::Introspection => TokenLabel::Introspection,
     };
-    let bearer = remembered.note.bearer(&snapshot.table, &remembered.token).map_err(Denial::Token)?;
+    let roles = snapshot.roles.as_ref().and_then(|roles| roles.fresh(exchange.plane.shared.clock.now()));
+    let terms = Terms { table: &snapshot.table, directory: roles.as_ref().and_then(|roles| roles.as_deref()) };
+    let bearer = remembered.note.bearer(terms, &remembered.token).map_err(Denial::Token)?;
     exchange.verified(remembered, Rc::clone(&bearer));
     Ok(Some(bearer))
 }

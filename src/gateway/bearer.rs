@@ -1,14 +1,14 @@
-//! What the gateway keeps beside a remembered token: its standing under the table in force, and its fields for upstreams.
+//! What the gateway keeps beside a remembered token: its standing under the terms in force, and its fields for upstreams.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use http::HeaderValue;
 
-use crate::policy::{Presented, RouteTable, Standing};
+use crate::policy::{Presented, Standing, Terms};
 use crate::token::{TokenFault, VerifiedToken};
 
-/// A bearer's standing and the values that tell an upstream about it, all of one table's generation.
+/// A bearer's standing and the values that tell an upstream about it, all of one generation of table and role directory.
 #[derive(Debug)]
 pub(super) struct Bearer {
     pub(super) standing: Standing,
@@ -19,32 +19,32 @@ pub(super) struct Bearer {
     pub(super) issuer: HeaderValue,
 }
 
-/// The note on a remembered token. It is no verdict: a request under another table makes another standing.
+/// The note on a remembered token. It is no verdict: a request under other terms makes another standing.
 #[derive(Debug, Default)]
 pub(super) struct Note(RefCell<Option<Rc<Bearer>>>);
 
 impl Note {
-    /// The bearer as `table` sees it.
+    /// The bearer as `terms` have it.
     ///
     /// # Errors
     ///
     /// [`TokenFault::BadClaims`] where a claim cannot stand in a field unchanged, so that an upstream would read another.
-    pub(super) fn bearer(&self, table: &RouteTable, token: &VerifiedToken) -> Result<Rc<Bearer>, TokenFault> {
+    pub(super) fn bearer(&self, terms: Terms<'_>, token: &VerifiedToken) -> Result<Rc<Bearer>, TokenFault> {
         if let Some(bearer) = &*self.0.borrow()
-            && bearer.standing.generation() == table.generation()
+            && bearer.standing.is_under(terms)
         {
             return Ok(Rc::clone(bearer));
         }
-        let bearer = Rc::new(Bearer::new(table, token)?);
+        let bearer = Rc::new(Bearer::new(terms, token)?);
         *self.0.borrow_mut() = Some(Rc::clone(&bearer));
         Ok(bearer)
     }
 }
 
 impl Bearer {
-    fn new(table: &RouteTable, token: &VerifiedToken) -> Result<Self, TokenFault> {
-        let standing = Standing::new(table, &Presented::of(token));
-        let permitted = table.catalog().text(standing.permitted());
+    fn new(terms: Terms<'_>, token: &VerifiedToken) -> Result<Self, TokenFault> {
+        let standing = Standing::new(terms.table, terms.directory, &Presented::of(token));
+        let permitted = terms.table.catalog().text(standing.permitted());
         Ok(Self {
             permitted: exactly(&permitted)?,
             subject: token.subject.as_deref().map(exactly).transpose()?,

@@ -70,11 +70,13 @@ fn challenge(denial: &Denial) -> Challenge<'_> {
             | TokenFault::BadAudience
             | TokenFault::BadType
             | TokenFault::BadClaims
+            | TokenFault::Inactive
+            | TokenFault::Revoked
             | TokenFault::SenderConstraint => Challenge::InvalidToken,
         },
         Denial::InsufficientScope { scope, .. } => Challenge::InsufficientScope { scope: scope.as_deref() },
         Denial::ClientCeiling | Denial::RoleCeiling => Challenge::Bearer { scope: None },
-        Denial::Unavailable(_) | Denial::Overloaded | Denial::Draining => Challenge::Retry,
+        Denial::RolesUnavailable | Denial::Unavailable(_) | Denial::Overloaded | Denial::Draining => Challenge::Retry,
     }
 }
 
@@ -138,6 +140,7 @@ fn problem(denial: &Denial, request_id: &HeaderValue) -> Vec<u8> {
         | Denial::Token(_)
         | Denial::ClientCeiling
         | Denial::RoleCeiling
+        | Denial::RolesUnavailable
         | Denial::Unavailable(_)
         | Denial::UpstreamUnreachable
         | Denial::UpstreamTimeout

@@ -27,5 +27,5 @@ mod snapshot;
 
 pub use crate::net::Endpoint;
 pub use peers::{WorkerStart, serve};
-pub use settings::{ForwardedStyle, HostRule, Limits, ListenerSettings, Network, RevealRoutes, UpstreamSettings};
+pub use settings::{ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, UpstreamSettings};
 pub use snapshot::{Shared, Snapshot, Upstream};

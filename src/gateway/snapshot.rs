@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use http::HeaderValue;
 
 use crate::clock::Clock;
+use crate::directory::TableRoles;
 use crate::gateway::{Limits, ListenerSettings, RevealRoutes, UpstreamSettings};
 use crate::policy::RouteTable;
 use crate::telemetry::{Log, Metrics, RouteMetrics, UpstreamMetrics};
@@ -18,9 +19,11 @@ use crate::verify::Issuers;
 pub struct Snapshot {
     /// Routes, scopes and ceilings.
     pub table: Arc<RouteTable>,
+    /// What the roles of the role directory permit under the table, always the newest; `None` where there is no directory.
+    pub roles: Option<Arc<TableRoles>>,
     /// Counters of the table's routes.
     pub routes: RouteMetrics,
-    /// Issuers with their keys; the keys are always the newest.
+    /// Issuers with their keys and revocations, which are always the newest.
     pub issuers: Arc<Issuers>,
     /// In the order of `table.upstreams()`.
     pub upstreams: Vec<Upstream>,

@@ -8,11 +8,15 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
 use super::fetch_testing::{Behaviour, Server};
-use super::{Answer, BODY_LIMIT, FetchFault, FetchSettings, fetch};
+use super::{Answer, BODY_LIMIT, Content, Credentials, FetchFault, FetchSettings, Fetcher, Sent, fetch};
 
 async fn get(url: &Uri) -> Result<Answer, FetchFault> {
+    send(url, Sent::default()).await
+}
+
+async fn send(url: &Uri, sent: Sent) -> Result<Answer, FetchFault> {
     let timeout = Duration::from_secs(20);
-    fetch(FetchSettings { url, accept: "application/json", timeout, ca: None }).await
+    fetch(FetchSettings { url, accept: "application/json", timeout, ca: None, sent }).await
 }
 
 /// The variant's name, for faults hold causes that cannot be compared.
@@ -60,6 +64,36 @@ async fn the_request_is_a_plain_get_of_the_target() {
     assert!(head.starts_with("get /keys?a=1 http/1.1\r\n"), "{head}");
     assert!(head.contains(&format!("\r\nhost: {}\r\n", server.address)), "{head}");
     assert!(head.contains("\r\naccept: application/json\r\n"), "{head}");
+}
+
+#[tokio::test]
+async fn rfc_9110_section_13_1_2_unchanged_content_is_not_sent_again() {
+    let server = Server::start(Behaviour::ok_with("ETag: \"1\"", "{}")).await;
+    let first = get(&server.url()).await.unwrap();
+    assert_eq!((first.unchanged, first.etag.as_ref().map(|tag| tag.as_bytes())), (false, Some(b"\"1\"".as_slice())));
+    server.behave(Behaviour::Raw(b"HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\n\r\n".to_vec()));
+    let sent = Sent::conditional(Credentials::new("Bearer s3cret"), first.etag.clone());
+    let second = send(&server.url(), sent).await.unwrap();
+    assert!(second.unchanged && second.body.is_empty() && second.etag == first.etag);
+    let head = server.latest().to_ascii_lowercase();
+    assert!(
+        head.contains("\r\nif-none-match: \"1\"\r\n") && head.contains("\r\nauthorization: bearer s3cret\r\n"),
+        "{head}"
+    );
+    assert_eq!(name(&get(&server.url()).await), "Status(304)", "nobody asked whether it changed");
+}
+
+#[tokio::test]
+async fn with_content_the_request_is_a_post() {
+    let server = Server::start(Behaviour::ok("{}")).await;
+    let content = Content { media_type: "application/x-www-form-urlencoded", bytes: "token=a%2Bb".into() };
+    let sent = Sent { content: Some(content), ..Sent::default() };
+    send(&server.url(), sent).await.unwrap();
+    let head = server.latest().to_ascii_lowercase();
+    assert!(head.starts_with("post /keys?a=1 http/1.1\r\n"), "{head}");
+    for field in ["content-type: application/x-www-form-urlencoded", "content-length: 11"] {
+        assert!(head.contains(&format!("\r\n{field}\r\n")), "{head}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,7 +187,22 @@ async fn tls_trusts_only_the_given_authority_and_name() {
             accept: "*/*",
             timeout: Duration::from_secs(20),
             ca: ca.map(|path| path.as_path()),
+            sent: Sent::default(),
         };
+        assert_eq!(name(&Fetcher::default().fetch(settings.clone()).await), expected, "{host} {ca:?}");
         assert_eq!(name(&fetch(settings).await), expected, "{host} {ca:?}");
+    }
+}
+
+#[test]
+fn faults_count_as_one_of_three() {
+    for (fault, expected) in [
+        (FetchFault::TimedOut, "timed out"),
+        (FetchFault::TooLarge, "too large"),
+        (FetchFault::Url, "failed"),
+        (FetchFault::Status(http::StatusCode::NOT_FOUND), "failed"),
+        (FetchFault::Refused(std::io::ErrorKind::ConnectionRefused.into()), "failed"),
+    ] {
+        assert_eq!(fault.counted_as("timed out", "too large", "failed"), expected, "{fault}");
     }
 }

@@ -10,19 +10,29 @@
 //!   [`serve_connection`] drives hyper under both and under [`Drain`].
 //! * [`UpstreamPool`] keeps a worker's connections to one upstream: bounded in number, with a bounded queue, reused last in
 //!   first out.
-//! * [`fetch`] is the small client for key sets, on the control runtime.
+//! * [`fetch`] is the small client for key sets and whatever else issuers are asked for; [`Fetcher`] keeps connections
+//!   for questions that follow one another.
+//! * [`Schedule`] says when something is asked for again, and [`Polled`] describes what is asked for every few seconds.
 
 mod connect;
 mod drain;
 mod fetch;
+mod fetch_connection;
+mod fetch_request;
 #[cfg(test)]
 pub(crate) mod fetch_testing;
 #[cfg(test)]
 mod fetch_tests;
+mod fetcher;
+#[cfg(test)]
+mod fetcher_tests;
 mod lease;
 mod listener;
 mod metered;
+mod network;
+mod polled;
 mod pool;
+mod schedule;
 mod serve;
 mod watch;
 mod worker;
@@ -30,10 +40,15 @@ mod worker;
 pub use connect::{ConnectFault, Endpoint};
 pub use drain::{Drain, Drained};
 pub use fetch::{Answer, BODY_LIMIT, FetchFault, FetchSettings, fetch};
+pub use fetch_request::{Content, Credentials, Sent, is_loopback};
+pub use fetcher::Fetcher;
 pub use lease::{Exchanged, Lease, SendFault};
 pub use listener::{BACKLOG, bind};
 pub use metered::Metered;
+pub use network::Network;
+pub use polled::Polled;
 pub use pool::{PoolEvent, PoolSettings, UpstreamPool};
+pub use schedule::{Schedule, chance};
 pub use serve::{ConnectionEnd, ServerLimits, serve_connection};
 pub use watch::{Phase, Watch};
 pub use worker::Worker;

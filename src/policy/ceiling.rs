@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::PresentedClient;
+use super::{DirectoryRoles, PresentedClient};
 use crate::scope::ScopeSet;
 
 /// The ceilings of one table, compiled. A `None` ceiling is off; one that is on with nothing loaded permits nothing.
@@ -12,6 +12,8 @@ use crate::scope::ScopeSet;
 pub struct Ceilings {
     /// What each role permits, by the role's name.
     pub roles: Option<BTreeMap<String, ScopeSet>>,
+    /// Whether a role directory says what other roles permit. A role that is in `roles` is what it is there.
+    pub directory: bool,
     /// What each client may use, by its identifier; [`Ceilings::UNLISTED`] is every client that is not listed.
     pub clients: Option<BTreeMap<String, ScopeSet>>,
     /// The clients that are listed with `acts_alone: true`.
@@ -39,10 +41,16 @@ impl Ceilings {
     }
 
     /// What `roles` permit together; `None` if the ceiling is off.
-    pub(super) fn of_roles(&self, roles: &[&str]) -> Option<ScopeSet> {
+    pub(super) fn of_roles(&self, roles: &[&str], directory: Option<&DirectoryRoles>) -> Option<ScopeSet> {
         let known = self.roles.as_ref()?;
+        let permitted_by = |role: &str| known.get(role).or_else(|| directory?.permitted_by(role));
         let mut permitted = ScopeSet::default();
-        roles.iter().filter_map(|role| known.get(*role)).for_each(|scopes| permitted.union_with(scopes));
+        roles.iter().filter_map(|role| permitted_by(role)).for_each(|scopes| permitted.union_with(scopes));
         Some(permitted)
+    }
+
+    /// Says whether only the directory can say what the role permits.
+    pub(super) fn leaves_to_directory(&self, role: &str) -> bool {
+        self.directory && self.roles.as_ref().is_some_and(|roles| !roles.contains_key(role))
     }
 }

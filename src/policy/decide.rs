@@ -6,7 +6,9 @@ use http::{HeaderValue, Method, Uri};
 use serde::{Serialize, Serializer};
 
 use super::challenge_set::ChallengeSet;
-use super::{Denial, Entry, Found, Presented, RequestTarget, RouteTable, Sides, Standing};
+use super::{
+    Denial, DirectoryRoles, Entry, Found, Presented, RequestTarget, RoleDirectory, RouteTable, Sides, Standing,
+};
 use crate::scope::{Catalog, ScopeSet};
 
 /// Leave to forward one request.
@@ -127,7 +129,8 @@ pub fn decide(table: &RouteTable, found: Found, standing: Option<&Standing>) -> 
 
 /// Decides a request from its parts alone, as a policy's tests do: method, target, table, decision.
 ///
-/// `presented` is `None` for a request without credentials.
+/// `presented` is `None` for a request without credentials. A role directory has no roles here: a policy's tests are about the
+/// policy, and come to the same whoever runs them.
 pub fn decide_request(
     table: &RouteTable,
     method: &Method,
@@ -138,9 +141,11 @@ pub fn decide_request(
     if !table.knows_method(method) {
         return Decision::Deny(Denial::MethodUnknown);
     }
+    let directory = DirectoryRoles::compile(&RoleDirectory::default(), table);
+    let standing = presented.map(|presented| Standing::new(table, Some(&directory), presented));
     let found = RequestTarget::read(uri, host).and_then(|target| table.find(&target, method));
     match found {
-        Ok(found) => decide(table, found, presented.map(|presented| Standing::new(table, presented)).as_ref()),
+        Ok(found) => decide(table, found, standing.as_ref()),
         Err(denial) => Decision::Deny(denial),
     }
 }
@@ -156,6 +161,7 @@ pub(super) fn verdict(entry: &Entry, catalog: &Catalog, standing: Option<&Standi
         (Entry::Scoped(sides), None) => {
             Err(Denial::NoToken { scope: ChallengeSet::choose(sides, catalog, None).map(|set| set.scope) })
         }
+        (Entry::Scoped(sides), Some(standing)) if is_in_doubt(sides, standing) => Err(Denial::RolesUnavailable),
         (Entry::Scoped(sides), Some(standing)) => {
             granted(sides, standing.permitted()).ok_or_else(|| refusal(sides, catalog, standing))
         }
@@ -172,6 +178,14 @@ fn granted(sides: &Sides, scopes: &ScopeSet) -> Option<Access> {
     } else {
         None
     }
+}
+
+/// Whether roles that nobody could look up may give more than what is granted without them.
+///
+/// Granting the user side to one who may have the admin side would show an upstream's client fewer rows than there are, without
+/// a word.
+fn is_in_doubt(sides: &Sides, standing: &Standing) -> bool {
+    standing.lacks_roles() && granted(sides, standing.permitted()) != granted(sides, &standing.within_client())
 }
 
 fn is_within(requirement: &super::Requirement, scopes: &ScopeSet) -> bool {

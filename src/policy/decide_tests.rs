@@ -53,7 +53,7 @@ fn told(verdict: Result<Access, Denial>) -> String {
 
 fn decided(entry: &str, ceilings: &Ceilings, token: &Token) -> String {
     let catalog = catalog();
-    let standing = Standing::under(&catalog, ceilings, 1, &token.presented());
+    let standing = Standing::under(&catalog, ceilings, 1, None, &token.presented());
     told(verdict(&written(&catalog, entry), &catalog, Some(&standing)))
 }
 
@@ -200,7 +200,7 @@ fn a_client_without_ceiling_has_none_but_the_roles() {
     let all = ceilings(&catalog, Some(ROLES), Some(&[]), &[]);
     let presented = |roles| Presented { scope: "apps", roles, client: PresentedClient::Unlimited, alone: true };
     let decided = |roles| {
-        let standing = Standing::under(&catalog, &all, 1, &presented(roles));
+        let standing = Standing::under(&catalog, &all, 1, None, &presented(roles));
         told(verdict(&written(&catalog, "apps"), &catalog, Some(&standing)))
     };
     assert_eq!(decided(vec!["Analyst"]), "user");
@@ -262,7 +262,7 @@ fn a_challenge_names_at_most_a_kibibyte() {
         assert_eq!(scope.as_ref().map(String::len), named.then_some(1024));
 
         let held = Presented { scope: &names[0], roles: vec![], client: PresentedClient::Unnamed, alone: false };
-        let standing = Standing::under(&catalog, &Ceilings::default(), 1, &held);
+        let standing = Standing::under(&catalog, &Ceilings::default(), 1, None, &held);
         let Err(Denial::InsufficientScope { scope, missing }) = verdict(&entry, &catalog, Some(&standing)) else {
             panic!("one name is not enough")
         };
@@ -275,8 +275,61 @@ fn the_permitted_scopes_are_written_for_the_upstream() {
     let catalog = catalog();
     let all = ceilings(&catalog, Some(ROLES), Some(CLIENTS), &[]);
     let token = Token::of("spaces openid automations apps:export").with_roles(&["Analyst"]);
-    let standing = Standing::under(&catalog, &all, 7, &token.presented());
+    let standing = Standing::under(&catalog, &all, 7, None, &token.presented());
     assert_eq!(catalog.text(standing.held()), "automations automations:read apps:export spaces");
     assert_eq!(standing.permitted_text(&catalog), "automations:read apps:export");
     assert_eq!(standing.generation(), 7);
+}
+
+/// The ceilings of a policy file with the role `Analyst` and a directory beside it.
+fn with_directory(roles: Listed) -> Ceilings {
+    Ceilings { directory: true, ..ceilings(&catalog(), Some(roles), None, &["job"]) }
+}
+
+/// What is decided under the policy file of these tests, with this directory.
+fn decided_with(directory: Option<&DirectoryRoles>, entry: &str, token: &Token) -> String {
+    let catalog = catalog();
+    let file = with_directory(&[("Analyst", "automations:read")]);
+    let standing = Standing::under(&catalog, &file, 1, directory, &token.presented());
+    let verdict = verdict(&written(&catalog, entry), &catalog, Some(&standing));
+    verdict.map_or_else(|denial| denial.reason().to_string(), |access| access.to_string())
+}
+
+#[test]
+fn the_directory_is_needed_only_where_it_could_change_something() {
+    let text = r#"{"roles": {"Analyst": {"scopes": ["*"]}, "Editor": {"scopes": ["automations", "admin.*"]}}}"#;
+    let read = RoleDirectory::read(text.as_bytes()).unwrap();
+    let [directory, of_another_table] = [1, 2].map(|table| DirectoryRoles::under(&read, &catalog(), table));
+    let view = "automations:read";
+    let (token, few) = (Token::of("automations admin.automations"), Token::of("automations"));
+    let mixed: &'static [&'static str] = &["Analyst", "Editor"];
+    let cases = [
+        ("a role of the directory", view, token.with_roles(&["Editor"]), "admin", "roles_unavailable"),
+        ("a role that nobody knows", view, token.with_roles(&["Ghost"]), "role_ceiling", "roles_unavailable"),
+        ("a role of the file", view, token.with_roles(&["Analyst"]), "user", "user"),
+        ("which is not widened", "automations", token.with_roles(&["Analyst"]), "role_ceiling", "role_ceiling"),
+        ("user never stands in for admin", view, token.with_roles(mixed), "admin", "roles_unavailable"),
+        ("the file permits all that is held", view, few.with_roles(mixed), "user", "user"),
+        ("no role", view, token, "role_ceiling", "role_ceiling"),
+        ("a client that acts alone", view, token.used_by("job").alone(), "admin", "admin"),
+        ("too few scopes", "apps", token.with_roles(&["Editor"]), "insufficient_scope", "insufficient_scope"),
+        ("any token will do", "authenticated", token.with_roles(&["Editor"]), "authenticated", "authenticated"),
+        ("nothing is asked", "public", token.with_roles(&["Editor"]), "public", "public"),
+    ];
+    for (name, entry, token, with, without) in cases {
+        assert_eq!(decided_with(Some(&directory), entry, &token), with, "{name}: read");
+        assert_eq!(decided_with(None, entry, &token), without, "{name}: not available");
+        assert_eq!(decided_with(Some(&of_another_table), entry, &token), without, "{name}: of another table");
+    }
+}
+
+#[test]
+fn a_table_without_directory_takes_none() {
+    let catalog = catalog();
+    let file = ceilings(&catalog, Some(&[]), None, &[]);
+    let read = RoleDirectory::read(br#"{"roles": {"Editor": {"scopes": ["*"]}}}"#).unwrap();
+    let directory = DirectoryRoles::under(&read, &catalog, 1);
+    let token = Token::of("apps").with_roles(&["Editor"]);
+    let standing = Standing::under(&catalog, &file, 1, Some(&directory), &token.presented());
+    assert_eq!(told(verdict(&written(&catalog, "apps"), &catalog, Some(&standing))), "role_ceiling");
 }

@@ -52,6 +52,8 @@ pub enum Denial {
     ClientCeiling,
     /// Held, but not within what the roles permit.
     RoleCeiling,
+    /// Held, and what decides is whether roles that only the role directory knows permit it; the directory is not to be had.
+    RolesUnavailable,
     /// Something is needed to verify the token and not to be had.
     Unavailable(Outage),
     /// The upstream refused the connection or broke it off.
@@ -83,7 +85,10 @@ impl Denial {
             Self::InsufficientScope { .. } => Reason::InsufficientScope,
             Self::ClientCeiling => Reason::ClientCeiling,
             Self::RoleCeiling => Reason::RoleCeiling,
+            Self::RolesUnavailable => Reason::RolesUnavailable,
             Self::Unavailable(Outage::Keys) => Reason::KeysUnavailable,
+            Self::Unavailable(Outage::Introspection) => Reason::IntrospectionUnavailable,
+            Self::Unavailable(Outage::Revocations) => Reason::RevocationsUnavailable,
             Self::UpstreamUnreachable => Reason::UpstreamUnreachable,
             Self::UpstreamTimeout => Reason::UpstreamTimeout,
             Self::Overloaded => Reason::Overloaded,
@@ -109,7 +114,10 @@ impl Denial {
                 CredentialFault::MultipleTokens | CredentialFault::MalformedToken | CredentialFault::TokenTooLarge,
             ) => StatusCode::BAD_REQUEST,
             Self::InsufficientScope { .. } | Self::ClientCeiling | Self::RoleCeiling => StatusCode::FORBIDDEN,
-            Self::Unavailable(Outage::Keys) | Self::Overloaded | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::RolesUnavailable
+            | Self::Unavailable(Outage::Keys | Outage::Introspection | Outage::Revocations)
+            | Self::Overloaded
+            | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamUnreachable => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -138,6 +146,8 @@ fn token_reason(fault: TokenFault) -> Reason {
         TokenFault::BadAudience => Reason::BadAudience,
         TokenFault::BadType => Reason::BadType,
         TokenFault::BadClaims => Reason::BadClaims,
+        TokenFault::Inactive => Reason::Inactive,
+        TokenFault::Revoked => Reason::Revoked,
         TokenFault::SenderConstraint => Reason::SenderConstraint,
     }
 }
@@ -146,11 +156,28 @@ fn token_reason(fault: TokenFault) -> Reason {
 mod tests {
     use super::*;
 
+    /// Faults of tokens, which are 401.
+    const OF_TOKENS: &[(TokenFault, &str)] = &[
+        (TokenFault::BadToken, "bad_token"),
+        (TokenFault::AlgNotAllowed, "alg_not_allowed"),
+        (TokenFault::UnknownIssuer, "unknown_issuer"),
+        (TokenFault::UnknownKey, "unknown_key"),
+        (TokenFault::BadSignature, "bad_signature"),
+        (TokenFault::Expired, "expired"),
+        (TokenFault::NotYetValid, "not_yet_valid"),
+        (TokenFault::BadAudience, "bad_audience"),
+        (TokenFault::BadType, "bad_type"),
+        (TokenFault::BadClaims, "bad_claims"),
+        (TokenFault::Inactive, "inactive"),
+        (TokenFault::Revoked, "revoked"),
+        (TokenFault::SenderConstraint, "sender_constraint"),
+    ];
+
     /// Every refusal with the status and the name that the documents give it.
     fn table() -> Vec<(Denial, u16, &'static str)> {
         let allow = HeaderValue::from_static("GET, HEAD");
-        let (credential, token) = (Denial::Credential, Denial::Token);
-        vec![
+        let credential = Denial::Credential;
+        let mut table = vec![
             (Denial::BadRequest, 400, "bad_request"),
             (Denial::TooLarge { target: true }, 414, "too_large"),
             (Denial::TooLarge { target: false }, 431, "too_large"),
@@ -164,27 +191,21 @@ mod tests {
             (credential(CredentialFault::MultipleTokens), 400, "multiple_tokens"),
             (credential(CredentialFault::MalformedToken), 400, "malformed_token"),
             (credential(CredentialFault::TokenTooLarge), 400, "token_too_large"),
-            (token(TokenFault::BadToken), 401, "bad_token"),
-            (token(TokenFault::AlgNotAllowed), 401, "alg_not_allowed"),
-            (token(TokenFault::UnknownIssuer), 401, "unknown_issuer"),
-            (token(TokenFault::UnknownKey), 401, "unknown_key"),
-            (token(TokenFault::BadSignature), 401, "bad_signature"),
-            (token(TokenFault::Expired), 401, "expired"),
-            (token(TokenFault::NotYetValid), 401, "not_yet_valid"),
-            (token(TokenFault::BadAudience), 401, "bad_audience"),
-            (token(TokenFault::BadType), 401, "bad_type"),
-            (token(TokenFault::BadClaims), 401, "bad_claims"),
-            (token(TokenFault::SenderConstraint), 401, "sender_constraint"),
             (Denial::InsufficientScope { scope: None, missing: None }, 403, "insufficient_scope"),
             (Denial::ClientCeiling, 403, "client_ceiling"),
             (Denial::RoleCeiling, 403, "role_ceiling"),
             (Denial::Unavailable(Outage::Keys), 503, "keys_unavailable"),
+            (Denial::Unavailable(Outage::Introspection), 503, "introspection_unavailable"),
+            (Denial::RolesUnavailable, 503, "roles_unavailable"),
+            (Denial::Unavailable(Outage::Revocations), 503, "revocations_unavailable"),
             (Denial::UpstreamUnreachable, 502, "upstream_unreachable"),
             (Denial::UpstreamTimeout, 504, "upstream_timeout"),
             (Denial::Overloaded, 503, "overloaded"),
             (Denial::Draining, 503, "draining"),
             (Denial::Internal, 500, "internal"),
-        ]
+        ];
+        table.extend(OF_TOKENS.iter().map(|&(fault, name)| (Denial::Token(fault), 401, name)));
+        table
     }
 
     #[test]

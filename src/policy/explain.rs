@@ -4,28 +4,38 @@ use http::{HeaderValue, Method, Uri};
 
 use super::challenge_set::ChallengeSet;
 use super::explanation::{
-    CeilingState, CeilingTrace, CeilingsTrace, DecisionTrace, Explanation, Formula, Reading, RouteTrace, SideTrace,
-    TargetTrace, Term, TokenTrace,
+    CeilingState, CeilingTrace, CeilingsTrace, DecisionTrace, DirectoryState, Explanation, Formula, Reading,
+    RoleSource, RoleTrace, RouteTrace, SideTrace, TargetTrace, Term, TokenTrace,
 };
 use super::{
-    Ceilings, Decision, Denial, Entry, Found, Presented, PresentedClient, RequestTarget, Requirement, RouteIndex,
-    RouteTable, Sides, Standing, decide,
+    Ceilings, Decision, Denial, DirectoryRoles, Entry, Found, Presented, PresentedClient, RequestTarget, Requirement,
+    RouteIndex, RouteTable, Sides, Standing, decide,
 };
 use crate::scope::{Catalog, ScopeSet};
+
+/// What a decision is made under.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// The table in force.
+    pub table: &'a RouteTable,
+    /// What the roles of its role directory permit; `None` where there is none, or none that can be relied on.
+    pub directory: Option<&'a DirectoryRoles>,
+}
 
 /// Explains how the gateway would decide a request, and why; `presented` is `None` for a request without credentials.
 ///
 /// The decision is that of [`decide`] itself. The rest is told as far as the request comes: a target that cannot be
 /// read has no candidates, a winner that lacks the method no formula.
 pub fn explain(
-    table: &RouteTable,
+    terms: Terms<'_>,
     method: &Method,
     uri: &Uri,
     host: &HeaderValue,
     presented: Option<&Presented<'_>>,
 ) -> Explanation {
+    let Terms { table, directory } = terms;
     let catalog = table.catalog();
-    let standing = presented.map(|presented| Standing::new(table, presented));
+    let standing = presented.map(|presented| Standing::new(table, directory, presented));
     let way = Way::of(table, method, uri, host);
     let entry = way.entry.map(|found| table.entry(found));
     let sides = entry.and_then(sides_of);
@@ -34,8 +44,9 @@ pub fn explain(
         requirement: entry.map(|entry| entry.text(catalog)),
         token: presented
             .zip(standing.as_ref())
-            .map(|(presented, standing)| token_trace(catalog, table.ceilings(), presented, standing)),
+            .map(|(presented, standing)| token_trace(catalog, table.ceilings(), directory, presented, standing)),
         ceilings: ceilings_trace(catalog, table.ceilings(), standing.as_ref()),
+        directory: directory_state(table.ceilings(), directory),
         sides: sides.map_or_else(Vec::new, |sides| side_traces(sides, catalog, standing.as_ref())),
         would_open: sides
             .and_then(|sides| ChallengeSet::choose(sides, catalog, standing.as_ref()))
@@ -133,11 +144,13 @@ fn decision_trace(decision: &Decision) -> DecisionTrace {
 pub(super) fn token_trace(
     catalog: &Catalog,
     ceilings: &Ceilings,
+    directory: Option<&DirectoryRoles>,
     presented: &Presented<'_>,
     standing: &Standing,
 ) -> TokenTrace {
     let is_held = |name: &str| catalog.id(name).is_some_and(|id| catalog.entry(id).uses.token);
-    let is_known = |role: &str| ceilings.roles.as_ref().is_none_or(|roles| roles.contains_key(role));
+    let role =
+        |name: &&str| RoleTrace { name: (*name).to_owned(), scopes_from: role_source(ceilings, directory, name) };
     let mut ignored: Vec<String> = Vec::new();
     for name in presented.names().filter(|name| !name.is_empty() && !is_held(name)) {
         if !ignored.iter().any(|seen| seen == name) {
@@ -152,10 +165,26 @@ pub(super) fn token_trace(
             PresentedClient::Named(client) => Some(client.to_owned()),
             PresentedClient::Unnamed | PresentedClient::Unlimited => None,
         },
-        roles: presented.roles.iter().map(ToString::to_string).collect(),
-        unknown_roles: presented.roles.iter().filter(|role| !is_known(role)).map(ToString::to_string).collect(),
+        roles: presented.roles.iter().map(role).collect(),
         alone: presented.alone,
     }
+}
+
+/// Where the scopes of a role come from: the policy file wins on a name that the directory has too.
+fn role_source(ceilings: &Ceilings, directory: Option<&DirectoryRoles>, role: &str) -> RoleSource {
+    let is_in_file = ceilings.roles.as_ref().is_some_and(|roles| roles.contains_key(role));
+    match directory {
+        _ if ceilings.roles.is_none() => RoleSource::Unlimited,
+        _ if is_in_file => RoleSource::Policy,
+        Some(directory) if ceilings.directory && directory.permitted_by(role).is_some() => RoleSource::Directory,
+        None if ceilings.directory => RoleSource::Unavailable,
+        Some(_) | None => RoleSource::Unknown,
+    }
+}
+
+pub(super) fn directory_state(ceilings: &Ceilings, directory: Option<&DirectoryRoles>) -> Option<DirectoryState> {
+    let state = directory.map_or(DirectoryState::Unavailable, |_| DirectoryState::Read);
+    ceilings.directory.then_some(state)
 }
 
 pub(super) fn ceilings_trace(catalog: &Catalog, ceilings: &Ceilings, standing: Option<&Standing>) -> CeilingsTrace {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::challenge_set::ChallengeSet;
-use super::explain::{ceilings_trace, side_traces, token_trace};
+use super::explain::{ceilings_trace, directory_state, side_traces, token_trace};
 use super::explanation::{DecisionTrace, Reading, RouteTrace, TargetTrace};
 use super::samples::{catalog, ceilings, written};
 use super::*;
@@ -20,7 +20,7 @@ fn explained(ceilings: &Ceilings, presented: Option<&Presented<'_>>) -> Explanat
     let catalog = catalog();
     let entry = written(&catalog, ENTRY);
     let Entry::Scoped(sides) = &entry else { panic!("the entry has sides") };
-    let standing = presented.map(|presented| Standing::under(&catalog, ceilings, 0, presented));
+    let standing = presented.map(|presented| Standing::under(&catalog, ceilings, 0, None, presented));
     let standing = standing.as_ref();
     let winner = route("export", "/api/v1/automations/{id}/actions/export");
     let path = "/api/v1/automations/7/actions/export";
@@ -33,8 +33,9 @@ fn explained(ceilings: &Ceilings, presented: Option<&Presented<'_>>) -> Explanat
         requirement: Some(entry.text(&catalog)),
         token: presented
             .zip(standing)
-            .map(|(presented, standing)| token_trace(&catalog, ceilings, presented, standing)),
+            .map(|(presented, standing)| token_trace(&catalog, ceilings, None, presented, standing)),
         ceilings: ceilings_trace(&catalog, ceilings, standing),
+        directory: directory_state(ceilings, None),
         sides: side_traces(sides, &catalog, standing),
         decision: match decide::verdict(&entry, &catalog, standing) {
             Ok(allow) => DecisionTrace::Allow { allow },
@@ -127,7 +128,7 @@ fn programs_read_the_same() {
         json!({
             "held": ["automations", "automations:read", "apps", "apps:read", "apps:export"],
             "permitted": ["automations", "automations:read", "apps", "apps:read", "apps:export"],
-            "ignored": [], "client": "job", "roles": [], "unknown_roles": [], "alone": true,
+            "ignored": [], "client": "job", "roles": [], "alone": true,
         })
     );
     assert_eq!(
@@ -192,4 +193,41 @@ fn a_terminal_takes_no_orders_from_a_token() {
     for told in ["\\u{1b}[2J\\u{202e}x", "a\\r\\nb (unknown)", "it's\\u{7}"] {
         assert!(text.contains(told), "{told}");
     }
+}
+
+#[test]
+fn the_source_of_each_role_is_told() {
+    let catalog = catalog();
+    let ceilings = Ceilings { directory: true, ..ceilings_of_the_story() };
+    let read =
+        RoleDirectory::read(br#"{"roles": {"Analyst": {"scopes": []}, "Editor": {"scopes": ["apps"]}}}"#).unwrap();
+    let directory = DirectoryRoles::under(&read, &catalog, 0);
+    let presented = Presented {
+        scope: "apps",
+        roles: vec!["Analyst", "Editor", "Ghost"],
+        client: PresentedClient::Unlimited,
+        alone: false,
+    };
+    let shown = |ceilings: &Ceilings, directory| {
+        let standing = Standing::under(&catalog, ceilings, 0, directory, &presented);
+        let token = token_trace(&catalog, ceilings, directory, &presented, &standing);
+        let explanation = Explanation {
+            token: Some(token),
+            directory: directory_state(ceilings, directory),
+            ..explained(ceilings, None)
+        };
+        let text = explanation.to_string();
+        let lines = text.lines().filter(|line| line.starts_with("  role"));
+        lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(
+        shown(&ceilings, Some(&directory)),
+        "roles Analyst Editor (of the role directory) Ghost (unknown); roles' ceiling on, cuts none; role directory read"
+    );
+    assert_eq!(
+        shown(&ceilings, None),
+        "roles Analyst Editor (left to the role directory) Ghost (left to the role directory); roles' ceiling on, cuts none; \
+         role directory not available here: what its roles permit is not known"
+    );
+    assert_eq!(shown(&Ceilings::default(), None), "roles Analyst Editor Ghost; roles' ceiling off");
 }

@@ -23,6 +23,9 @@ pub struct Explanation {
     pub(super) requirement: Option<String>,
     pub(super) token: Option<TokenTrace>,
     pub(super) ceilings: CeilingsTrace,
+    /// `None`: the table has none.
+    #[serde(rename = "role_directory")]
+    pub(super) directory: Option<DirectoryState>,
     pub(super) sides: Vec<SideTrace>,
     pub(super) decision: DecisionTrace,
     /// The set of scopes that a challenge would name, one space between.
@@ -73,11 +76,40 @@ pub(super) struct TokenTrace {
     pub(super) ignored: Vec<String>,
     /// `None`: the token names none, or stands for a client without ceiling.
     pub(super) client: Option<String>,
-    pub(super) roles: Vec<String>,
-    /// The roles among them that permit nothing, because the table does not know them.
-    pub(super) unknown_roles: Vec<String>,
+    pub(super) roles: Vec<RoleTrace>,
     /// Whether the token stands for no user.
     pub(super) alone: bool,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct RoleTrace {
+    pub(super) name: String,
+    pub(super) scopes_from: RoleSource,
+}
+
+/// Where the scopes of a role come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RoleSource {
+    /// Nobody asks: the ceiling is off.
+    Unlimited,
+    /// The policy file.
+    Policy,
+    /// The role directory.
+    Directory,
+    /// Only the role directory could say, and it is not available.
+    Unavailable,
+    /// Nowhere: nobody knows the role, and it permits nothing.
+    Unknown,
+}
+
+/// How the role directory is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum DirectoryState {
+    Read,
+    /// Never read, too old, or nobody asked it.
+    Unavailable,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::explanation::{
-    CeilingState, CeilingTrace, DecisionTrace, Explanation, Formula, RouteTrace, Term, TokenTrace,
+    CeilingState, CeilingTrace, DecisionTrace, DirectoryState, Explanation, Formula, RoleSource, RoleTrace, RouteTrace,
+    Term, TokenTrace,
 };
 use crate::scope::Side;
 
@@ -66,6 +67,9 @@ impl Explanation {
         let mut rows = self.token.as_ref().map_or_else(|| vec![row(["none shown"])], TokenTrace::rows);
         rows.push(row(["client's ceiling", &self.ceilings.clients.text()]));
         rows.push(row(["roles' ceiling", &self.ceilings.roles.text()]));
+        if let Some(directory) = self.directory {
+            rows.push(row(["role directory", directory.text()]));
+        }
         rows
     }
 
@@ -85,21 +89,38 @@ impl Explanation {
 
 impl TokenTrace {
     fn rows(&self) -> Vec<Row> {
-        let roles = self
-            .roles
-            .iter()
-            .map(|role| if self.unknown_roles.contains(role) { format!("{role} (unknown)") } else { role.clone() });
         let mut rows = vec![
             row(["held", &list(&self.held)]),
             row(["permitted", &list(&self.permitted)]),
             row(["ignored", &list(&self.ignored)]),
             row(["client", self.client.as_deref().unwrap_or("not named")]),
-            row(["roles", &list(&roles.collect::<Vec<_>>())]),
+            row(["roles", &list(&self.roles.iter().map(RoleTrace::text).collect::<Vec<_>>())]),
         ];
         if self.alone {
             rows.push(row(["user", "none: the client acts alone"]));
         }
         rows
+    }
+}
+
+impl RoleTrace {
+    fn text(&self) -> String {
+        let remark = match self.scopes_from {
+            RoleSource::Unlimited | RoleSource::Policy => return self.name.clone(),
+            RoleSource::Directory => "of the role directory",
+            RoleSource::Unavailable => "left to the role directory",
+            RoleSource::Unknown => "unknown",
+        };
+        format!("{} ({remark})", self.name)
+    }
+}
+
+impl DirectoryState {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Unavailable => "not available here: what its roles permit is not known",
+        }
     }
 }
 

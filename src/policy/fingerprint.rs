@@ -80,6 +80,7 @@ fn ceiling_lines(ceilings: &Ceilings, catalog: &Catalog) -> Vec<String> {
         lines.chain([format!("{kind} on")]).collect()
     };
     let mut lines = section("role", &ceilings.roles);
+    lines.extend(ceilings.directory.then(|| "role directory".to_owned()));
     lines.extend(section("client", &ceilings.clients));
     lines.extend(ceilings.acts_alone.iter().map(|client| format!("alone {client:?}")));
     lines

@@ -32,10 +32,22 @@ struct Limits {
     roles_on: bool,
     clients_on: bool,
     acts_alone: bool,
-    /// Of `r0` and `r1`; no world has an `r2`.
+    /// Of `r0` and `r1`; nobody knows an `r3`.
     roles: [Ids; 2],
+    directory: Directory,
     /// Of `job` and of every client that is not listed.
     clients: [Ids; 2],
+}
+
+/// The role directory of a world.
+#[derive(Clone, Debug, PartialEq)]
+enum Directory {
+    /// The policy has none.
+    None,
+    /// It was never read, or is too old.
+    Unavailable,
+    /// Of `r1`, which the policy file has too, and of `r2`, which it has not.
+    Read([Ids; 2]),
 }
 
 impl World {
@@ -44,6 +56,7 @@ impl World {
         let [r0, r1] = &self.limits.roles;
         let [job, others] = &self.limits.clients;
         Ceilings {
+            directory: self.limits.directory != Directory::None,
             roles: self.limits.roles_on.then(|| [closed("r0", r0), closed("r1", r1)].into()),
             clients: self.limits.clients_on.then(|| [closed("job", job), closed("*", others)].into()),
             acts_alone: self.limits.acts_alone.then(|| "job".to_owned()).into_iter().collect(),
@@ -57,7 +70,21 @@ impl World {
     /// The standing of the same bearer with another scope.
     fn standing_of(&self, scope: &str) -> Standing {
         let presented = Presented { scope, roles: self.token_roles.clone(), client: self.client, alone: self.alone };
-        Standing::under(&self.catalog, &self.ceilings(), 0, &presented)
+        Standing::under(&self.catalog, &self.ceilings(), 0, self.directory().as_ref(), &presented)
+    }
+
+    fn directory(&self) -> Option<DirectoryRoles> {
+        let Directory::Read([r1, r2]) = &self.limits.directory else { return None };
+        let scopes = |ids: &Ids| ids.iter().map(|id| self.catalog.name(ScopeId(*id))).collect::<Vec<_>>();
+        let text = serde_json::json!({"roles": {"r1": {"scopes": scopes(r1)}, "r2": {"scopes": scopes(r2)}}});
+        let read = RoleDirectory::read(text.to_string().as_bytes()).unwrap();
+        Some(DirectoryRoles::under(&read, &self.catalog, 0))
+    }
+
+    fn with_directory(&self, directory: Directory) -> Self {
+        let mut other = self.clone();
+        other.limits.directory = directory;
+        other
     }
 
     fn verdict(&self) -> Result<Access, Denial> {
@@ -123,16 +150,19 @@ fn worlds() -> impl Strategy<Value = World> {
         PresentedClient::Unnamed,
         PresentedClient::Unlimited,
     ]);
-    let limits = (any::<bool>(), any::<bool>(), any::<bool>(), [ids(), ids()], [ids(), ids()]).prop_map(
-        |(roles_on, clients_on, acts_alone, roles, clients)| Limits {
+    let directory =
+        prop_oneof![Just(Directory::None), Just(Directory::Unavailable), [ids(), ids()].prop_map(Directory::Read)];
+    let limits = (any::<bool>(), any::<bool>(), any::<bool>(), [ids(), ids()], directory, [ids(), ids()]).prop_map(
+        |(roles_on, clients_on, acts_alone, roles, directory, clients)| Limits {
             roles_on,
             clients_on,
             acts_alone,
             roles,
+            directory,
             clients,
         },
     );
-    let roles = prop::sample::subsequence(vec!["r0", "r1", "r2"], 0..=3);
+    let roles = prop::sample::subsequence(vec!["r0", "r1", "r2", "r3"], 0..=4);
     (catalogs(), entry, limits, ids(), roles, client, any::<bool>()).prop_map(
         |(catalog, entry, limits, token, token_roles, client, alone)| World {
             catalog,
@@ -163,24 +193,30 @@ proptest! {
         let excepted = world.limits.acts_alone && world.alone && world.token_roles.is_empty()
             && world.client == PresentedClient::Named("job");
         if world.limits.roles_on && !excepted {
-            let of_roles = world.ceilings().of_roles(&world.token_roles).unwrap();
+            let of_roles = world.ceilings().of_roles(&world.token_roles, world.directory().as_ref()).unwrap();
             prop_assert!(standing.permitted().is_subset_of(&of_roles));
-            prop_assert!(!world.token_roles.iter().all(|role| *role == "r2") || standing.permitted().is_empty());
+            prop_assert!(!world.token_roles.iter().all(|role| *role == "r3") || standing.permitted().is_empty());
         }
     }
 
-    /// Read backwards it says that removing scopes never turns a deny into an allow.
+    /// Read backwards it says that removing scopes never turns a deny into an allow. Where the directory is not there, a scope
+    /// more may leave in doubt which side is meant: then nothing is decided.
     #[test]
     fn adding_scopes_never_turns_an_allow_into_a_deny(
-        world in worlds(), token in ids(), roles in [ids(), ids()], clients in [ids(), ids()]
+        world in worlds(), token in ids(), roles in [ids(), ids()], listed in [ids(), ids()], clients in [ids(), ids()]
     ) {
         let mut richer = world.clone();
         richer.token.extend(token);
         richer.limits.roles.iter_mut().zip(roles).for_each(|(scopes, more)| scopes.extend(more));
+        if let Directory::Read(roles) = &mut richer.limits.directory {
+            roles.iter_mut().zip(listed).for_each(|(scopes, more)| scopes.extend(more));
+        }
         richer.limits.clients.iter_mut().zip(clients).for_each(|(scopes, more)| scopes.extend(more));
         prop_assert!(world.standing().permitted().is_subset_of(richer.standing().permitted()));
         if world.verdict().is_ok() {
-            prop_assert!(richer.verdict().is_ok(), "{:?}", richer.verdict());
+            let in_doubt = world.limits.directory == Directory::Unavailable
+                && richer.verdict() == Err(Denial::RolesUnavailable);
+            prop_assert!(richer.verdict().is_ok() || in_doubt, "{:?}", richer.verdict());
         }
     }
 
@@ -189,6 +225,39 @@ proptest! {
         if world.verdict().is_ok() {
             prop_assert!(world.with_ceilings(roles, clients).verdict().is_ok());
         }
+    }
+
+    /// Whatever the directory says of a role that the policy file has, that role permits what it does there.
+    #[test]
+    fn the_directory_changes_no_role_of_the_policy_file(world in worlds(), one in [ids(), ids()], other in ids()) {
+        let [_, r2] = one.clone();
+        let one = world.with_directory(Directory::Read(one));
+        let other = world.with_directory(Directory::Read([other, r2]));
+        let (one, other) = (one.standing(), other.standing());
+        prop_assert_eq!(one.permitted(), other.permitted());
+        if !world.token_roles.contains(&"r2") {
+            let none = world.with_directory(Directory::None).standing();
+            prop_assert_eq!(one.permitted(), none.permitted());
+        }
+    }
+
+    /// What is decided without the directory is what would be decided with any; all else is refused until it is there.
+    #[test]
+    fn without_the_directory_nothing_is_decided_that_it_could_change(world in worlds(), listed in [ids(), ids()]) {
+        let told = |world: &World| world.verdict().map_err(|denial| denial.reason());
+        let without = world.with_directory(Directory::Unavailable);
+        let with = world.with_directory(Directory::Read(listed));
+        if told(&without) == Err(Reason::RolesUnavailable) {
+            let all = (0..SIZE).collect::<Ids>();
+            let nothing = world.with_directory(Directory::Read([Ids::new(), Ids::new()]));
+            let everything = world.with_directory(Directory::Read([all.clone(), all]));
+            let may_be_listed = world.token_roles.iter().any(|role| matches!(*role, "r2" | "r3"));
+            prop_assert!(may_be_listed && world.limits.roles_on);
+            prop_assert!(!world.token_roles.contains(&"r2") || told(&nothing) != told(&everything));
+        } else {
+            prop_assert_eq!(told(&without), told(&with));
+        }
+        prop_assert_ne!(told(&with), Err(Reason::RolesUnavailable));
     }
 
     #[test]
@@ -200,6 +269,10 @@ proptest! {
             (_, Err(_)) if !allowed(false, false) => Some(Reason::InsufficientScope),
             (_, Err(_)) if !allowed(false, true) => Some(Reason::ClientCeiling),
             (Entry::Authenticated, Err(_)) => None,
+            (Entry::Scoped(_), Err(Denial::RolesUnavailable)) => {
+                prop_assert!(world.standing().lacks_roles());
+                Some(Reason::RolesUnavailable)
+            }
             (Entry::Scoped(_), Err(_)) => Some(Reason::RoleCeiling),
         };
         prop_assert_eq!(world.verdict().err().map(|denial| denial.reason()), expected);
@@ -213,6 +286,9 @@ proptest! {
                 side.as_ref().is_some_and(|side| side.is_satisfied(&|id| standing.permitted().contains(id)))
             };
             let verdict = world.verdict();
+            if verdict == Err(Denial::RolesUnavailable) {
+                return Ok(());
+            }
             prop_assert_eq!(matches!(verdict, Ok(Access::Admin)), holds(&sides.admin));
             prop_assert_eq!(verdict.is_ok(), holds(&sides.user) || holds(&sides.admin));
         }

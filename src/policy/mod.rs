@@ -8,7 +8,8 @@
 //! # Invariants
 //!
 //! * Only [`decide`] makes a [`Grant`], and a grant cannot be copied: what was not decided cannot be forwarded.
-//! * A decision is a function of table, lookup and standing, and is defined for all of them.
+//! * A decision is a function of table, lookup and standing, and is defined for all of them; a standing is one of table, role
+//!   directory and token. Without the directory a decision is what it is with any directory, or that it cannot be made.
 //! * Adding scopes to a token, a role or a client never turns an allow into a deny.
 //! * The template that wins is chosen by host and path alone; a broader route is never consulted for a method.
 //!
@@ -21,6 +22,7 @@ mod challenge_set;
 mod conflict;
 mod decide;
 mod denial;
+mod directory;
 mod entry;
 mod escapes;
 mod explain;
@@ -74,8 +76,9 @@ mod template_tests;
 pub use ceiling::Ceilings;
 pub use decide::{Access, Decision, Grant, decide, decide_request};
 pub use denial::Denial;
+pub use directory::{DirectoryFault, DirectoryRoles, RoleDirectory};
 pub use entry::{Entry, EntryFault, Sides};
-pub use explain::explain;
+pub use explain::{Terms, explain};
 pub use explanation::Explanation;
 pub use find::ReadingTrace;
 pub use host::{HostFault, HostPattern};

@@ -82,6 +82,7 @@ pub(super) fn ceilings(catalog: &Catalog, roles: Option<Listed>, clients: Option
         |listed: Listed| listed.iter().map(|(name, patterns)| (name.to_string(), closed(patterns))).collect();
     Ceilings {
         roles: roles.map(compiled),
+        directory: false,
         clients: clients.map(compiled),
         acts_alone: alone.iter().map(ToString::to_string).collect(),
     }

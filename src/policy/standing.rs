@@ -1,6 +1,6 @@
 //! What one token may do under one table.
 
-use super::{Ceilings, RouteTable};
+use super::{Ceilings, DirectoryRoles, RouteTable, Terms};
 use crate::scope::{Catalog, ScopeId, ScopeSet};
 use crate::token::VerifiedToken;
 
@@ -49,8 +49,8 @@ impl<'a> Presented<'a> {
 /// What one token may do under one table: the scopes that it holds, and those of them that its client may use and its
 /// roles permit.
 ///
-/// It depends on nothing but the table and what was presented, so it may be kept beside a verified token for as long as
-/// [`Standing::generation`] is the table's.
+/// It depends on nothing but the table, the role directory and what was presented, so it may be kept beside a verified token for
+/// as long as [`Standing::is_under`] the terms in force.
 #[derive(Clone, Debug)]
 pub struct Standing {
     held: ScopeSet,
@@ -59,24 +59,43 @@ pub struct Standing {
     client_ceiling: Option<ScopeSet>,
     /// `None`: nothing limits it.
     role_ceiling: Option<ScopeSet>,
+    /// Whether the token has roles of which only a directory could say what they permit, and there is none.
+    lacks_roles: bool,
     generation: u64,
+    /// 0 without one.
+    directory: u64,
 }
 
 impl Standing {
-    /// Works out what a token may do under `table`.
-    pub fn new(table: &RouteTable, presented: &Presented<'_>) -> Self {
-        Self::under(table.catalog(), table.ceilings(), table.generation(), presented)
+    /// Works out what a token may do under `table`, whose role directory is `directory`.
+    ///
+    /// Without it, and with one that was compiled for another table, roles that only it knows permit nothing, and the standing
+    /// says so. A table without directory takes none.
+    pub fn new(table: &RouteTable, directory: Option<&DirectoryRoles>, presented: &Presented<'_>) -> Self {
+        Self::under(table.catalog(), table.ceilings(), table.generation(), directory, presented)
     }
 
-    pub(super) fn under(catalog: &Catalog, ceilings: &Ceilings, generation: u64, presented: &Presented<'_>) -> Self {
+    pub(super) fn under(
+        catalog: &Catalog,
+        ceilings: &Ceilings,
+        generation: u64,
+        directory: Option<&DirectoryRoles>,
+        presented: &Presented<'_>,
+    ) -> Self {
+        let usable = directory.filter(|directory| ceilings.directory && directory.is_under(generation));
         let held = catalog.held(presented.names());
         let client_ceiling = ceilings.of_client(presented.client);
-        let role_ceiling = if acts_alone(ceilings, presented) { None } else { ceilings.of_roles(&presented.roles) };
+        let is_excepted = acts_alone(ceilings, presented);
+        let role_ceiling = if is_excepted { None } else { ceilings.of_roles(&presented.roles, usable) };
+        let lacks_roles = usable.is_none()
+            && role_ceiling.is_some()
+            && presented.roles.iter().any(|role| ceilings.leaves_to_directory(role));
         let mut permitted = held.clone();
         for ceiling in client_ceiling.iter().chain(&role_ceiling) {
             permitted.intersect_with(ceiling);
         }
-        Self { held, permitted, client_ceiling, role_ceiling, generation }
+        let directory = directory.map_or(0, DirectoryRoles::generation);
+        Self { held, permitted, client_ceiling, role_ceiling, lacks_roles, generation, directory }
     }
 
     /// Returns the scopes of the token that the catalogue knows and that are for tokens, closed under `implies`.
@@ -111,6 +130,17 @@ impl Standing {
     /// Returns the generation of the table that the bits belong to.
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Says whether it was worked out under these very terms.
+    pub fn is_under(&self, terms: Terms<'_>) -> bool {
+        self.generation == terms.table.generation()
+            && self.directory == terms.directory.map_or(0, DirectoryRoles::generation)
+    }
+
+    /// Says whether the token has roles of which only the role directory could say what they permit, and it was not there.
+    pub fn lacks_roles(&self) -> bool {
+        self.lacks_roles
     }
 
     /// Whether a token with the same client and roles could ever be permitted this scope.

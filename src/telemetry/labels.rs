@@ -71,16 +71,19 @@ pub enum TokenLabel {
     Cached,
     /// A JWT, verified for this request.
     Jwt,
+    /// No JWT; its issuer was asked for this request.
+    Introspection,
     /// No token was shown or asked for.
     None,
 }
 
 impl ClosedLabel for TokenLabel {
-    const ALL: &'static [Self] = &[Self::Cached, Self::Jwt, Self::None];
+    const ALL: &'static [Self] = &[Self::Cached, Self::Jwt, Self::Introspection, Self::None];
     fn text(self) -> &'static str {
         match self {
             Self::Cached => "cached",
             Self::Jwt => "jwt",
+            Self::Introspection => "introspection",
             Self::None => "none",
         }
     }
@@ -114,23 +117,27 @@ impl ClosedLabel for CacheResult {
     }
 }
 
-/// How a fetch of a key set ended: `scopegate_keys_fetch_total{result}`.
+/// How a fetch ended: the label `result` of `scopegate_keys_fetch_total`, `scopegate_revocations_fetch_total` and
+/// `scopegate_role_directory_fetch_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FetchResult {
-    /// A key set was read.
+    /// What was asked for was read, or is unchanged.
     Ok,
     /// No connection, or a status other than 200.
     Failed,
     /// Not within the time allowed.
     TimedOut,
-    /// Beyond the bytes allowed.
+    /// Beyond the bytes or entries allowed.
     TooLarge,
-    /// Not a key set, or one without a usable key.
+    /// Not what was asked for, a key set without a usable key, or no metadata.
     Malformed,
+    /// Metadata of another issuer, or that names an address that may not be used.
+    Untrusted,
 }
 
 impl ClosedLabel for FetchResult {
-    const ALL: &'static [Self] = &[Self::Ok, Self::Failed, Self::TimedOut, Self::TooLarge, Self::Malformed];
+    const ALL: &'static [Self] =
+        &[Self::Ok, Self::Failed, Self::TimedOut, Self::TooLarge, Self::Malformed, Self::Untrusted];
     fn text(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -138,6 +145,7 @@ impl ClosedLabel for FetchResult {
             Self::TimedOut => "timed_out",
             Self::TooLarge => "too_large",
             Self::Malformed => "malformed",
+            Self::Untrusted => "untrusted",
         }
     }
     fn index(self) -> usize {
@@ -360,9 +368,9 @@ mod tests {
     #[test]
     fn every_value_is_found_at_its_own_place() {
         assert_closed::<Source>(2);
-        assert_closed::<TokenLabel>(3);
+        assert_closed::<TokenLabel>(4);
         assert_closed::<CacheResult>(3);
-        assert_closed::<FetchResult>(5);
+        assert_closed::<FetchResult>(6);
         assert_closed::<ReloadResult>(3);
         assert_closed::<ConnectionError>(9);
         assert_closed::<UpstreamFailure>(8);

@@ -321,6 +321,7 @@ fn a_closed_stdout_costs_lines_and_nothing_else() {
 }
 
 #[test]
+#[expect(clippy::cognitive_complexity, reason = "each line to the log counts for seven")]
 fn events_are_lines_of_the_same_log_from_their_level_on() {
     let fixture = Fixture::new(LogSettings::default());
     let subscriber = tracing_subscriber::registry().with(fixture.log.events());

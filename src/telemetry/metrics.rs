@@ -9,7 +9,8 @@ use prometheus::{Gauge, Histogram, IntCounter, IntGauge, IntGaugeVec, Opts, Regi
 use crate::policy::RouteTable;
 
 use super::families::{DECISION_SECONDS, Families, increase, observe};
-use super::keys::KeyFamilies;
+use super::introspection::{IntrospectionFamilies, IntrospectionMetrics};
+use super::keys::{FetchedFamilies, KEYS, REVOCATIONS, ROLE_DIRECTORY};
 use super::labels::{CacheResult, Children, ConnectionError, FetchResult, ReloadResult, TokenLabel};
 use super::routes::{LiveTable, RouteMetrics};
 use super::upstreams::{UpstreamFamilies, UpstreamMetrics};
@@ -32,7 +33,10 @@ pub struct Metrics {
     registry: Registry,
     table: LiveTable,
     upstreams: UpstreamFamilies,
-    keys: KeyFamilies,
+    keys: FetchedFamilies,
+    revocations: FetchedFamilies,
+    role_directory: FetchedFamilies,
+    introspection: IntrospectionFamilies,
     requests: Requests,
     connections: Connections,
     tokens: Tokens,
@@ -51,7 +55,10 @@ impl Metrics {
         Self {
             table,
             upstreams: UpstreamFamilies::new(&families),
-            keys: KeyFamilies::new(&families),
+            keys: FetchedFamilies::new(&families, KEYS),
+            revocations: FetchedFamilies::new(&families, REVOCATIONS),
+            role_directory: FetchedFamilies::new(&families, ROLE_DIRECTORY),
+            introspection: IntrospectionFamilies::new(&families),
             requests: Requests::new(&families),
             connections: Connections::new(&families),
             tokens: Tokens::new(&families),
@@ -66,7 +73,9 @@ impl Metrics {
 
     /// Returns everything in Prometheus' text format; ages are as of `now`, since the Unix epoch.
     pub fn render(&self, now: Duration) -> String {
-        self.keys.set_ages(now);
+        for fetched in [&self.keys, &self.revocations, &self.role_directory] {
+            fetched.set_ages(now);
+        }
         let mut text = String::new();
         if let Err(fault) = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text) {
             tracing::error!(%fault, "metrics could not be written as text");
@@ -109,9 +118,51 @@ impl Metrics {
         self.keys.fetch(issuer, result);
     }
 
+    /// Returns the counters of questions to one issuer about tokens.
+    pub fn introspection(&self, issuer: &str) -> IntrospectionMetrics {
+        self.introspection.of(issuer)
+    }
+
+    /// Removes the counters of questions to an issuer that is not asked any more.
+    pub fn forget_introspection(&self, issuer: &str) {
+        self.introspection.forget(issuer);
+    }
+
+    /// Sets how many revocations of an issuer are in force, and how old the latest reading is at `now`; `None` before any.
+    pub fn revocations(&self, issuer: &str, entries: usize, age: Option<Duration>, now: Duration) {
+        self.revocations.set(issuer, entries, age, now);
+    }
+
+    /// Counts one reading of an issuer's revocation feed.
+    pub fn revocations_fetch(&self, issuer: &str, result: FetchResult) {
+        self.revocations.fetch(issuer, result);
+    }
+
+    /// Removes what is counted of the revocations of an issuer that has no feed any more.
+    pub fn forget_revocations(&self, issuer: &str) {
+        self.revocations.forget(issuer);
+    }
+
     /// Removes the children of an issuer that a reload dropped.
     pub fn forget_issuer(&self, issuer: &str) {
         self.keys.forget(issuer);
+        self.introspection.forget(issuer);
+        self.revocations.forget(issuer);
+    }
+
+    /// Sets how many roles the role directory has, and how old it is at `now`; `None` before it was ever read.
+    pub fn role_directory(&self, roles: usize, age: Option<Duration>, now: Duration) {
+        self.role_directory.set("", roles, age, now);
+    }
+
+    /// Counts one fetch of the role directory.
+    pub fn role_directory_fetch(&self, result: FetchResult) {
+        self.role_directory.fetch("", result);
+    }
+
+    /// Removes what is counted of a role directory that a reload dropped.
+    pub fn forget_role_directory(&self) {
+        self.role_directory.forget("");
     }
 
     /// Counts one reload that ended at `now`.

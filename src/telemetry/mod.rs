@@ -25,6 +25,7 @@ mod counters;
 mod events;
 mod exposition;
 mod families;
+mod introspection;
 mod keys;
 mod labels;
 mod line;
@@ -49,6 +50,7 @@ mod metrics_tests;
 #[cfg(test)]
 mod routes_tests;
 
+pub use introspection::{IntrospectionMetrics, IntrospectionResult};
 pub use labels::{CacheResult, ConnectionError, FetchResult, ReloadResult, Source, TokenLabel, UpstreamFailure};
 pub use log::Log;
 pub use metrics::{Metrics, REVISION, VERSION};

@@ -5,9 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::policy::Reason;
 
 /// How many refusals of each reason are still to be told.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Overflow {
     counts: [AtomicU64; Reason::ALL.len()],
+}
+
+impl Default for Overflow {
+    fn default() -> Self {
+        Self { counts: [const { AtomicU64::new(0) }; Reason::ALL.len()] }
+    }
 }
 
 impl Overflow {

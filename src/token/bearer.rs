@@ -29,9 +29,27 @@ impl<'a> BearerToken<'a> {
         Self::from_value(value.as_bytes(), limit)
     }
 
+    /// Takes a token that came otherwise than in a field, such as the parameter of RFC 7662 §2.1; `limit` is in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialFault::TokenTooLarge`] beyond `limit`, [`CredentialFault::MalformedToken`] if it is not one b64token.
+    pub fn from_text(text: &'a str, limit: usize) -> Result<Self, CredentialFault> {
+        if text.len() > limit {
+            return Err(CredentialFault::TokenTooLarge);
+        }
+        if is_b64token(text.as_bytes()) { Ok(Self(text)) } else { Err(CredentialFault::MalformedToken) }
+    }
+
     /// The token's text.
     pub fn as_str(&self) -> &'a str {
         self.0
+    }
+
+    /// Tells whether the token is cut like a compact JWS (RFC 7515 §7.1): by exactly two dots.
+    pub fn is_compact_jws(&self) -> bool {
+        // A token of many dots costs no more than the first three of them.
+        self.0.bytes().filter(|byte| *byte == b'.').take(3).count() == 2
     }
 
     /// Digests the token with SHA-256.

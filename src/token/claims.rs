@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::audience;
 use super::fault::TokenFault;
 use super::json::{Json, Object};
+use super::name_digest::NameDigest;
 use super::rules::TrustedIssuer;
 use super::times::Times;
 use super::verified::VerifiedToken;
@@ -22,13 +23,26 @@ pub(super) fn check(
     now: Duration,
     acts_alone: impl Fn(&str) -> bool,
 ) -> Result<VerifiedToken, TokenFault> {
-    let Times { exp, nbf, iat } = Times::check(claims, issuer, now)?;
+    let times = Times::check(claims, issuer, now)?;
     audience::check(claims, &issuer.audience)?;
+    facts(claims, issuer, times, |client| subject(claims, client, acts_alone))
+}
+
+/// Checks what follows the audience, alike for a token's claims and for an answer about a token; `subject` is given the
+/// client.
+///
+/// # Errors
+///
+/// The first claim that is not as it must be.
+pub(super) fn facts<'v>(
+    claims: &'v Object<'_>,
+    issuer: &TrustedIssuer,
+    Times { exp, nbf, iat }: Times,
+    subject: impl FnOnce(&'v str) -> Result<Option<&'v str>, TokenFault>,
+) -> Result<VerifiedToken, TokenFault> {
     let client = client(claims, issuer)?;
-    let subject = subject(claims, client, acts_alone)?;
-    if claims.get("jti").is_some_and(|id| id.as_text().is_none()) {
-        return Err(TokenFault::BadClaims);
-    }
+    let subject = subject(client)?;
+    let jti = claims.get("jti").map(|id| id.as_text().ok_or(TokenFault::BadClaims)).transpose()?;
     let scope = scope(claims, issuer)?;
     let roles = roles(claims, issuer)?;
     // RFC 7800 §3.1: a bound token proves nothing when it is shown as a plain bearer token.
@@ -44,6 +58,7 @@ pub(super) fn check(
         exp,
         nbf,
         iat,
+        jti: jti.map(|id| NameDigest::of(&[id])),
         client_only: is_client_only(claims, issuer),
     })
 }
@@ -78,7 +93,8 @@ fn subject<'v>(
     }
 }
 
-fn non_empty<'v>(value: &'v Json<'_>) -> Result<&'v str, TokenFault> {
+/// A string that is not empty.
+pub(super) fn non_empty<'v>(value: &'v Json<'_>) -> Result<&'v str, TokenFault> {
     value.as_text().filter(|text| !text.is_empty()).ok_or(TokenFault::BadClaims)
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::TokenFault::{self, BadAudience, BadClaims, BadType, Expired, NotYetValid, SenderConstraint, UnknownIssuer};
 use super::testing::{AUDIENCE, Changes, ISSUER, NOW, Signer, absent, rules, verify};
-use super::{ClientOnly, IssuerRules, VerifiedToken};
+use super::{ClientOnly, IssuerRules, NameDigest, VerifiedToken};
 
 fn with(rules: &IssuerRules, claims: Changes<'_>) -> Result<VerifiedToken, TokenFault> {
     let signer = Signer::es256();
@@ -232,9 +232,11 @@ fn facts_are_what_the_token_says() {
         exp: Duration::from_secs(NOW + 7_200),
         nbf: Some(Duration::from_secs(NOW - 1)),
         iat: Some(Duration::from_secs(NOW - 60)),
+        jti: Some(NameDigest::of(&["1"])),
         client_only: false,
     };
     assert!(token == expected);
+    assert_eq!(with(&rules(), &[("jti", absent())]).unwrap().jti, None);
 }
 
 #[test]

@@ -50,6 +50,12 @@ pub enum TokenFault {
     /// A claim is missing, of the wrong type, out of range or contradicts another.
     #[error("the token's claims are not as they must be")]
     BadClaims,
+    /// Its issuer was asked, and does not say that the token is active (RFC 7662 §2.2).
+    #[error("the token is not active")]
+    Inactive,
+    /// Its issuer has taken it back.
+    #[error("the token was revoked")]
+    Revoked,
     /// The token is bound to a key or certificate, and was shown as a plain bearer token.
     #[error("the token is bound to a key that was not shown")]
     SenderConstraint,
@@ -61,4 +67,10 @@ pub enum Outage {
     /// The issuer has no key set, or one too old.
     #[error("the issuer's keys are not available")]
     Keys,
+    /// The issuer could not be asked about the token, or its answer could not be read.
+    #[error("the issuer cannot be asked about the token")]
+    Introspection,
+    /// The issuer's revocations were never read, or too long ago.
+    #[error("the issuer's revocations are not available")]
+    Revocations,
 }

@@ -77,7 +77,7 @@ pub(super) fn token_type(
 }
 
 /// OpenID Connect Core 1.0 §2 and §3.1.3.6: claims that only ID tokens have.
-fn is_id_token(claims: &Object<'_>) -> bool {
+pub(super) fn is_id_token(claims: &Object<'_>) -> bool {
     claims.get("nonce").is_some() || claims.get("at_hash").is_some()
 }
 

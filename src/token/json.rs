@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 /// A JSON value that borrows from the text it was read from.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Json<'a> {
+pub(crate) enum Json<'a> {
     Null,
     Bool(bool),
     Number(serde_json::Number),
@@ -21,14 +21,14 @@ pub(super) enum Json<'a> {
 
 /// The members of a JSON object, in the order written.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Object<'a> {
-    pub(super) members: Vec<(Cow<'a, str>, Json<'a>)>,
+pub(crate) struct Object<'a> {
+    pub(crate) members: Vec<(Cow<'a, str>, Json<'a>)>,
     repeated: bool,
 }
 
 /// What is done with a member name that one object has twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Repeats {
+pub(crate) enum Repeats {
     /// The text is refused.
     Refuse,
     /// The object says so: see [`Object::repeated`].
@@ -37,7 +37,7 @@ pub(super) enum Repeats {
 
 impl<'a> Json<'a> {
     /// Reads one JSON value that is the whole of `bytes`, or gives `None`.
-    pub(super) fn read(bytes: &'a [u8], repeats: Repeats) -> Option<Self> {
+    pub(crate) fn read(bytes: &'a [u8], repeats: Repeats) -> Option<Self> {
         // RFC 8259 §8.1: the text is UTF-8.
         let text = std::str::from_utf8(bytes).ok()?;
         let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -55,7 +55,7 @@ impl<'a> Json<'a> {
     }
 
     /// The text, if the value is a string.
-    pub(super) fn as_text(&self) -> Option<&str> {
+    pub(crate) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             Self::Null | Self::Bool(_) | Self::Number(_) | Self::Array(_) | Self::Object(_) => None,
@@ -63,7 +63,7 @@ impl<'a> Json<'a> {
     }
 
     /// The elements, if the value is an array.
-    pub(super) fn as_array(&self) -> Option<&[Json<'a>]> {
+    pub(crate) fn as_array(&self) -> Option<&[Json<'a>]> {
         match self {
             Self::Array(elements) => Some(elements),
             Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Object(_) => None,
@@ -71,10 +71,26 @@ impl<'a> Json<'a> {
     }
 
     /// The members, if the value is an object.
-    pub(super) fn as_object(&self) -> Option<&Object<'a>> {
+    pub(crate) fn as_object(&self) -> Option<&Object<'a>> {
         match self {
             Self::Object(object) => Some(object),
             Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Array(_) => None,
+        }
+    }
+
+    /// The truth value, if the value is one.
+    pub(super) fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            Self::Null | Self::Number(_) | Self::Text(_) | Self::Array(_) | Self::Object(_) => None,
+        }
+    }
+
+    /// The number, if the value is one that is written as a whole number from 0 to below 2^64.
+    pub(super) fn as_u64(&self) -> Option<u64> {
+        match self {
+            Self::Number(number) => number.as_u64(),
+            Self::Null | Self::Bool(_) | Self::Text(_) | Self::Array(_) | Self::Object(_) => None,
         }
     }
 
@@ -116,7 +132,7 @@ impl<'a> Json<'a> {
 
 impl<'a> Object<'a> {
     /// The value of a member.
-    pub(super) fn get(&self, name: &str) -> Option<&Json<'a>> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Json<'a>> {
         self.members.iter().find(|(member, _)| member == name).map(|(_, value)| value)
     }
 
@@ -206,7 +222,8 @@ impl<'a> Visitor<'a> for Reading {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut entries: A) -> Result<Json<'a>, A::Error> {
-        let mut members = Vec::with_capacity(8);
+        // Room for more than comes would make 1 MiB of empty objects two hundred.
+        let mut members = Vec::new();
         while let Some(Name(name)) = entries.next_key_seed(NameReading)? {
             members.push((name, entries.next_value_seed(self)?));
         }

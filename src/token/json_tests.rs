@@ -121,3 +121,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn many_small_objects_take_no_more_room_than_they_need() {
+    let text = format!("[{}]", vec!["{}"; 1_000].join(","));
+    let value = Json::read(text.as_bytes(), Repeats::Refuse).unwrap();
+    let rooms = value.as_array().unwrap().iter().map(|object| object.as_object().unwrap().members.capacity());
+    assert_eq!(rooms.sum::<usize>(), 0);
+}

@@ -26,7 +26,31 @@ impl Times {
     /// the issuer's; [`TokenFault::Expired`]; [`TokenFault::NotYetValid`].
     pub(super) fn check(claims: &Object<'_>, issuer: &TrustedIssuer, now: Duration) -> Result<Self, TokenFault> {
         let exp = time(claims, "exp")?.ok_or(TokenFault::BadClaims)?;
-        let times = Self { exp, nbf: time(claims, "nbf")?, iat: time(claims, "iat")? };
+        Self { exp, nbf: time(claims, "nbf")?, iat: time(claims, "iat")? }.held(issuer, now)
+    }
+
+    /// The same for an answer that may leave `exp` out: then the facts end at `otherwise`, and no lifetime is known.
+    ///
+    /// # Errors
+    ///
+    /// As [`Times::check`], but for a missing `exp`.
+    pub(super) fn check_or(
+        claims: &Object<'_>,
+        issuer: &TrustedIssuer,
+        now: Duration,
+        otherwise: Duration,
+    ) -> Result<Self, TokenFault> {
+        if claims.get("exp").is_some() {
+            return Self::check(claims, issuer, now);
+        }
+        // What names no end has not ended, however short the facts are believed.
+        let endless = Self { exp: Duration::MAX, nbf: time(claims, "nbf")?, iat: time(claims, "iat")? };
+        endless.hold_at(now, issuer.leeway)?;
+        Ok(Self { exp: otherwise, ..endless })
+    }
+
+    fn held(self, issuer: &TrustedIssuer, now: Duration) -> Result<Self, TokenFault> {
+        let times = self;
         times.hold_at(now, issuer.leeway)?;
         if times.iat.is_some_and(|iat| times.exp.saturating_sub(iat) > issuer.max_lifetime) {
             return Err(TokenFault::BadClaims);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fault::TokenFault;
+use super::name_digest::NameDigest;
 use super::times::Times;
 
 /// Facts about a token whose signature and claims were verified. Never a verdict. Its Debug shows no claim.
@@ -26,6 +27,8 @@ pub struct VerifiedToken {
     pub nbf: Option<Duration>,
     /// Since the Unix epoch.
     pub iat: Option<Duration>,
+    /// The digest of `jti`, by which its issuer may revoke it.
+    pub jti: Option<NameDigest>,
     /// Marked by the issuer's `client_only` as without a user.
     pub client_only: bool,
 }
@@ -74,6 +77,7 @@ mod tests {
             exp: Duration::from_secs(100),
             nbf: Some(Duration::from_secs(50)),
             iat: Some(Duration::from_secs(55)),
+            jti: None,
             client_only,
         }
     }

@@ -9,7 +9,10 @@ use futures_util::FutureExt as _;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 
+use super::feed::Feed;
+use super::introspection::Introspection;
 use super::key_set::{KeySet, next_generation};
+use super::settings::IntrospectionSettings;
 use crate::telemetry::{FetchResult, Metrics};
 use crate::token::{Outage, TrustedIssuer};
 
@@ -26,6 +29,10 @@ pub(super) struct Issuer {
     confirmed: AtomicU64,
     /// How keys are refreshed; `None` for a file, whose keys never grow stale.
     pub(super) refreshing: Option<Refreshing>,
+    /// How it is asked about tokens that are no JWT, if it is.
+    pub(super) introspection: Option<Introspection>,
+    /// What it has revoked; `None` if it does not tell.
+    pub(super) feed: Option<Feed>,
     /// Held while metrics are set, so that none are after the issuer's retirement; no worker takes it.
     retired: Mutex<bool>,
     metrics: Arc<Metrics>,
@@ -56,8 +63,8 @@ struct Round {
     /// Rounds that have ended.
     ended: u64,
     running: bool,
-    /// When the latest round began.
-    began: Option<Instant>,
+    /// When the latest round began that was wanted sooner than planned.
+    hastened: Option<Instant>,
     /// Whether the latest round that ended brought keys.
     well: bool,
     /// Whether there will be no more rounds.
@@ -71,7 +78,7 @@ pub(super) enum Refetch {
     Fetched,
     /// They were not to be had, or not in time.
     Failed,
-    /// The latest fetch was too short a time ago, there is nowhere to fetch from, or the issuer has retired.
+    /// The latest fetch that was asked for was too short a time ago, there is nowhere to fetch from, or the issuer has retired.
     Declined,
 }
 
@@ -81,11 +88,14 @@ impl Refreshing {
         Self { max_stale, cooldown, timeout, rounds, wanted: Notify::new() }
     }
 
-    /// Marks the beginning of a round; whoever wants keys from here on waits for its end.
-    pub(super) fn begin_round(&self) {
+    /// Marks the beginning of a round; whoever wants keys from here on waits for its end. A round that was wanted sooner than
+    /// planned begins the cooldown; a planned one does not, or a key published after it would stay unknown for as long.
+    pub(super) fn begin_round(&self, hastened: bool) {
         self.rounds.send_modify(|round| {
             round.running = true;
-            round.began = Some(Instant::now());
+            if hastened {
+                round.hastened = Some(Instant::now());
+            }
         });
     }
 
@@ -110,7 +120,7 @@ impl Refreshing {
     }
 
     fn cooling(&self) -> bool {
-        self.rounds.borrow().began.is_some_and(|began| began.elapsed() < self.cooldown)
+        self.rounds.borrow().hastened.is_some_and(|began| began.elapsed() < self.cooldown)
     }
 
     /// Ends the waiting for this round and for any other.
@@ -140,16 +150,30 @@ impl Refreshing {
 }
 
 impl Issuer {
-    pub(super) fn new(trusted: TrustedIssuer, refreshing: Option<Refreshing>, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        trusted: TrustedIssuer,
+        refreshing: Option<Refreshing>,
+        feed: Option<Feed>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             trusted,
             generation: next_generation(),
             keys: ArcSwap::from_pointee(KeySet::new(Vec::new())),
             confirmed: AtomicU64::new(0),
             refreshing,
+            introspection: None,
+            feed,
             retired: Mutex::new(false),
             metrics,
         }
+    }
+
+    /// The same issuer, asked about tokens that are no JWT.
+    pub(super) fn asked(mut self, settings: Option<IntrospectionSettings>) -> Self {
+        let metrics = |name: &str| self.metrics.introspection(name);
+        self.introspection = settings.map(|settings| Introspection::new(settings, metrics(self.trusted.name())));
+        self
     }
 
     pub(super) fn name(&self) -> &str {
@@ -236,12 +260,25 @@ impl Issuer {
         *self.retired()
     }
 
+    /// Takes the metrics of its name over from the issuer before.
+    pub(super) fn inherit(&self, now: Duration) {
+        if self.introspection.is_none() {
+            self.metrics.forget_introspection(self.name());
+        }
+        self.report(now);
+    }
+
     /// Sets the metrics of this issuer, unless it has retired; the keys of a file have no age.
     pub(super) fn report(&self, now: Duration) {
         let retired = self.retired();
         if !*retired {
             let age = self.refreshing.as_ref().and_then(|_| self.age(now));
             self.metrics.keys(self.name(), self.key_count(), age, now);
+            match &self.feed {
+                Some(feed) => self.metrics.revocations(self.name(), feed.len(), feed.age(now), now),
+                // An issuer of the same name may have had one.
+                None => self.metrics.forget_revocations(self.name()),
+            }
         }
     }
 
@@ -250,6 +287,14 @@ impl Issuer {
         let retired = self.retired();
         if !*retired {
             self.metrics.keys_fetch(self.name(), result);
+        }
+    }
+
+    /// Counts a reading of its revocation feed, unless it has retired.
+    pub(super) fn count_feed_reading(&self, result: FetchResult) {
+        let retired = self.retired();
+        if !*retired {
+            self.metrics.revocations_fetch(self.name(), result);
         }
     }
 

@@ -5,16 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Uri;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::feed::Feed;
+use super::feed_reader::FeedReader;
 use super::issuer::{Issuer, Legacy, Refreshing};
 use super::key_set::KeySet;
 use super::refresh::{RemoteKeys, read_keys};
-use super::schedule::Schedule;
 use super::settings::{IssuerSettings, KeySource};
 use crate::clock::Clock;
+use crate::net::Schedule;
 use crate::telemetry::Metrics;
-use crate::token::TrustedIssuer;
+use crate::token::{Revocations, TrustedIssuer};
 
 /// All issuers of one snapshot with their live keys, shared by all workers.
 ///
@@ -37,6 +40,8 @@ pub(super) struct LiveIssuer {
     issuer: Arc<Issuer>,
     settings: IssuerSettings,
     refreshing: Option<AbortOnDropHandle<()>>,
+    /// The task that reads its revocation feed.
+    reading: Option<AbortOnDropHandle<()>>,
 }
 
 /// Why an issuer cannot be put in force.
@@ -64,12 +69,43 @@ pub struct IssuerState {
     pub age_seconds: Option<u64>,
     /// Whether there are keys, and none too old to be used.
     pub fresh: bool,
+    /// How its revocation feed is; `None` if it has none.
+    pub revocations: Option<FeedState>,
+}
+
+/// How an issuer's revocation feed is, for `/readyz`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct FeedState {
+    /// Whether tokens are refused where it is not fresh.
+    pub needed: bool,
+    /// Revocations in force.
+    pub entries: usize,
+    /// Seconds since the beginning of the latest whole reading; `None` if there never was one.
+    pub age_seconds: Option<u64>,
+    /// Whether that is not too long ago.
+    pub fresh: bool,
+}
+
+impl IssuerState {
+    /// Says what readiness waits for: keys once, and its revocations once if no token is served without.
+    pub fn lacks(&self) -> Vec<String> {
+        let issuer = &self.issuer;
+        let mut lacks = Vec::new();
+        if !self.had_keys {
+            lacks.push(format!("issuer `{issuer}` has had no keys yet"));
+        }
+        if self.revocations.as_ref().is_some_and(|feed| feed.needed && feed.age_seconds.is_none()) {
+            lacks.push(format!("the revocation feed of issuer `{issuer}` has not been read yet"));
+        }
+        lacks
+    }
 }
 
 impl Issuers {
-    /// Reads key files and starts refreshing key sets at URLs, one task an issuer on the current tokio runtime.
+    /// Reads key files, and starts refreshing key sets elsewhere and reading revocation feeds, one task each on the current
+    /// tokio runtime.
     ///
-    /// Issuers whose settings are equal to those in `previous` keep their keys, state and task; a key file is read again all
+    /// Issuers whose settings are equal to those in `previous` keep their keys, revocations, state and tasks; a key file is read again all
     /// the same, and its keys are in force at once, in `previous` too. The other issuers of `previous` retire.
     ///
     /// # Errors
@@ -78,7 +114,7 @@ impl Issuers {
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime, if an issuer's keys are at a URL.
+    /// Outside a tokio runtime, if an issuer's keys are not in a file or it has a revocation feed.
     pub fn start(
         settings: Vec<IssuerSettings>,
         previous: Option<&Issuers>,
@@ -109,7 +145,7 @@ impl Issuers {
             let heir = self.named(live.issuer.name());
             live.retire(if heir.is_some() { Legacy::Inherited } else { Legacy::Forgotten });
             // The one that retired may have reported after its heir did.
-            heir.into_iter().for_each(|heir| heir.report(now));
+            heir.into_iter().for_each(|heir| heir.inherit(now));
         }
     }
 
@@ -122,6 +158,12 @@ impl Issuers {
     /// The issuer that `iss` names, byte for byte.
     pub(super) fn named(&self, name: &str) -> Option<&Issuer> {
         self.live(name).map(|live| &*live.issuer)
+    }
+
+    /// The issuer that is asked about a token which is no JWT; no two take the same.
+    pub(super) fn introspecting(&self, token: &str) -> Option<&Arc<Issuer>> {
+        let mut issuers = self.issuers.iter().map(|live| &live.issuer);
+        issuers.find(|issuer| issuer.introspection.as_ref().is_some_and(|introspection| introspection.takes(token)))
     }
 
     /// The issuer of a generation, unless a reload dropped or changed it.
@@ -151,44 +193,59 @@ impl House {
     ) -> Arc<LiveIssuer> {
         let before = previous.and_then(|previous| previous.live(&settings.rules.issuer));
         let unchanged = before.filter(|live| live.settings == settings && !live.issuer.is_retired());
-        let live = unchanged.cloned().unwrap_or_else(|| self.start(settings));
+        let live = unchanged.cloned().unwrap_or_else(|| self.start(settings, before));
         if let Some(keys) = keys {
             live.issuer.put(keys, self.clock.now());
         }
         live
     }
 
-    fn start(&self, settings: IssuerSettings) -> Arc<LiveIssuer> {
+    /// Starts an issuer anew; `before` is the one of its name until now.
+    fn start(&self, settings: IssuerSettings, before: Option<&Arc<LiveIssuer>>) -> Arc<LiveIssuer> {
         let trusted = TrustedIssuer::new(&settings.rules);
         let (clock, metrics) = (self.clock.clone(), self.metrics.clone());
+        let asked = settings.introspection.clone();
+        let feed = settings.revocations.as_ref();
+        let feed = feed.map(|settings| {
+            let known = before.and_then(|live| live.revoked_at(&settings.feed.url));
+            Feed::new(settings.feed.max_stale, settings.serve_stale, known)
+        });
         let (issuer, refreshing) = match settings.keys.clone() {
-            KeySource::File(_) => (Arc::new(Issuer::new(trusted, None, metrics)), None),
-            KeySource::Url { url, refresh, max_stale, cooldown, timeout, ca } => {
+            KeySource::File(_) => (Arc::new(Issuer::new(trusted, None, feed, metrics).asked(asked)), None),
+            KeySource::Remote { address, refresh, max_stale, cooldown, timeout, ca } => {
                 let refreshing = Refreshing::new(max_stale, cooldown, timeout);
-                let issuer = Arc::new(Issuer::new(trusted, Some(refreshing), metrics));
+                let issuer = Arc::new(Issuer::new(trusted, Some(refreshing), feed, metrics).asked(asked));
                 let schedule = Schedule { refresh, cooldown };
-                let keys = RemoteKeys { issuer: issuer.clone(), url, ca, schedule, clock, latest: None };
+                let keys = RemoteKeys { issuer: issuer.clone(), address, ca, schedule, clock, latest: None };
                 let task = tokio::spawn(keys.keep_fresh(issuer.clone()));
                 (issuer, Some(AbortOnDropHandle::new(task)))
             }
         };
         issuer.report(self.clock.now());
-        Arc::new(LiveIssuer { issuer, settings, refreshing })
+        let reading = settings.revocations.as_ref().map(|settings| {
+            let reader = FeedReader::new(issuer.clone(), settings.feed.clone(), self.clock.clone());
+            AbortOnDropHandle::new(tokio::spawn(reader.keep_reading(issuer.clone())))
+        });
+        Arc::new(LiveIssuer { issuer, settings, refreshing, reading })
     }
 }
 
 impl LiveIssuer {
-    /// Whether no task fetches its keys.
+    /// Whether no task fetches its keys or reads its feed.
     #[cfg(test)]
     pub(super) fn is_idle(&self) -> bool {
-        self.refreshing.as_ref().is_none_or(AbortOnDropHandle::is_finished)
+        [&self.refreshing, &self.reading].into_iter().flatten().all(AbortOnDropHandle::is_finished)
     }
 
     fn retire(&self, legacy: Legacy) {
         self.issuer.retire(legacy);
-        if let Some(refreshing) = &self.refreshing {
-            refreshing.abort();
-        }
+        [&self.refreshing, &self.reading].into_iter().flatten().for_each(AbortOnDropHandle::abort);
+    }
+
+    /// What the feed at `url` has revoked, if it is this issuer's.
+    fn revoked_at(&self, url: &Uri) -> Option<Arc<Revocations>> {
+        let settings = self.settings.revocations.as_ref().filter(|settings| settings.feed.url == *url);
+        settings.and(self.issuer.feed.as_ref()).map(Feed::revocations)
     }
 
     fn state(&self, now: Duration) -> IssuerState {
@@ -201,6 +258,12 @@ impl LiveIssuer {
             keys: issuer.key_count(),
             age_seconds: age.map(|age| age.as_secs()),
             fresh: age.is_some() && !issuer.is_stale(now),
+            revocations: issuer.feed.as_ref().map(|feed| FeedState {
+                needed: !feed.serves_stale(),
+                entries: feed.len(),
+                age_seconds: feed.age(now).map(|age| age.as_secs()),
+                fresh: feed.is_fresh(now),
+            }),
         }
     }
 }
@@ -212,7 +275,7 @@ fn read_files(settings: &[IssuerSettings]) -> Result<Vec<Option<KeySet>>, Vec<Is
     for issuer in settings {
         let name = &issuer.rules.issuer;
         read.push(match &issuer.keys {
-            KeySource::Url { .. } => None,
+            KeySource::Remote { .. } => None,
             KeySource::File(path) => match read_file(name, path) {
                 Ok(keys) => Some(keys),
                 Err(message) => {

@@ -33,6 +33,7 @@ fn a_key_file_is_in_force_at_once_and_never_stale() {
         keys: 1,
         age_seconds: Some(10_000_000),
         fresh: true,
+        revocations: None,
     };
     assert_eq!(issuers.readiness(), [expected]);
     assert_eq!(world.metric(&format!("scopegate_keys{{issuer=\"{ISSUER}\"}}")).as_deref(), Some("1"));

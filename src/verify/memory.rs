@@ -4,10 +4,12 @@ use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
 
+use super::introspection::milliseconds;
 use crate::token::{TokenDigest, VerificationKey, VerifiedToken};
 
 /// A verified token and the caller's note on it.
@@ -17,6 +19,10 @@ pub struct Remembered<N> {
     pub token: VerifiedToken,
     /// What the caller keeps beside them; it dies with them.
     pub note: N,
+    /// The generation of its issuer.
+    pub(super) issuer: u64,
+    /// The generation of the issuer's latest revocations that were seen not to name the token; 0 before any.
+    pub(super) revocations: Cell<u64>,
 }
 
 /// What is kept of a token beside its facts, to see whether they still hold.
@@ -24,10 +30,39 @@ pub struct Remembered<N> {
 pub(super) struct Origin {
     /// The generation of the issuer.
     pub(super) issuer: u64,
-    /// The key that signed.
-    pub(super) key: Arc<VerificationKey>,
-    /// The generation of the latest key set that was seen to hold the key.
-    pub(super) key_set: Cell<u64>,
+    pub(super) basis: Basis,
+}
+
+impl Origin {
+    /// Whether the issuer is to be asked again.
+    pub(super) fn is_due(&self, now: Duration) -> bool {
+        match &self.basis {
+            Basis::Signature { .. } => false,
+            Basis::Introspection { due, .. } => due.get() <= milliseconds(now),
+        }
+    }
+}
+
+/// What the facts about a token stand on.
+#[derive(Clone, Debug)]
+pub(super) enum Basis {
+    /// A signature.
+    Signature {
+        /// The key that signed.
+        key: Arc<VerificationKey>,
+        /// The generation of the latest key set that was seen to hold the key.
+        key_set: Cell<u64>,
+    },
+    /// An answer of the issuer, believed for a while; times in milliseconds since the Unix epoch, for they are kept of every
+    /// token.
+    Introspection {
+        /// When the issuer was asked.
+        from: u64,
+        /// From when on the answer is not believed any more.
+        until: u64,
+        /// When the issuer is to be asked again, though its answer is believed as long as it has no other.
+        due: Cell<u64>,
+    },
 }
 
 /// Remembered tokens, at most so many.
@@ -67,6 +102,15 @@ impl<N> Memory<N> {
         self.entries.get(digest).map(|entry| (&entry.remembered, &entry.origin))
     }
 
+    /// Puts off the question whether an answer about a token still holds.
+    pub(super) fn postpone(&self, digest: &TokenDigest, to: Duration) {
+        if let Some(Entry { origin: Origin { basis: Basis::Introspection { due, .. }, .. }, .. }) =
+            self.entries.get(digest)
+        {
+            due.set(milliseconds(to));
+        }
+    }
+
     pub(super) fn remove(&mut self, digest: &TokenDigest) {
         self.entries.remove(digest);
     }
@@ -84,13 +128,11 @@ impl<N> fmt::Debug for Memory<N> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use http::{HeaderMap, HeaderValue};
 
     use super::*;
-    use crate::token::BearerToken;
     use crate::token::testing::Signer;
+    use crate::token::{BearerToken, NameDigest};
 
     fn digest(number: usize) -> TokenDigest {
         let value = HeaderValue::from_str(&format!("Bearer token-{number}")).unwrap();
@@ -108,6 +150,7 @@ mod tests {
             exp: Duration::from_secs(100),
             nbf: None,
             iat: None,
+            jti: Some(NameDigest::of(&["3f1c2a34-1b7a-4f64-9a8e-0c4d7c3f2b11"])),
             client_only: false,
         }
     }
@@ -119,12 +162,14 @@ mod tests {
 
     impl Filling {
         fn new(capacity: usize) -> Self {
-            let origin = Origin { issuer: 1, key: Arc::new(Signer::es256().key()), key_set: Cell::new(1) };
+            let basis = Basis::Signature { key: Arc::new(Signer::es256().key()), key_set: Cell::new(1) };
+            let origin = Origin { issuer: 1, basis };
             Self { memory: Memory::new(capacity), origin }
         }
 
         fn insert(&mut self, number: usize, scope: &str) {
-            let remembered = Rc::new(Remembered { token: token(scope), note: () });
+            let remembered =
+                Rc::new(Remembered { token: token(scope), note: (), issuer: 1, revocations: Cell::new(0) });
             self.memory.insert(digest(number), remembered, self.origin.clone());
         }
 

@@ -1,32 +1,32 @@
 //! The task that keeps one issuer's keys fresh.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand;
 use bytes::Bytes;
-use http::Uri;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
+use super::discovery::{Discovery, DiscoveryFault};
 use super::issuer::{Issuer, Refreshing};
 use super::key_set::KeySet;
-use super::schedule::Schedule;
+use super::settings::KeyAddress;
 use crate::clock::Clock;
-use crate::net::{FetchFault, FetchSettings, fetch};
+use crate::net::{Answer, FetchFault, FetchSettings, Schedule, Sent, chance, fetch};
 use crate::telemetry::FetchResult;
-use crate::token::{JwkSet, SkippedKey};
+use crate::token::{JwkSet, MetadataFault, SkippedKey};
 
 /// RFC 7517 §8.5.2, and what most issuers send.
 const ACCEPT: &str = "application/jwk-set+json, application/json;q=0.9";
 /// Of one key set, so many odd keys are logged one by one.
 const MOST_LOGGED: usize = 16;
 
-/// An issuer whose keys are at a URL.
+/// An issuer whose keys are elsewhere.
 pub(super) struct RemoteKeys {
     pub(super) issuer: Arc<Issuer>,
-    pub(super) url: Uri,
+    pub(super) address: KeyAddress,
     pub(super) ca: Option<PathBuf>,
     pub(super) schedule: Schedule,
     pub(super) clock: Clock,
@@ -38,9 +38,9 @@ impl RemoteKeys {
     /// Fetches at once and then for ever; ends when it is dropped.
     pub(super) async fn keep_fresh(mut self, issuer: Arc<Issuer>) {
         let Some(refreshing) = &issuer.refreshing else { return };
-        let mut failures = 0;
+        let (mut failures, mut hastened) = (0, false);
         loop {
-            let (result, max_age) = self.round(refreshing).await;
+            let (result, max_age) = self.round(refreshing, hastened).await;
             self.issuer.count_fetch(result);
             let pause = if result == FetchResult::Ok {
                 failures = 0;
@@ -49,24 +49,36 @@ impl RemoteKeys {
                 failures += 1;
                 self.schedule.after_failure(failures, chance())
             };
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = refreshing.wanted() => {}
-            }
+            hastened = tokio::select! {
+                () = sleep(pause) => false,
+                () = refreshing.wanted() => true,
+            };
         }
     }
 
     /// Fetches once. Whatever is not a key set with usable keys leaves the old keys in force.
-    pub(super) async fn round(&mut self, refreshing: &Refreshing) -> (FetchResult, Option<Duration>) {
-        refreshing.begin_round();
-        let settings =
-            FetchSettings { url: &self.url, accept: ACCEPT, timeout: refreshing.timeout, ca: self.ca.as_deref() };
-        let (result, max_age) = match fetch(settings).await {
+    pub(super) async fn round(&mut self, refreshing: &Refreshing, hastened: bool) -> (FetchResult, Option<Duration>) {
+        refreshing.begin_round(hastened);
+        // A look-up of the metadata and the fetch together take no longer than a fetch may.
+        let answer = timeout(refreshing.timeout, self.fetch(refreshing.timeout)).await;
+        let (result, max_age) = match answer.unwrap_or(Err(FetchFault::TimedOut.into())) {
             Ok(answer) => (self.take(&answer.body), answer.max_age),
             Err(fault) => (self.complain(&fault), None),
         };
         refreshing.end_round(result == FetchResult::Ok);
         (result, max_age)
+    }
+
+    async fn fetch(&self, timeout: Duration) -> Result<Answer, DiscoveryFault> {
+        let ca = self.ca.as_deref();
+        let url = match &self.address {
+            KeyAddress::Url(url) => Cow::Borrowed(url),
+            KeyAddress::Discovery { insecure_http } => {
+                let discovery = Discovery { issuer: &self.issuer, insecure_http: *insecure_http, timeout, ca };
+                Cow::Owned(discovery.run().await?)
+            }
+        };
+        Ok(fetch(FetchSettings { url: &url, accept: ACCEPT, timeout, ca, sent: Sent::default() }).await?)
     }
 
     fn take(&mut self, body: &Bytes) -> FetchResult {
@@ -89,19 +101,16 @@ impl RemoteKeys {
         }
     }
 
-    fn complain(&self, fault: &FetchFault) -> FetchResult {
+    fn complain(&self, fault: &DiscoveryFault) -> FetchResult {
         let cause = std::error::Error::source(fault).map(ToString::to_string);
         tracing::warn!(issuer = self.issuer.name(), %fault, cause, "key set not fetched");
         match fault {
-            FetchFault::TimedOut => FetchResult::TimedOut,
-            FetchFault::TooLarge => FetchResult::TooLarge,
-            FetchFault::Url
-            | FetchFault::Unresolved(_)
-            | FetchFault::Refused(_)
-            | FetchFault::Roots(_)
-            | FetchFault::Tls(_)
-            | FetchFault::Status(_)
-            | FetchFault::Protocol(_) => FetchResult::Failed,
+            DiscoveryFault::Fetch(fault) => {
+                fault.counted_as(FetchResult::TimedOut, FetchResult::TooLarge, FetchResult::Failed)
+            }
+            DiscoveryFault::Issuer => FetchResult::Failed,
+            DiscoveryFault::Metadata(MetadataFault::Unreadable) => FetchResult::Malformed,
+            DiscoveryFault::Metadata(MetadataFault::OtherIssuer) | DiscoveryFault::Address(_) => FetchResult::Untrusted,
         }
     }
 }
@@ -123,12 +132,4 @@ pub(super) fn read_keys(issuer: &str, text: &[u8]) -> Result<KeySet, String> {
         return Err(format!("the set has no usable key{}", reason.unwrap_or_default()));
     }
     Ok(KeySet::new(set.keys))
-}
-
-/// A number from 0 to below 1.
-fn chance() -> f64 {
-    let mut bytes = [0; 4];
-    // Without randomness gateways only fetch in step.
-    let _ = rand::fill(&mut bytes);
-    f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
 }

@@ -3,8 +3,9 @@ use std::time::Duration;
 
 use super::issuer::{Issuer, Refreshing};
 use super::refresh::RemoteKeys;
-use super::schedule::Schedule;
+use super::settings::KeyAddress;
 use super::testing::{World, serving};
+use crate::net::Schedule;
 use crate::net::fetch_testing::{Behaviour, Server};
 use crate::telemetry::FetchResult;
 use crate::token::testing::{ISSUER, Signer, now, rules};
@@ -20,10 +21,10 @@ struct Remote {
 impl Remote {
     fn new(world: &World, server: &Server) -> Self {
         let refreshing = Refreshing::new(Duration::from_secs(86_400), Duration::from_secs(30), TIMEOUT);
-        let issuer = Arc::new(Issuer::new(TrustedIssuer::new(&rules()), Some(refreshing), world.metrics.clone()));
+        let issuer = Arc::new(Issuer::new(TrustedIssuer::new(&rules()), Some(refreshing), None, world.metrics.clone()));
         let keys = RemoteKeys {
             issuer: issuer.clone(),
-            url: server.url(),
+            address: KeyAddress::Url(server.url()),
             ca: None,
             schedule: Schedule { refresh: Duration::from_secs(300), cooldown: Duration::from_secs(30) },
             clock: world.clock.clone(),
@@ -34,7 +35,7 @@ impl Remote {
 
     async fn round(&mut self) -> FetchResult {
         let issuer = self.issuer.clone();
-        self.keys.round(issuer.refreshing.as_ref().unwrap()).await.0
+        self.keys.round(issuer.refreshing.as_ref().unwrap(), false).await.0
     }
 
     fn holds(&self, key: &VerificationKey) -> bool {

@@ -9,6 +9,8 @@ pub enum Provenance {
     Cached,
     /// From the token, whose signature was checked now.
     Jwt,
+    /// From its issuer, who was asked now.
+    Introspection,
 }
 
 /// Why there are no facts.

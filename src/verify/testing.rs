@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{IssuerSettings, Issuers, KeySource};
+use super::{IssuerSettings, Issuers, KeyAddress, KeySource};
 use crate::clock::Clock;
 use crate::net::fetch_testing::{Behaviour, Server};
 use crate::telemetry::Metrics;
@@ -53,20 +53,26 @@ pub(super) fn serving(signers: &[&Signer]) -> Behaviour {
 }
 
 pub(super) fn from_file(path: &Path) -> IssuerSettings {
-    IssuerSettings { rules: rules(), required: true, keys: KeySource::File(path.to_owned()) }
+    IssuerSettings {
+        rules: rules(),
+        required: true,
+        keys: KeySource::File(path.to_owned()),
+        introspection: None,
+        revocations: None,
+    }
 }
 
 /// Times that fit a test: everything is quick but the schedule.
 pub(super) fn from_url(server: &Server) -> IssuerSettings {
-    let keys = KeySource::Url {
-        url: server.url(),
+    let keys = KeySource::Remote {
+        address: KeyAddress::Url(server.url()),
         refresh: Duration::from_secs(3_600),
         max_stale: Duration::from_secs(86_400),
         cooldown: Duration::ZERO,
         timeout: Duration::from_millis(500),
         ca: None,
     };
-    IssuerSettings { rules: rules(), required: true, keys }
+    IssuerSettings { rules: rules(), required: true, keys, introspection: None, revocations: None }
 }
 
 /// The same with other times.
@@ -75,7 +81,7 @@ pub(super) fn timed(
     change: impl FnOnce(&mut Duration, &mut Duration, &mut Duration),
 ) -> IssuerSettings {
     let mut settings = settings;
-    if let KeySource::Url { refresh, cooldown, timeout, .. } = &mut settings.keys {
+    if let KeySource::Remote { refresh, cooldown, timeout, .. } = &mut settings.keys {
         change(refresh, cooldown, timeout);
     }
     settings

@@ -9,11 +9,14 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use super::budget::{Budget, Reservation};
+use super::flights::Flights;
+use super::introspection::milliseconds;
 use super::issuer::{Issuer, Refetch};
 use super::issuers::Issuers;
 use super::key_set::{Candidates, Selection};
-use super::memory::{Memory, Origin, Remembered};
+use super::memory::{Basis, Memory, Origin, Remembered};
 use super::refusal::{Provenance, Refusal};
+use super::refused::Refused;
 use super::unknown_keys::UnknownKeys;
 use crate::clock::Clock;
 use crate::telemetry::{CacheResult, Metrics};
@@ -29,13 +32,17 @@ const MOST_WAITING: usize = 1024;
 /// `N` is what the caller keeps beside a remembered token.
 pub struct Verifier<N> {
     memory: RefCell<Memory<N>>,
+    /// Tokens that their issuer refused when it was asked.
+    pub(super) refused: RefCell<Refused>,
+    /// Questions to issuers that are under way.
+    pub(super) flights: Flights,
     unknown_keys: RefCell<UnknownKeys>,
     budget: Budget,
     /// The zero of the budget's time.
     start: Instant,
     /// Requests that wait for a refetch.
     waiting: Cell<usize>,
-    clock: Clock,
+    pub(super) clock: Clock,
     metrics: Arc<Metrics>,
 }
 
@@ -45,6 +52,8 @@ impl<N> Verifier<N> {
     pub fn new(capacity: usize, share: f64, clock: Clock, metrics: Arc<Metrics>) -> Self {
         Self {
             memory: RefCell::new(Memory::new(capacity)),
+            refused: RefCell::new(Refused::new()),
+            flights: Flights::new(),
             unknown_keys: RefCell::default(),
             budget: Budget::new(share),
             start: Instant::now(),
@@ -61,27 +70,58 @@ impl<N> Verifier<N> {
 }
 
 impl<N: Default> Verifier<N> {
-    /// Verifies a token: from memory if everything that it stands on still holds, otherwise by every check in its order.
+    /// Verifies a token: from memory if everything that it stands on still holds, otherwise by every check in its order; and lets
+    /// it pass if its issuer has not revoked it, however the facts about it were come by.
     ///
     /// A remembered token is answered without waiting. An unknown one may wait for newer keys of its issuer (as long as one
-    /// fetch may take) and for its share of the worker's time (50 ms). `acts_alone` says of a client whether its tokens may
+    /// fetch may take) and for its share of the worker's time (50 ms); one that is no JWT waits for its issuer's answer, as long
+    /// as the issuer's settings say. `acts_alone` says of a client whether its tokens may
     /// lack `sub`.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Fault`] with the first check that fails, [`Refusal::Unavailable`] if the issuer's keys are not to be had,
-    /// [`Refusal::Overloaded`] if too many unknown tokens are being checked.
+    /// [`Refusal::Fault`] with the first check that fails, [`Refusal::Unavailable`] if the issuer's keys, its answer or its
+    /// revocations are not to be had, [`Refusal::Overloaded`] if too many unknown tokens are being checked.
     pub async fn verify(
         &self,
         issuers: &Issuers,
         token: BearerToken<'_>,
         acts_alone: impl Fn(&str) -> bool,
     ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
+        let (remembered, provenance) = self.facts(issuers, token, acts_alone).await?;
+        // INVARIANT: after everything else, so that no way to the facts leads around it. A token that is revoked stays
+        // remembered: its next showing costs no signature.
+        self.admit(issuers, &remembered)?;
+        Ok((remembered, provenance))
+    }
+
+    /// Refuses a token that its issuer has revoked, and one of which nobody can know.
+    fn admit(&self, issuers: &Issuers, remembered: &Remembered<N>) -> Result<(), Refusal> {
+        let issuer = issuers.of_generation(remembered.issuer).ok_or(TokenFault::UnknownIssuer)?;
+        let Some(feed) = &issuer.feed else { return Ok(()) };
+        feed.admit(&remembered.token, &remembered.revocations, self.clock.now())
+    }
+
+    /// The facts about a token, whether or not it was revoked.
+    async fn facts(
+        &self,
+        issuers: &Issuers,
+        token: BearerToken<'_>,
+        acts_alone: impl Fn(&str) -> bool,
+    ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
         let digest = token.digest();
-        let (remembered, result) = self.recall(issuers, &digest, &acts_alone);
-        self.metrics.token_lookup(result);
-        if let Some(remembered) = remembered {
-            return Ok((remembered, Provenance::Cached));
+        let recalled = self.recall(issuers, &digest, &acts_alone);
+        self.metrics.token_lookup(recalled.result());
+        match recalled {
+            Recalled::Good(remembered) => return Ok((remembered, Provenance::Cached)),
+            Recalled::Due(remembered, origin) => {
+                return self.confirm(issuers, token, digest, remembered, origin, &acts_alone).await;
+            }
+            Recalled::Stale | Recalled::Missing => {}
+        }
+        // A JWT is never introspected: its issuer's keys have the last word.
+        if !token.is_compact_jws() {
+            return self.introspect(issuers, token, digest).await;
         }
         let parts = JwtParts::split(token)?;
         let jwt = parts.read()?;
@@ -92,37 +132,53 @@ impl<N: Default> Verifier<N> {
         let reservation = self.reserve(&unverified, keys.len()).await?;
         // While this one waited, the same token may have been verified for another request.
         if !reservation.wait.is_zero()
-            && let (Some(remembered), _) = self.recall(issuers, &digest, &acts_alone)
+            && let Recalled::Good(remembered) = self.recall(issuers, &digest, &acts_alone)
         {
             return Ok((remembered, Provenance::Cached));
         }
         let (token, key) = check_signature(unverified, &keys, reservation)?;
         // The token may have ended while it waited.
         token.check_times(self.clock.now(), issuer.trusted.leeway())?;
-        let origin = Origin { issuer: issuer.generation, key, key_set: Cell::new(generation) };
+        let basis = Basis::Signature { key, key_set: Cell::new(generation) };
+        let origin = Origin { issuer: issuer.generation, basis };
         Ok((self.remember(digest, token, origin), Provenance::Jwt))
     }
 
     /// Finds a remembered token and checks again what may have changed since; what does not hold is forgotten.
-    fn recall(
+    pub(super) fn recall(
         &self,
         issuers: &Issuers,
         digest: &TokenDigest,
         acts_alone: impl Fn(&str) -> bool,
-    ) -> (Option<Rc<Remembered<N>>>, CacheResult) {
-        let memory = self.memory.borrow();
-        let Some((remembered, origin)) = memory.find(digest) else { return (None, CacheResult::Miss) };
-        if holds(&remembered.token, origin, issuers, self.clock.now(), acts_alone) {
-            return (Some(remembered.clone()), CacheResult::Hit);
+    ) -> Recalled<N> {
+        let (memory, now) = (self.memory.borrow(), self.clock.now());
+        let Some((remembered, origin)) = memory.find(digest) else { return Recalled::Missing };
+        if holds(&remembered.token, origin, issuers, now, acts_alone) {
+            let remembered = remembered.clone();
+            return if origin.is_due(now) {
+                Recalled::Due(remembered, origin.clone())
+            } else {
+                Recalled::Good(remembered)
+            };
         }
         // The guard must go before the memory is changed.
         drop(memory);
-        self.change_memory(|memory| memory.remove(digest));
-        (None, CacheResult::Stale)
+        self.forget(digest);
+        Recalled::Stale
     }
 
-    fn remember(&self, digest: TokenDigest, token: VerifiedToken, origin: Origin) -> Rc<Remembered<N>> {
-        let remembered = Rc::new(Remembered { token, note: N::default() });
+    pub(super) fn forget(&self, digest: &TokenDigest) {
+        self.change_memory(|memory| memory.remove(digest));
+    }
+
+    /// Puts off the question whether an answer about a remembered token still holds.
+    pub(super) fn postpone(&self, digest: &TokenDigest, to: Duration) {
+        self.memory.borrow().postpone(digest, to);
+    }
+
+    pub(super) fn remember(&self, digest: TokenDigest, token: VerifiedToken, origin: Origin) -> Rc<Remembered<N>> {
+        let (issuer, revocations) = (origin.issuer, Cell::new(0));
+        let remembered = Rc::new(Remembered { token, note: N::default(), issuer, revocations });
         self.change_memory(|memory| memory.insert(digest, remembered.clone(), origin));
         remembered
     }
@@ -180,8 +236,31 @@ impl<N: Default> Verifier<N> {
     }
 }
 
-/// Whether a remembered token would be verified again: times, issuer, keys and key, and the client's right to lack `sub`.
-fn holds(
+/// What the memory has of a token.
+#[derive(Debug)]
+pub(super) enum Recalled<N> {
+    /// Everything that it stands on holds.
+    Good(Rc<Remembered<N>>),
+    /// It may still be believed, and its issuer is to be asked again.
+    Due(Rc<Remembered<N>>, Origin),
+    /// Something has passed; it is forgotten.
+    Stale,
+    Missing,
+}
+
+impl<N> Recalled<N> {
+    fn result(&self) -> CacheResult {
+        match self {
+            Self::Good(_) => CacheResult::Hit,
+            Self::Due(..) | Self::Stale => CacheResult::Stale,
+            Self::Missing => CacheResult::Miss,
+        }
+    }
+}
+
+/// Whether a remembered token would be verified again: times, issuer, what its facts stand on, and the client's right to lack
+/// `sub`.
+pub(super) fn holds(
     token: &VerifiedToken,
     origin: &Origin,
     issuers: &Issuers,
@@ -193,14 +272,26 @@ fn holds(
     if token.check_times(now, issuer.trusted.leeway()).is_err() {
         return false;
     }
-    let Ok(keys) = issuer.keys(now) else { return false };
-    if keys.generation() != origin.key_set.get() {
-        if !keys.holds(origin.key.identity()) {
-            return false;
-        }
-        origin.key_set.set(keys.generation());
+    let stands = match &origin.basis {
+        Basis::Signature { key, key_set } => has_key(issuer, key, key_set, now),
+        Basis::Introspection { from, until, .. } => (*from..*until).contains(&milliseconds(now)),
+    };
+    if !stands {
+        return false;
     }
     token.subject.is_some() || token.client.as_deref().is_some_and(acts_alone)
+}
+
+/// Whether the issuer still has the key that signed, in a key set that may be used.
+fn has_key(issuer: &Issuer, key: &VerificationKey, key_set: &Cell<u64>, now: Duration) -> bool {
+    let Ok(keys) = issuer.keys(now) else { return false };
+    if keys.generation() != key_set.get() {
+        if !keys.holds(key.identity()) {
+            return false;
+        }
+        key_set.set(keys.generation());
+    }
+    true
 }
 
 fn select(issuer: &Issuer, token: &UnverifiedToken<'_>, now: Duration) -> Result<(Selection, u64), Refusal> {

@@ -119,7 +119,8 @@ fn explain_verifies_a_token_where_it_can() {
         stdout.trim().to_owned()
     };
     let good = mint(&["--new-key", "keys"]);
-    let forged = mint(&["--new-key", "others", "--kid", &kid(&workplace)]);
+    // With `=`, for a name may begin with `-`.
+    let forged = mint(&["--new-key", "others", &format!("--kid={}", kid(&workplace))]);
     let explained = |token: &str, file: &str| {
         let (status, stdout, _) =
             workplace.run(&["explain", "GET", "/items", "--token", token, "--format", "json", file]);

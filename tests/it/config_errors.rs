@@ -49,7 +49,9 @@ fn cases(folder: &Path) -> Vec<PathBuf> {
 
 /// What a load has to say: faults, warnings, failed tests.
 fn stderr(case: &Path) -> String {
-    let said: Vec<Diagnostic> = if config::is_gateway_file(case).unwrap() {
+    let said: Vec<Diagnostic> = if config::is_authorization_server_file(case).unwrap() {
+        config::load_authorization_server(case).0.map_or_else(|faults| faults, |loaded| loaded.warnings)
+    } else if config::is_gateway_file(case).unwrap() {
         config::load_gateway(case).map_or_else(|faults| faults, |gateway| gateway.warnings)
     } else {
         let taken = |policy: config::Policy| policy.warnings.into_iter().chain(policy.tests.failed).collect();

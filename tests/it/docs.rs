@@ -21,6 +21,7 @@ fn every_block_says_what_it_is() {
     let known = [
         "yaml gateway",
         "yaml policy",
+        "yaml authorization-server",
         "yaml fragment of gateway",
         "yaml fragment of policy",
         "console",
@@ -35,7 +36,8 @@ fn every_block_says_what_it_is() {
 
 #[test]
 fn gateway_files_and_policies_load_and_pass_their_tests() {
-    for fence in blocks("yaml gateway").into_iter().chain(blocks("yaml policy")) {
+    let kinds = ["yaml gateway", "yaml policy", "yaml authorization-server"];
+    for fence in kinds.into_iter().flat_map(blocks) {
         loads(&fence, &fence.text);
     }
 }
@@ -133,7 +135,7 @@ fn every_key_is_documented_with_its_default() {
 
 #[test]
 fn no_key_is_documented_that_is_not_there() {
-    for file in ["gateway", "policy"] {
+    for file in ["gateway", "policy", "authorization-server"] {
         let keys: Vec<_> = config::keys().into_iter().filter(|key| key.file == file).map(|key| key.path).collect();
         for row in
             table_rows(&format!("docs/{file}-file.md")).iter().filter(|row| row.len() == 4 && row[0].starts_with('`'))

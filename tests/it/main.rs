@@ -12,21 +12,29 @@
 )]
 
 mod architecture;
+mod authorization_server_cli;
+mod authorization_server_start;
 mod cli;
 mod config_errors;
 mod content;
 mod demo;
+mod discovery;
 mod docs;
 mod drain;
 mod fidelity;
 mod forwarding;
 mod hostile_bytes;
+mod introspection;
 mod keys;
+mod kills;
 mod matrix;
 mod panics;
 mod reasons;
 mod refusals;
 mod reload;
+mod revocations;
+mod role_directory;
 mod support;
 mod timeouts;
 mod upstream_connections;
+mod worked_example;

@@ -103,6 +103,7 @@ fn snapshot(gateway: config::Gateway, clock: &Clock, metrics: &Arc<Metrics>) -> 
         route_ids: gateway.table.routes().iter().map(|_| HeaderValue::from_static("-")).collect(),
         upstreams: upstreams.collect(),
         table: gateway.table,
+        roles: None,
         issuers: Arc::new(issuers),
         listeners: gateway.listeners,
         limits: gateway.limits,

@@ -8,7 +8,8 @@ use scopegate::policy::Reason;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Behaviour, Gateway, KeyServer, Response, Setup, Signer, Upstream, eventually, golden, now, shipped,
+    Answer, Behaviour, FeedServer, ForeignServer, Gateway, INTROSPECTION, KeyServer, Mood, Reply, Response, Setup,
+    Signer, Upstream, eventually, golden, now, shipped,
 };
 
 const POLICY: &str = "scopes:
@@ -160,12 +161,61 @@ fn by_request() -> Vec<Refused> {
     refusals.refused
 }
 
+/// A token that is no JWT, of a server that says it is not active, and of one that says nothing.
+fn introspected() -> [Refused; 2] {
+    let server = ForeignServer::start();
+    let introspection = format!("{{url: '{}', client_id: gateway, client_secret: s3cret}}", server.url(INTROSPECTION));
+    let keys = format!("{{file: jwks.json}}\n    introspection: {introspection}");
+    let gateway = Setup { keys, ..setup("", "") }.start(&upstream());
+    let inactive = gateway.client().get("/items/7", "opaque-1");
+    server.reply(INTROSPECTION, Reply::Status(500));
+    let unavailable = gateway.client().get("/items/7", "opaque-2");
+    [
+        Refused {
+            shown: "GET /items/7  a token that is no JWT and that its issuer does not know".into(),
+            response: inactive,
+        },
+        Refused { shown: "GET /items/7  a token that is no JWT, while its issuer fails".into(), response: unavailable },
+    ]
+}
+
 fn without_keys() -> Refused {
     let server = KeyServer::start(Behaviour::Dead);
     let keys = format!("{{url: 'http://{}/keys'}}", server.address);
     let gateway = Setup { keys, ..setup("", "") }.start(&upstream());
     let response = gateway.client().get("/items/7", &gateway.signer.token("items:read", &json!({})));
     Refused { shown: "GET /items/7  while no key set was ever fetched".into(), response }
+}
+
+fn with_feed(server: &FeedServer) -> Gateway {
+    let keys = format!("{{file: jwks.json}}\n    revocations: {{{}}}", server.feed());
+    Setup { keys, ..setup("", "") }.start(&upstream())
+}
+
+fn after_revocation() -> Refused {
+    let server = FeedServer::start();
+    server.revoke(json!({"iss": "https://idp.test/", "jti": "a", "exp": now() + 3600}));
+    let gateway = with_feed(&server);
+    eventually("the feed is read", || (gateway.ask("GET", "/readyz").status == 200).then_some(()));
+    let response = gateway.client().get("/items/7", &gateway.signer.token("items:read", &json!({"jti": "a"})));
+    Refused { shown: "GET /items/7  a token that the issuer's revocation feed names".into(), response }
+}
+
+fn without_feed() -> Refused {
+    let server = FeedServer::start();
+    server.be(Mood::Dead);
+    let gateway = with_feed(&server);
+    let response = gateway.client().get("/items/7", &gateway.signer.token("items:read", &json!({})));
+    Refused { shown: "GET /items/7  while the issuer's revocation feed was never read".into(), response }
+}
+
+fn without_directory() -> Refused {
+    let server = FeedServer::start();
+    server.be(Mood::Dead);
+    let gateway = setup("", &format!("roles: {{directory: {{{}}}}}", server.directory())).start(&upstream());
+    let token = gateway.signer.token("items:read", &json!({"roles": ["Guest"]}));
+    let shown = "GET /items/7  of a user whose role the policy file lacks, while the role directory was never read";
+    Refused { shown: shown.into(), response: gateway.client().get("/items/7", &token) }
 }
 
 fn beyond_a_limit() -> Refused {
@@ -209,7 +259,9 @@ impl Refused {
 #[test]
 fn every_reason_is_given_to_some_request() {
     let mut refused = by_request();
+    refused.extend(introspected());
     refused.extend([without_keys(), beyond_a_limit(), after_the_drain()]);
+    refused.extend([after_revocation(), without_feed(), without_directory()]);
     let mut text = String::new();
     for reason in Reason::ALL {
         writeln!(text, "{reason}").unwrap();

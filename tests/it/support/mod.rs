@@ -3,9 +3,14 @@
 //! Nothing sleeps for a while and hopes: [`eventually`] waits for a condition with a deadline, and ports are always given by the
 //! system.
 
+mod authorization_server;
+mod browser;
 mod capture;
 mod client;
+mod demo;
+mod feed_server;
 mod fences;
+mod foreign_server;
 mod gateway;
 mod golden;
 mod key_server;
@@ -17,15 +22,20 @@ mod workplace;
 
 use std::time::{Duration, Instant};
 
+pub use authorization_server::{API, AuthorizationServer, AuthorizationServerSetup, GATEWAY_TOKEN, SCOPES};
+pub use browser::{Browser, Page};
 pub use capture::Capture;
 pub use client::{Client, Response};
+pub use demo::{Demo, Visitor};
+pub use feed_server::{FeedServer, Mood};
 pub use fences::{Fence, documents, fences};
+pub use foreign_server::{ForeignServer, INTROSPECTION, Reply, form, form_decoded};
 pub use gateway::{Gateway, POLICY, Setup};
 pub use golden::golden;
 pub use key_server::{Behaviour, KeyServer};
 pub use load::Load;
 pub use message::{Chunk, Message, read_chunk};
-pub use signer::{Signer, now};
+pub use signer::{ISSUER, Signer, now};
 pub use upstream::{Answer, Upstream};
 pub use workplace::{ROOT, Workplace, shipped};
 

@@ -15,7 +15,7 @@ pub struct Workplace(TempDir);
 impl Workplace {
     pub fn new() -> Self {
         let workplace = Self(tempfile::tempdir().expect("a folder"));
-        for name in ["routes.yaml", "deploy/example/scopegate.yaml"] {
+        for name in ["routes.yaml", "deploy/example/scopegate.yaml", "deploy/example/authorization-server.yaml"] {
             workplace.write(name, &shipped(name));
         }
         workplace.write(
@@ -39,7 +39,10 @@ impl Workplace {
     pub fn scopegate(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_scopegate"));
         command.current_dir(self.path()).env_remove("SCOPEGATE_CONFIG");
-        command.env("SCOPEGATE_ADMIN_TOKEN", "a-token-of-the-documents");
+        command.env_remove("SCOPEGATE_AUTHORIZATION_SERVER_CONFIG");
+        for secret in ["SCOPEGATE_ADMIN_TOKEN", "SCOPEGATE_FEED_TOKEN", "SCOPEGATE_GATEWAY_TOKEN"] {
+            command.env(secret, "a-token-of-the-documents");
+        }
         command
     }
 
