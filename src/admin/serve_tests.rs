@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::serve::{Times, serve_within};
 use super::{AdminFault, AdminHandles, AdminSettings, InForce, Readiness, ReloadOutcome, serve};
+use crate::net::RouterBounds;
 use crate::policy::{
     Ceilings, Entry, HostPattern, Readings, Requirement, Route, RouteTable, Sides, TableParts, Template, UpstreamRules,
 };
@@ -21,7 +22,12 @@ use crate::token::Secret;
 /// Beyond any wait that is meant to end.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-const GENEROUS: Times = Times { head: DEADLINE, body: DEADLINE, connection: DEADLINE, grace: DEADLINE };
+const GENEROUS: Times = within(DEADLINE, DEADLINE);
+
+/// As much as anybody may want of all else.
+const fn within(head_and_body: Duration, age: Duration) -> Times {
+    Times { body: head_and_body, bounds: RouterBounds { connections: 128, head: head_and_body, age, grace: DEADLINE } }
+}
 
 /// A running admin listener.
 struct Fixture {
@@ -329,8 +335,7 @@ async fn questions_that_cannot_be_asked_are_refused() {
 #[tokio::test]
 async fn nobody_can_hold_a_connection_by_saying_nothing() {
     let short = Duration::from_millis(20);
-    let admin =
-        Fixture::start_within(Times { head: short, body: short, ..GENEROUS }, None, |_| async { Ok(outcome()) }).await;
+    let admin = Fixture::start_within(within(short, DEADLINE), None, |_| async { Ok(outcome()) }).await;
     for begun in ["", "GET /healthz HTTP/1.1\r\nHost: loc"] {
         let (status, ..) = admin.ask(begun).await;
         assert!([0, 408].contains(&status), "`{begun}` was answered with {status}");
@@ -342,7 +347,7 @@ async fn nobody_can_hold_a_connection_by_saying_nothing() {
 #[tokio::test]
 async fn a_connection_ends_at_its_age_however_busy_it_is() {
     let age = Duration::from_millis(50);
-    let admin = Fixture::start_within(Times { connection: age, ..GENEROUS }, None, |_| async { Ok(outcome()) }).await;
+    let admin = Fixture::start_within(within(DEADLINE, age), None, |_| async { Ok(outcome()) }).await;
     let mut stream = TcpStream::connect(admin.address).await.unwrap();
     let mut answer = Vec::new();
     let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";

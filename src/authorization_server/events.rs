@@ -94,8 +94,3 @@ pub(super) fn approval_removed(by: &str, user: &str, client_id: &str, scope: Opt
 pub(super) fn panicked() {
     tracing::error!("a request met a defect of ours");
 }
-
-/// The system gave no connection.
-pub(super) fn not_accepted(fault: &std::io::Error) {
-    tracing::warn!(%fault, "the listener could not accept a connection");
-}

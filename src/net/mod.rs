@@ -12,6 +12,7 @@
 //!   first out.
 //! * [`fetch`] is the small client for key sets and whatever else issuers are asked for; [`Fetcher`] keeps connections
 //!   for questions that follow one another.
+//! * [`serve_router`] serves what stands beside the data plane, on a runtime of its own: the admin listener, the authorization server.
 //! * [`Schedule`] says when something is asked for again, and [`Polled`] describes what is asked for every few seconds.
 
 mod connect;
@@ -34,6 +35,7 @@ mod polled;
 mod pool;
 mod schedule;
 mod serve;
+mod serve_router;
 mod watch;
 mod worker;
 
@@ -50,5 +52,6 @@ pub use polled::Polled;
 pub use pool::{PoolEvent, PoolSettings, UpstreamPool};
 pub use schedule::{Schedule, chance};
 pub use serve::{ConnectionEnd, ServerLimits, serve_connection};
+pub use serve_router::{RouterBounds, serve_router};
 pub use watch::{Phase, Watch};
 pub use worker::Worker;
