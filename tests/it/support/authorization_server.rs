@@ -1,18 +1,14 @@
 //! The authorization server's own binary as a child process, with files of its own.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::process::{Command, ExitStatus, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::client::{Client, Response};
-use super::eventually;
+use super::server::Server;
 
 /// The `aud` of its tokens.
 pub const API: &str = "https://api.example.com";
@@ -54,16 +50,17 @@ pub struct AuthorizationServer {
     pub folder: TempDir,
     pub address: SocketAddr,
     pub issuer: String,
-    child: Child,
-    lines: Arc<Mutex<Vec<String>>>,
+    server: Server,
 }
 
 impl AuthorizationServerSetup {
     /// Writes the files and starts the server.
     pub fn start(&self) -> AuthorizationServer {
         let folder = self.write();
-        let Started { child, lines, address, issuer } = start(folder.path().join(FILE));
-        AuthorizationServer { folder, address, issuer, child, lines }
+        let (server, serving) = Server::start("authorization-server", &folder.path().join(FILE));
+        let text = |member: &str| serving[member].as_str().expect("a text").to_owned();
+        let address = text("listener").parse().expect("an address");
+        AuthorizationServer { folder, address, issuer: text("issuer"), server }
     }
 
     /// Writes the files: `authorization-server.yaml`, `policy.yaml`, and the gateway's token `gateway.token`.
@@ -125,12 +122,13 @@ impl AuthorizationServer {
 
     /// Everything that it has written to standard output so far, line by line.
     pub fn output(&self) -> Vec<String> {
-        self.lines.lock().expect("unpoisoned").clone()
+        self.server.output()
     }
 
     /// What it has written to its log so far: those lines that are JSON.
     pub fn log(&self) -> Vec<Value> {
-        events(&self.lines)
+        let lines = self.output().into_iter().filter(|line| line.starts_with('{'));
+        lines.filter_map(|line| serde_json::from_str(&line).ok()).collect()
     }
 
     /// The one-time password that the first start printed.
@@ -149,75 +147,19 @@ impl AuthorizationServer {
 
     /// Sends it a signal by `kill`.
     pub fn signal(&self, name: &str) {
-        let kill = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
-        assert!(kill.expect("kill").success());
+        self.server.signal(name);
     }
 
     /// Waits for its end.
     pub fn exit(&mut self) -> ExitStatus {
-        eventually("the authorization server ends", || self.child.try_wait().expect("a child"))
+        self.server.exit()
     }
 
     /// Kills it, and starts it anew with the same files at the same address.
     pub fn restart(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.server.kill();
         let file = self.read(FILE).replace("http://127.0.0.1:0", &self.issuer);
         self.write(FILE, &file.replace("address: 127.0.0.1:0", &format!("address: {}", self.address)));
-        let Started { child, lines, .. } = start(self.folder.path().join(FILE));
-        (self.child, self.lines) = (child, lines);
+        (self.server, _) = Server::start("authorization-server", &self.folder.path().join(FILE));
     }
-}
-
-impl Drop for AuthorizationServer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-struct Started {
-    child: Child,
-    lines: Arc<Mutex<Vec<String>>>,
-    address: SocketAddr,
-    issuer: String,
-}
-
-fn start(file: PathBuf) -> Started {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_scopegate"))
-        .args(["authorization-server", "--config"])
-        .arg(file)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the authorization server starts");
-    let lines = collect(child.stdout.take().expect("its output"));
-    let mut errors = child.stderr.take().expect("its errors");
-    let serving = eventually("the authorization server serves", || {
-        if child.try_wait().expect("a child").is_some() {
-            let mut text = String::new();
-            let _ = errors.read_to_string(&mut text);
-            panic!("the authorization server did not start: {text}");
-        }
-        events(&lines).into_iter().find(|event| event["msg"] == "serving")
-    });
-    thread::spawn(move || std::io::copy(&mut errors, &mut std::io::stderr()));
-    let text = |member: &str| serving[member].as_str().expect("a text").to_owned();
-    Started { child, lines, address: text("listener").parse().expect("an address"), issuer: text("issuer") }
-}
-
-fn collect(output: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
-    let lines: Arc<Mutex<Vec<String>>> = Arc::default();
-    let kept = Arc::clone(&lines);
-    thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            kept.lock().expect("unpoisoned").push(line);
-        }
-    });
-    lines
-}
-
-fn events(lines: &Mutex<Vec<String>>) -> Vec<Value> {
-    let lines = lines.lock().expect("unpoisoned");
-    lines.iter().filter(|line| line.starts_with('{')).filter_map(|line| serde_json::from_str(line).ok()).collect()
 }

@@ -1,19 +1,17 @@
 //! The gateway's own binary as a child process, with files of its own.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::process::ExitStatus;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::Upstream;
 use super::client::{Client, Response};
+use super::server::Server;
 use super::signer::{AUDIENCE, ISSUER, Signer};
-use super::{Upstream, eventually};
 
 /// A policy with a user side, an admin side, both, neither.
 pub const POLICY: &str = "scopes:
@@ -54,8 +52,7 @@ pub struct Gateway {
     pub address: SocketAddr,
     pub admin: SocketAddr,
     pub signer: Signer,
-    child: Child,
-    lines: Arc<Mutex<Vec<String>>>,
+    server: Server,
 }
 
 impl Setup {
@@ -66,26 +63,9 @@ impl Setup {
         write(folder.path(), "jwks.json", &signer.jwks());
         write(folder.path(), "routes.yaml", &self.policy);
         write(folder.path(), "scopegate.yaml", &self.gateway_file(upstream.address));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_scopegate"))
-            .args(["serve", "--config"])
-            .arg(folder.path().join("scopegate.yaml"))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the gateway starts");
-        let lines = collect(child.stdout.take().expect("its output"));
-        let mut errors = child.stderr.take().expect("its errors");
-        let serving = eventually("the gateway serves", || {
-            if child.try_wait().expect("a child").is_some() {
-                let mut text = String::new();
-                let _ = errors.read_to_string(&mut text);
-                panic!("the gateway did not start: {text}");
-            }
-            events(&lines).into_iter().find(|event| event["msg"] == "serving")
-        });
-        thread::spawn(move || std::io::copy(&mut errors, &mut std::io::stderr()));
+        let (server, serving) = Server::start("serve", &folder.path().join("scopegate.yaml"));
         let address = |member: &str| serving[member].as_str().expect("an address").parse().expect("an address");
-        Gateway { address: address("listener"), admin: address("admin"), folder, signer, child, lines }
+        Gateway { address: address("listener"), admin: address("admin"), folder, signer, server }
     }
 
     fn gateway_file(&self, upstream: SocketAddr) -> String {
@@ -124,9 +104,10 @@ impl Gateway {
         samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
-    /// What it has written to its log so far.
+    /// What it has written to its log so far: every line is JSON.
     pub fn log(&self) -> Vec<Value> {
-        events(&self.lines)
+        let parse = |line: String| serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+        self.server.output().into_iter().map(parse).collect()
     }
 
     pub fn write(&self, name: &str, text: &str) {
@@ -134,51 +115,24 @@ impl Gateway {
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.server.pid()
     }
 
     /// Sends it a signal by `kill`.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().expect("kill");
-        assert!(status.success());
+        self.server.signal(name);
     }
 
     /// Waits for its end.
     pub fn exit(&mut self) -> ExitStatus {
-        eventually("the gateway ends", || self.child.try_wait().expect("a child"))
+        self.server.exit()
     }
 
     pub fn has_ended(&mut self) -> bool {
-        self.child.try_wait().expect("a child").is_some()
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.server.has_ended()
     }
 }
 
 fn write(folder: &Path, name: &str, text: &str) {
     fs::write(folder.join(name), text).expect("written");
-}
-
-fn collect(output: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
-    let lines: Arc<Mutex<Vec<String>>> = Arc::default();
-    let kept = Arc::clone(&lines);
-    thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            kept.lock().expect("unpoisoned").push(line);
-        }
-    });
-    lines
-}
-
-fn events(lines: &Mutex<Vec<String>>) -> Vec<Value> {
-    let lines = lines.lock().expect("unpoisoned");
-    lines
-        .iter()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("a log line that is no JSON: {line}")))
-        .collect()
 }

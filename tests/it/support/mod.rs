@@ -16,6 +16,7 @@ mod golden;
 mod key_server;
 mod load;
 mod message;
+mod server;
 mod signer;
 mod upstream;
 mod workplace;

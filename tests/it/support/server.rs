@@ -1,0 +1,91 @@
+//! One of the command's servers as a child process.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use serde_json::Value;
+
+use super::eventually;
+
+/// A server that runs. Dropped, it is killed.
+pub struct Server {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// Runs `scopegate COMMAND --config FILE`, and waits until it serves: the event that says so comes with it.
+    pub fn start(command: &str, file: &Path) -> (Self, Value) {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_scopegate"))
+            .args([command, "--config"])
+            .arg(file)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|fault| panic!("`{command}` does not start: {fault}"));
+        let lines = collect(child.stdout.take().expect("its output"));
+        let mut errors = child.stderr.take().expect("its errors");
+        let serving = eventually("the server serves", || {
+            if child.try_wait().expect("a child").is_some() {
+                let mut text = String::new();
+                let _ = errors.read_to_string(&mut text);
+                panic!("`{command}` did not start: {text}");
+            }
+            let lines = lines.lock().expect("unpoisoned");
+            let events = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            events.into_iter().find(|event| event["msg"] == "serving")
+        });
+        thread::spawn(move || std::io::copy(&mut errors, &mut std::io::stderr()));
+        (Self { child, lines }, serving)
+    }
+
+    /// Everything that it has written to standard output so far, line by line.
+    pub fn output(&self) -> Vec<String> {
+        self.lines.lock().expect("unpoisoned").clone()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal by `kill`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().expect("kill");
+        assert!(status.success());
+    }
+
+    /// Kills it, and waits for its end.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Waits for its end.
+    pub fn exit(&mut self) -> ExitStatus {
+        eventually("the server ends", || self.child.try_wait().expect("a child"))
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn collect(output: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
+    let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+    let kept = Arc::clone(&lines);
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            kept.lock().expect("unpoisoned").push(line);
+        }
+    });
+    lines
+}
