@@ -16,6 +16,7 @@ use crate::authorization_server::{
 };
 use crate::clock::Clock;
 use crate::config::{self, AuthorizationServerConfiguration, Inputs, Watcher};
+use crate::net::ListenAddress;
 use crate::store::{Store, StoreFault};
 use crate::telemetry::{Log, LogSettings, Metrics};
 
@@ -90,7 +91,7 @@ impl Started {
     ) -> Result<Self, StartFault> {
         let AuthorizationServerConfiguration { settings, catalogue, log, warnings } = configuration;
         let signals = Signals::listen()?;
-        let listen = |source| StartFault::Listen { address: settings.address, source };
+        let listen = |source| StartFault::Listen { address: ListenAddress::Tcp(settings.address), source };
         let listener = tokio::net::TcpListener::bind(settings.address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let server = open(with_port(settings.clone(), address), catalogue).await?;

@@ -1,10 +1,10 @@
 //! Why a server did not start.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::config::Diagnostic;
+use crate::net::ListenAddress;
 use crate::store::StoreFault;
 use crate::verify::IssuerFault;
 
@@ -21,7 +21,7 @@ pub enum StartFault {
     #[error("cannot listen on `{address}`")]
     Listen {
         /// The address, as the gateway file says it.
-        address: SocketAddr,
+        address: ListenAddress,
         /// What the system says.
         source: io::Error,
     },

@@ -1,15 +1,14 @@
 //! What a reload cannot change, and what it says of it.
 
-use std::net::SocketAddr;
-
 use crate::admin::AdminSettings;
 use crate::config;
 use crate::gateway::ListenerSettings;
+use crate::net::ListenAddress;
 
 /// The settings that a process keeps from its start to its end.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Fixed {
-    listeners: Vec<SocketAddr>,
+    listeners: Vec<ListenAddress>,
     admin: AdminSettings,
     workers: usize,
     connections: usize,
@@ -19,7 +18,7 @@ pub(super) struct Fixed {
 impl Fixed {
     pub(super) fn of(gateway: &config::Gateway) -> Self {
         Self {
-            listeners: gateway.listeners.iter().map(|listener| listener.address).collect(),
+            listeners: gateway.listeners.iter().map(|listener| listener.address.clone()).collect(),
             admin: gateway.admin.clone(),
             workers: gateway.workers,
             connections: gateway.limits.connections,

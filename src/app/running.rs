@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::{self, Inputs, Watcher};
 use crate::directory::Directory;
 use crate::gateway::{self, Shared, WorkerStart};
-use crate::net::{self, Drain, Worker};
+use crate::net::{self, Drain, ListenAddress, Listening, Worker};
 use crate::telemetry::{Log, Metrics};
 
 /// Runs the gateway that `config` describes until a signal has drained it.
@@ -60,7 +60,7 @@ pub struct Running {
 #[derive(Debug)]
 struct Started {
     control: Arc<Control>,
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<ListenAddress>,
     admin_address: SocketAddr,
     workers: Vec<Worker>,
     files_changed: mpsc::Receiver<()>,
@@ -69,7 +69,7 @@ struct Started {
 
 impl Running {
     /// Where it listens, in the order of the gateway file, with the ports that were given for port 0.
-    pub fn addresses(&self) -> &[SocketAddr] {
+    pub fn addresses(&self) -> &[ListenAddress] {
         &self.started.addresses
     }
 
@@ -147,15 +147,15 @@ impl Started {
 }
 
 /// The sockets of each worker, and the addresses that they share.
-type Bound = (Vec<Vec<std::net::TcpListener>>, Vec<SocketAddr>);
+type Bound = (Vec<Vec<Listening>>, Vec<ListenAddress>);
 
 fn bind_all(gateway: &config::Gateway, workers: usize) -> Result<Bound, StartFault> {
     let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
     let mut addresses = Vec::new();
     for listener in &gateway.listeners {
-        let failed = |source| StartFault::Listen { address: listener.address, source };
-        let bound = net::bind(listener.address, workers).map_err(failed)?;
-        let address = bound.first().map_or(Ok(listener.address), std::net::TcpListener::local_addr).map_err(failed)?;
+        let failed = |source| StartFault::Listen { address: listener.address.clone(), source };
+        let bound = net::bind(&listener.address, workers).map_err(failed)?;
+        let address = bound.first().map_or_else(|| Ok(listener.address.clone()), Listening::address).map_err(failed)?;
         addresses.push(address);
         for (worker, socket) in sockets.iter_mut().zip(bound) {
             worker.push(socket);
@@ -165,18 +165,14 @@ fn bind_all(gateway: &config::Gateway, workers: usize) -> Result<Bound, StartFau
 }
 
 fn bind_admin(admin: &AdminSettings) -> Result<(std::net::TcpListener, SocketAddr), StartFault> {
-    let failed = |source| StartFault::Listen { address: admin.address, source };
+    let failed = |source| StartFault::Listen { address: ListenAddress::Tcp(admin.address), source };
     let listener = std::net::TcpListener::bind(admin.address).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
 }
 
-fn start_workers(
-    shared: &Arc<Shared>,
-    sockets: Vec<Vec<std::net::TcpListener>>,
-    drain: &Drain,
-) -> Result<Vec<Worker>, StartFault> {
+fn start_workers(shared: &Arc<Shared>, sockets: Vec<Vec<Listening>>, drain: &Drain) -> Result<Vec<Worker>, StartFault> {
     let count = sockets.len();
     let mut workers = Vec::with_capacity(count);
     for (number, listeners) in sockets.into_iter().enumerate() {

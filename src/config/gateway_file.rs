@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::admin::AdminSettings;
 use crate::gateway::{Limits, ListenerSettings, RevealRoutes};
-use crate::net::{Network, Polled};
+use crate::net::{ListenAddress, Network, Polled, Protocols};
 use crate::telemetry::{LogAccess, LogFormat, LogSettings, LogSubject};
 use crate::token::Secret;
 
@@ -96,7 +96,12 @@ fn listeners(root: &Fields<'_, '_>) -> Vec<ListenerSettings> {
             let message = fields.subject.say("address", format_args!("`{}` is listened on already", address.value));
             root.faults.push(Fault::error(address.place, message).related(first, "first written here"));
         }
-        list.push(ListenerSettings { address: address.value, public_url, trusted_peers });
+        list.push(ListenerSettings {
+            address: ListenAddress::Tcp(address.value),
+            protocols: Protocols::ALL,
+            public_url,
+            trusted_peers,
+        });
     }
     list
 }

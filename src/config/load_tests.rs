@@ -5,7 +5,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::{Gateway, is_gateway_file, load_gateway, load_gateway_with_inputs, load_policy};
-use crate::gateway::{Endpoint, ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, UpstreamSettings};
+use crate::gateway::{ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, UpstreamSettings};
+use crate::net::{Endpoint, ListenAddress, Protocol, Protocols};
 use crate::policy::{Entry, Readings};
 use crate::scope::Catalog;
 use crate::telemetry::{LogAccess, LogFormat, LogSettings, LogSubject};
@@ -117,8 +118,12 @@ const SECOND: Duration = Duration::from_secs(1);
 fn the_smallest_gateway_has_the_documented_defaults() {
     let files = Files::new(&[("scopegate.yaml", GATEWAY), ("routes.yaml", ONE_ROUTE)]);
     let gateway = files.gateway().unwrap();
-    let listener =
-        ListenerSettings { address: "127.0.0.1:8080".parse().unwrap(), public_url: None, trusted_peers: Vec::new() };
+    let listener = ListenerSettings {
+        address: ListenAddress::Tcp("127.0.0.1:8080".parse().unwrap()),
+        protocols: Protocols::ALL,
+        public_url: None,
+        trusted_peers: Vec::new(),
+    };
     assert_eq!(gateway.listeners, [listener]);
     assert_eq!(gateway.admin.address, "127.0.0.1:9901".parse().unwrap());
     assert!(gateway.admin.token.is_none() && !gateway.admin.open_metrics);
@@ -181,8 +186,9 @@ fn an_issuer_has_the_documented_defaults() {
 fn an_upstream_has_the_documented_defaults() {
     let gateway = gateway(GATEWAY, ONE_ROUTE).unwrap();
     let expected = UpstreamSettings {
+        protocol: Protocol::Http1,
         name: "automations".into(),
-        endpoint: Endpoint { host: "127.0.0.1".to_owned(), port: 9000 },
+        endpoint: Endpoint::Tcp { host: "127.0.0.1".to_owned(), port: 9000 },
         forward_token: true,
         host: HostRule::Keep,
         forwarded: ForwardedStyle::XForwarded,
@@ -291,8 +297,9 @@ fn every_key_of_an_issuer_is_read_where_it_is_written() {
 fn every_key_of_an_upstream_is_read_where_it_is_written() {
     let (gateway, _files) = every_key();
     let expected = UpstreamSettings {
+        protocol: Protocol::Http1,
         name: "automations".into(),
-        endpoint: Endpoint { host: "::1".to_owned(), port: 9000 },
+        endpoint: Endpoint::Tcp { host: "::1".to_owned(), port: 9000 },
         forward_token: false,
         host: HostRule::Fixed("api.internal:81".parse().unwrap()),
         forwarded: ForwardedStyle::Both,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::gateway::{Endpoint, ForwardedStyle, HostRule, UpstreamSettings};
+use crate::gateway::{ForwardedStyle, HostRule, UpstreamSettings};
+use crate::net::{Endpoint, Protocol};
 use crate::policy::{Readings, UpstreamRules};
 
 use super::faults::Fault;
@@ -96,6 +97,7 @@ fn settings(name: Arc<str>, fields: &Fields<'_, '_>) -> Option<UpstreamSettings>
     let endpoint = endpoint(fields);
     Some(UpstreamSettings {
         name,
+        protocol: Protocol::Http1,
         forward_token: fields.boolean("forward_token"),
         forwarded,
         remove,
@@ -119,7 +121,7 @@ fn endpoint(fields: &Fields<'_, '_>) -> Option<Endpoint> {
         let message = fields.subject.tell("several endpoints are not supported yet");
         fields.faults.push(Fault::error(second.place, message).hint("write one, and let it balance what is behind it"));
     }
-    endpoints.into_iter().next().map(|Placed { value: (host, port), .. }| Endpoint { host, port })
+    endpoints.into_iter().next().map(|Placed { value: (host, port), .. }| Endpoint::Tcp { host, port })
 }
 
 /// `keep`, `endpoint`, or a `Host` field's value (RFC 9110 §7.2).

@@ -15,7 +15,7 @@ use crate::gateway::data_plane::{DataPlane, View};
 use crate::gateway::forwarded::Story;
 use crate::net::{Phase, Watch};
 use crate::policy::{Access, Denial, Found, Reason};
-use crate::telemetry::{self, AccessRecord, Source};
+use crate::telemetry::{self, AccessRecord, Peer, Source};
 use crate::token::BearerToken;
 use crate::verify::Remembered;
 
@@ -32,7 +32,8 @@ const PEER_LEFT: u16 = 499;
 #[derive(Debug)]
 pub(super) struct PeerConnection {
     pub(super) watch: Rc<Watch>,
-    pub(super) address: IpAddr,
+    /// A peer at a unix socket has none.
+    pub(super) address: Option<IpAddr>,
     pub(super) story: Story,
     /// Position of its listener.
     pub(super) listener: usize,
@@ -164,7 +165,7 @@ impl Exchange {
         let asked = progress.asked_at.and(route).and_then(|route| snapshot.upstreams.get(route.upstream));
         let record = AccessRecord {
             request_id: self.request_id.to_str().unwrap_or("-"),
-            peer: self.connection.address,
+            peer: self.connection.address.map_or(Peer::Unix, Peer::Address),
             method: &self.method,
             host: self.host.as_ref().and_then(|host| host.to_str().ok()),
             path: Some(self.uri.path()),

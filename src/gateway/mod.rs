@@ -25,7 +25,6 @@ mod service;
 mod settings;
 mod snapshot;
 
-pub use crate::net::Endpoint;
 pub use peers::{WorkerStart, serve};
 pub use settings::{ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, UpstreamSettings};
 pub use snapshot::{Shared, Snapshot, Upstream};

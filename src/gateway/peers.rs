@@ -2,20 +2,21 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::service::service_fn;
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::gateway::data_plane::DataPlane;
 use crate::gateway::exchange::PeerConnection;
 use crate::gateway::forwarded::Story;
 use crate::gateway::service::respond;
 use crate::gateway::snapshot::Shared;
-use crate::net::{BACKLOG, ConnectionEnd, Drained, Phase, ServerLimits, Watch, serve_connection};
+use crate::net::{
+    Acceptor, BACKLOG, ConnectionEnd, Drained, Listening, Phase, ServerLimits, Socket, Stream, Watch, serve_connection,
+};
 use crate::telemetry::ConnectionError;
 
 /// How long to wait after the system refused to accept, for want of descriptors or memory.
@@ -33,7 +34,7 @@ pub struct WorkerStart {
     /// What all workers share.
     pub shared: Arc<Shared>,
     /// This worker's socket of each listener, in the order of the snapshot's listeners.
-    pub listeners: Vec<std::net::TcpListener>,
+    pub listeners: Vec<Listening>,
     /// The signal to drain.
     pub drained: Drained,
     /// How many workers there are: each has its share of what is bounded for the process.
@@ -52,7 +53,7 @@ pub async fn serve(start: WorkerStart) -> io::Result<()> {
     let plane = DataPlane::new(shared, workers, seed);
     let mut accepting = Vec::new();
     for (position, listener) in listeners.into_iter().enumerate() {
-        let listener = TcpListener::from_std(listener)?;
+        let listener = Acceptor::new(listener)?;
         accepting.push(tokio::task::spawn_local(accept(Rc::clone(&plane), listener, position, drained.clone())));
     }
     let reaping = tokio::task::spawn_local(reap(Rc::clone(&plane)));
@@ -68,7 +69,7 @@ pub async fn serve(start: WorkerStart) -> io::Result<()> {
     Ok(())
 }
 
-async fn accept(plane: Rc<DataPlane>, listener: TcpListener, position: usize, mut drained: Drained) {
+async fn accept(plane: Rc<DataPlane>, listener: Acceptor, position: usize, mut drained: Drained) {
     loop {
         let accepted = tokio::select! {
             biased;
@@ -76,7 +77,7 @@ async fn accept(plane: Rc<DataPlane>, listener: TcpListener, position: usize, mu
             () = drained.begun() => break,
         };
         match accepted {
-            Ok((stream, address)) => welcome(&plane, stream, address, position),
+            Ok((socket, address)) => welcome(&plane, socket, address, position),
             Err(fault) if is_of_one_connection(&fault) => {}
             Err(fault) => {
                 tracing::warn!(%fault, "cannot accept connections");
@@ -87,7 +88,7 @@ async fn accept(plane: Rc<DataPlane>, listener: TcpListener, position: usize, mu
     // Those whose handshake the kernel has completed believe that they are connected: serve what they send.
     for _ in 0..BACKLOG {
         match ready_now(listener.accept()).await {
-            Some(Ok((stream, address))) => welcome(&plane, stream, address, position),
+            Some(Ok((socket, address))) => welcome(&plane, socket, address, position),
             Some(Err(_)) => {}
             None => return,
         }
@@ -110,7 +111,7 @@ async fn ready_now<T>(future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-fn welcome(plane: &Rc<DataPlane>, stream: TcpStream, address: SocketAddr, listener: usize) {
+fn welcome(plane: &Rc<DataPlane>, socket: Socket, address: Option<IpAddr>, listener: usize) {
     let view = plane.view();
     let limits = &view.snapshot.limits;
     let name = view.snapshot.listeners.get(listener).map_or_else(String::new, |listener| listener.address.to_string());
@@ -118,24 +119,19 @@ fn welcome(plane: &Rc<DataPlane>, stream: TcpStream, address: SocketAddr, listen
         plane.shared.metrics.connection_error(ConnectionError::TooMany);
         return;
     };
-    // Answers are written whole: nothing is won by waiting for more. A peer that has gone already shows at the first read.
-    let _ = stream.set_nodelay(true);
     let watch = Rc::new(Watch::new(limits.keep_alive, limits.header_time));
     plane.watch(&watch);
     let server_limits =
         ServerLimits { fields: limits.fields, head_bytes: limits.header_bytes + limits.target_bytes + HEAD_EXTRA };
-    let connection = Rc::new(PeerConnection {
-        watch: Rc::clone(&watch),
-        address: address.ip(),
-        story: Story::new(address.ip()),
-        listener,
-    });
+    let connection =
+        Rc::new(PeerConnection { watch: Rc::clone(&watch), address, story: Story::new(address), listener });
     let tracker = plane.connections.clone();
     let plane = Rc::clone(plane);
     tracker.spawn_local(async move {
         let _counted = counted;
         let service = service_fn(|request| respond(Rc::clone(&plane), Rc::clone(&connection), request));
-        let end = serve_connection(stream, watch, server_limits, Rc::clone(&plane.draining), service).await;
+        let end =
+            serve_connection(Stream::Clear(socket), watch, server_limits, Rc::clone(&plane.draining), service).await;
         if let Some(kind) = kind_of(&end) {
             plane.shared.metrics.connection_error(kind);
         }

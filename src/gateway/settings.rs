@@ -1,12 +1,11 @@
 //! What the gateway file says of listeners, upstreams and limits, as valid values.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
 
-use crate::net::{Endpoint, Network};
+use crate::net::{Endpoint, ListenAddress, Network, Protocol, Protocols};
 
 /// `limits:` as far as requests, connections and tokens are concerned.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +41,8 @@ pub struct UpstreamSettings {
     pub name: Arc<str>,
     /// Where it listens.
     pub endpoint: Endpoint,
+    /// What it speaks.
+    pub protocol: Protocol,
     /// Whether the token is passed on.
     pub forward_token: bool,
     /// What its `Host` field says.
@@ -101,7 +102,9 @@ pub enum RevealRoutes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenerSettings {
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: ListenAddress,
+    /// Which versions of HTTP it takes.
+    pub protocols: Protocols,
     /// Scheme and authority that upstreams are told of.
     pub public_url: Option<Uri>,
     /// Networks whose `Forwarded` and `X-Forwarded-*` fields are kept.

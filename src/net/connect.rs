@@ -2,17 +2,25 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
-/// Where an upstream listens: `http://host:port`.
+use super::Socket;
+
+/// Where an upstream listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// A DNS name, or an address without brackets.
-    pub host: String,
-    /// The port, 1 to 65535.
-    pub port: u16,
+pub enum Endpoint {
+    /// `http://host:port` or `https://host:port`.
+    Tcp {
+        /// A DNS name, or an address without brackets.
+        host: String,
+        /// The port, 1 to 65535.
+        port: u16,
+    },
+    /// `unix:/path` of a socket.
+    Unix(PathBuf),
 }
 
 /// Why no connection to an upstream could be had.
@@ -35,26 +43,33 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`ConnectFault::Refused`] with the last address' answer, or [`ConnectFault::TimedOut`].
-    pub async fn connect(&self, timeout: Duration) -> Result<TcpStream, ConnectFault> {
-        let connecting = async {
-            match self.host.parse::<IpAddr>() {
-                Ok(address) => TcpStream::connect((address, self.port)).await,
-                Err(_) => TcpStream::connect((self.host.as_str(), self.port)).await,
-            }
-        };
-        let stream = match tokio::time::timeout(timeout, connecting).await {
-            Ok(connected) => connected.map_err(ConnectFault::Refused)?,
-            Err(_) => return Err(ConnectFault::TimedOut),
-        };
-        stream.set_nodelay(true).map_err(ConnectFault::Refused)?;
-        Ok(stream)
+    pub async fn connect(&self, timeout: Duration) -> Result<Socket, ConnectFault> {
+        match tokio::time::timeout(timeout, self.connect_socket()).await {
+            Ok(connected) => connected.map_err(ConnectFault::Refused),
+            Err(_) => Err(ConnectFault::TimedOut),
+        }
     }
 
-    /// The authority that names the endpoint in a `Host` field (RFC 9110 §7.2).
+    async fn connect_socket(&self) -> io::Result<Socket> {
+        match self {
+            Self::Tcp { host, port } => {
+                let stream = match host.parse::<IpAddr>() {
+                    Ok(address) => TcpStream::connect((address, *port)).await?,
+                    Err(_) => TcpStream::connect((host.as_str(), *port)).await?,
+                };
+                stream.set_nodelay(true)?;
+                Ok(Socket::Tcp(stream))
+            }
+            Self::Unix(path) => UnixStream::connect(path).await.map(Socket::Unix),
+        }
+    }
+
+    /// The authority that names the endpoint in a `Host` field (RFC 9110 §7.2); a unix socket has no better name than this host's.
     pub fn authority(&self) -> String {
-        match self.host.contains(':') {
-            true => format!("[{}]:{}", self.host, self.port),
-            false => format!("{}:{}", self.host, self.port),
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
+            Self::Tcp { host, port } => format!("{host}:{port}"),
+            Self::Unix(_) => "localhost".to_owned(),
         }
     }
 }
@@ -63,17 +78,22 @@ impl Endpoint {
 mod tests {
     use super::*;
 
+    fn endpoint(host: &str, port: u16) -> Endpoint {
+        Endpoint::Tcp { host: host.to_owned(), port }
+    }
+
     #[test]
     fn an_ipv6_address_is_bracketed_in_the_authority() {
-        let authority = |host: &str| Endpoint { host: host.into(), port: 80 }.authority();
-        assert_eq!(authority("::1"), "[::1]:80");
-        assert_eq!(authority("api.internal"), "api.internal:80");
+        assert_eq!(endpoint("::1", 80).authority(), "[::1]:80");
+        assert_eq!(endpoint("api.internal", 80).authority(), "api.internal:80");
     }
 
     #[tokio::test]
     async fn nobody_listening_is_told_apart_from_a_timeout() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let endpoint = Endpoint { host: "127.0.0.1".into(), port: free };
-        assert!(matches!(endpoint.connect(Duration::from_secs(5)).await, Err(ConnectFault::Refused(_))));
+        let refused = endpoint("127.0.0.1", free).connect(Duration::from_secs(5)).await;
+        assert!(matches!(refused, Err(ConnectFault::Refused(_))));
+        let nowhere = Endpoint::Unix("/nonexistent/socket".into()).connect(Duration::from_secs(5)).await;
+        assert!(matches!(nowhere, Err(ConnectFault::Refused(_))));
     }
 }

@@ -11,7 +11,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
-use super::{ConnectFault, Endpoint, Lease, Metered};
+use super::{ConnectFault, Endpoint, Lease, Metered, Stream};
 
 /// How many connections a worker may hold to one upstream, and how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,7 +202,7 @@ where
     }
 
     async fn open(self: &Rc<Self>, mut place: Place<B>) -> Result<Lease<B>, ConnectFault> {
-        let stream = Metered::new(self.settings.endpoint.connect(self.settings.connect).await?);
+        let stream = Metered::new(Stream::Clear(self.settings.endpoint.connect(self.settings.connect).await?));
         let read = stream.bytes_read();
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
             .await

@@ -12,10 +12,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::HttpService;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use super::{Metered, Phase, Watch};
+use super::{Metered, Phase, Stream, Watch};
 
 /// hyper's own bound on fields; with it the parser's table lies on the stack.
 const FIELDS_ON_STACK: usize = 100;
@@ -45,7 +44,7 @@ pub enum ConnectionEnd {
 /// Serves the requests of one connection until it ends, its watch closes it, or `draining` is set (and [`Watch::wake`] called):
 /// then the exchange under way is the last, and an idle connection closes at once.
 pub async fn serve_connection<S>(
-    stream: TcpStream,
+    stream: Stream,
     watch: Rc<Watch>,
     limits: ServerLimits,
     draining: Rc<Cell<bool>>,

@@ -1,5 +1,6 @@
 //! What is known of one request when it ends.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -11,13 +12,31 @@ use super::labels::Source;
 use super::log::Log;
 use super::routes::RouteMetrics;
 
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// Its address, over TCP.
+    Address(IpAddr),
+    /// A process of this host, through a unix socket.
+    Unix,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
+
 /// Everything that is known of one request when it ends. Borrowed: making one allocates nothing.
 #[derive(Clone, Debug)]
 pub struct AccessRecord<'a> {
     /// The request id that the client and the upstream were given.
     pub request_id: &'a str,
-    /// The TCP side that sent the request.
-    pub peer: IpAddr,
+    /// Who sent the request.
+    pub peer: Peer,
     /// The method as sent.
     pub method: &'a Method,
     /// The host in lower case, if the target could be read.

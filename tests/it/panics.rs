@@ -57,7 +57,7 @@ impl Running {
         let address = listener.local_addr().unwrap();
         let start = WorkerStart {
             shared: Arc::clone(&shared),
-            listeners: vec![listener],
+            listeners: vec![scopegate::net::Listening::Tcp(listener)],
             drained: drain.listen(),
             workers: 1,
             seed: 7,
