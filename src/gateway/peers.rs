@@ -18,6 +18,7 @@ use crate::net::{
     Acceptor, BACKLOG, ConnectionEnd, Drained, Listening, Phase, ServerLimits, Socket, Stream, Watch, serve_connection,
 };
 use crate::telemetry::ConnectionError;
+use crate::verify::FairShare;
 
 /// How long to wait after the system refused to accept, for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -123,8 +124,13 @@ fn welcome(plane: &Rc<DataPlane>, socket: Socket, address: Option<IpAddr>, liste
     plane.watch(&watch);
     let server_limits =
         ServerLimits { fields: limits.fields, head_bytes: limits.header_bytes + limits.target_bytes + HEAD_EXTRA };
-    let connection =
-        Rc::new(PeerConnection { watch: Rc::clone(&watch), address, story: Story::new(address), listener });
+    let connection = Rc::new(PeerConnection {
+        watch: Rc::clone(&watch),
+        address,
+        story: Story::new(address),
+        fair_share: FairShare::default(),
+        listener,
+    });
     let tracker = plane.connections.clone();
     let plane = Rc::clone(plane);
     tracker.spawn_local(async move {
