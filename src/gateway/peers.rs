@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use hyper::service::service_fn;
 
+use crate::gateway::challenge::refuse;
 use crate::gateway::data_plane::DataPlane;
 use crate::gateway::exchange::PeerConnection;
 use crate::gateway::forwarded::Story;
@@ -17,6 +18,7 @@ use crate::gateway::snapshot::Shared;
 use crate::net::{
     Acceptor, BACKLOG, ConnectionEnd, Drained, Listening, Phase, ServerLimits, Socket, Stream, Watch, serve_connection,
 };
+use crate::policy::Denial;
 use crate::telemetry::ConnectionError;
 use crate::verify::FairShare;
 
@@ -118,6 +120,7 @@ fn welcome(plane: &Rc<DataPlane>, socket: Socket, address: Option<IpAddr>, liste
     let name = view.snapshot.listeners.get(listener).map_or_else(String::new, |listener| listener.address.to_string());
     let Some(counted) = Counted::new(plane, name) else {
         plane.shared.metrics.connection_error(ConnectionError::TooMany);
+        turn_away(plane, socket);
         return;
     };
     let watch = Rc::new(Watch::new(limits.keep_alive, limits.header_time));
@@ -142,6 +145,17 @@ fn welcome(plane: &Rc<DataPlane>, socket: Socket, address: Option<IpAddr>, liste
             plane.shared.metrics.connection_error(kind);
         }
     });
+}
+
+/// Tells a peer for whom there is no place, unless too many are being told just now.
+fn turn_away(plane: &Rc<DataPlane>, socket: Socket) {
+    if !plane.turned_away.has_place() {
+        return;
+    }
+    let realm = &plane.view().snapshot.realm;
+    let refusal = refuse(&Denial::Overloaded, realm, &plane.request_ids.choose(None));
+    let plane = Rc::clone(plane);
+    tokio::task::spawn_local(async move { plane.turned_away.answer(socket, refusal).await });
 }
 
 /// A connection's place among those of the process, for as long as it lasts, however it ends.
