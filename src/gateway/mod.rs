@@ -18,6 +18,7 @@ mod exchange;
 mod forward;
 mod forwarded;
 mod peers;
+mod request_content;
 mod request_fields;
 mod request_id;
 mod response_fields;
