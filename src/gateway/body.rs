@@ -92,7 +92,13 @@ impl Body for AnswerContent {
     ) -> Poll<Option<Result<Frame<Bytes>, AnswerFault>>> {
         let Self { source, exchange } = &mut *self;
         match source {
-            Content::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Content::Text(text) => {
+                let Some(text) = text.take() else { return Poll::Ready(None) };
+                if let Some(exchange) = exchange {
+                    exchange.watch.enter(Phase::Peer, Instant::now(), exchange.view.snapshot.limits.body_idle);
+                }
+                Poll::Ready(Some(Ok(Frame::data(text))))
+            }
             Content::Upstream(content) => {
                 let frame = ready!(content.poll_frame(context, exchange.as_ref()));
                 if let (Some(Ok(frame)), Some(exchange)) = (&frame, exchange)
@@ -137,7 +143,7 @@ impl UpstreamContent {
         context: &mut Context<'_>,
         exchange: Option<&Exchange>,
     ) -> Poll<Option<Result<Frame<Bytes>, AnswerFault>>> {
-        let watch = exchange.map(|exchange| &*exchange.connection.watch);
+        let watch = exchange.map(|exchange| &*exchange.watch);
         let polled = Pin::new(&mut self.incoming).poll_frame(context);
         match polled {
             Poll::Pending => match watch {

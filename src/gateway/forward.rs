@@ -61,7 +61,7 @@ pub(super) async fn forward(
     let response_time = route.timeout.unwrap_or(upstream.settings.response);
     let content = RequestContent::new(
         content,
-        &exchange.connection.watch,
+        &exchange.watch,
         Rc::clone(&exchange.content),
         ContentTimes { peer: exchange.view.snapshot.limits.body_idle, upstream: response_time },
         &pool.remove,
@@ -227,7 +227,7 @@ impl Sending<'_> {
         self.exchange.wait_for_upstream(Instant::now(), self.response_time);
         let sent = {
             let mut sending = pin!(lease.send(request));
-            let watch = &self.exchange.connection.watch;
+            let watch = &self.exchange.watch;
             poll_fn(|context| match sending.as_mut().poll(context) {
                 Poll::Ready(sent) => Poll::Ready(Some(sent)),
                 Poll::Pending if watch.has_expired() => Poll::Ready(None),
@@ -259,7 +259,7 @@ impl Sending<'_> {
         if self.exchange.plane.cutting.get() {
             return Denial::Draining;
         }
-        match self.exchange.connection.watch.phase() {
+        match self.exchange.watch.phase() {
             Phase::Content => Denial::BadRequest,
             Phase::Upstream | Phase::Idle | Phase::Head | Phase::Peer => {
                 self.upstream.metrics.failure(UpstreamFailure::ResponseTimeout);

@@ -129,7 +129,7 @@ impl Body for RequestContent {
         }
         let mut incoming = received.incoming.borrow_mut();
         let Some(incoming) = &mut *incoming else { return Poll::Ready(None) };
-        let polled = Pin::new(incoming).poll_frame(context);
+        let polled = Pin::new(&mut *incoming).poll_frame(context);
         match &polled {
             Poll::Pending => {
                 received.wait(context.waker());
@@ -138,7 +138,12 @@ impl Body for RequestContent {
                 }
             }
             Poll::Ready(Some(Err(_))) => received.broke_off.set(true),
-            Poll::Ready(Some(Ok(_)) | None) => self.watch.enter(Phase::Upstream, Instant::now(), self.times.upstream),
+            Poll::Ready(Some(Ok(_)) | None) => {
+                self.watch.enter(Phase::Upstream, Instant::now(), self.times.upstream);
+                if incoming.is_end_stream() {
+                    self.watch.content_ended();
+                }
+            }
         }
         let frame = ready!(polled);
         received.begun.set(true);
