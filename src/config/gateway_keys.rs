@@ -290,6 +290,12 @@ static CEILINGS: &[Key] = &[
 
 pub(super) static UPSTREAM: &[Key] = &[
     Key::new("endpoints", Shape::List(&Shape::Text), "Its address, as `http://host:port`; exactly one").required(),
+    Key::new(
+        "protocol",
+        Shape::Choice(&["http1", "http2"]),
+        "What it speaks; `http2` in clear text is spoken without asking",
+    )
+    .default("http1"),
     Key::new("forward_token", Shape::Boolean, "Whether it receives the token").default("true"),
     Key::new(
         "host",

@@ -10,9 +10,9 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use crate::gateway::bearer::{Bearer, Note};
-use crate::gateway::body::Seen;
 use crate::gateway::data_plane::{DataPlane, View};
 use crate::gateway::forwarded::Story;
+use crate::gateway::request_content::Received;
 use crate::net::{Phase, Watch};
 use crate::policy::{Access, Denial, Found, Reason};
 use crate::telemetry::{self, AccessRecord, Peer, Source};
@@ -62,7 +62,7 @@ pub(super) struct Exchange {
     host: Option<HeaderValue>,
     /// Kept for the record's `token_id`, which is made only for records that are written.
     credentials: Option<HeaderValue>,
-    pub(super) content: Rc<Seen>,
+    pub(super) content: Rc<Received>,
     bytes_out: Cell<u64>,
     progress: RefCell<Progress>,
 }
