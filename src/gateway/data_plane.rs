@@ -141,6 +141,7 @@ impl Pool {
         let settings = &upstream.settings;
         let wanted = PoolSettings {
             endpoint: settings.endpoint.clone(),
+            tls: settings.tls.clone(),
             connect: settings.connect,
             max: settings.max_connections,
             queue: settings.queue,

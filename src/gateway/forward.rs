@@ -19,8 +19,8 @@ use crate::gateway::exchange::{Exchange, REQUEST_ID};
 use crate::gateway::forwarded::{Told, add_via};
 use crate::gateway::request_fields::{self, Removal};
 use crate::gateway::snapshot::Upstream;
-use crate::gateway::{HostRule, response_fields};
-use crate::net::{ConnectFault, Lease, Phase, SendFault};
+use crate::gateway::{HostRule, UpstreamSettings, response_fields};
+use crate::net::{ConnectFault, HandshakeFault, Lease, Phase, SendFault};
 use crate::policy::{Denial, Grant};
 use crate::telemetry::UpstreamFailure;
 
@@ -113,6 +113,7 @@ fn write_fields(
     let told = Told {
         style: settings.forwarded,
         public_url: listener.and_then(|listener| listener.public_url.as_ref()),
+        tls: listener.is_some_and(|listener| listener.tls.is_some()),
         trusted,
     };
     connection.story.tell(told, &host, fields);
@@ -237,11 +238,24 @@ impl Sending<'_> {
     fn no_connection(&self, fault: &ConnectFault) -> Denial {
         let (kind, denial) = match fault {
             ConnectFault::Refused(_) => (UpstreamFailure::Connect, Denial::UpstreamUnreachable),
+            ConnectFault::Tls(fault) => (self.no_tls(fault), Denial::UpstreamUnreachable),
             ConnectFault::TimedOut => (UpstreamFailure::ConnectTimeout, Denial::UpstreamTimeout),
             ConnectFault::QueueFull => (UpstreamFailure::QueueFull, Denial::Overloaded),
         };
         self.upstream.metrics.failure(kind);
         denial
+    }
+
+    /// The reason is for the operator, who can mend it, and not once for every request.
+    fn no_tls(&self, fault: &HandshakeFault) -> UpstreamFailure {
+        let UpstreamSettings { name, tls, .. } = &self.upstream.settings;
+        if tls.as_ref().is_some_and(|tls| tls.is_worth_telling(Instant::now())) {
+            tracing::warn!(upstream = &**name, %fault, "no connection to the upstream");
+        }
+        match fault {
+            HandshakeFault::OtherProtocol(_) => UpstreamFailure::Alpn,
+            HandshakeFault::Failed(_) => UpstreamFailure::Tls,
+        }
     }
 }
 

@@ -15,7 +15,8 @@ use crate::gateway::forwarded::Story;
 use crate::gateway::service::respond;
 use crate::gateway::snapshot::Shared;
 use crate::net::{
-    Acceptor, BACKLOG, ConnectionEnd, Drained, Listening, Phase, ServerLimits, Socket, Stream, Watch, serve_connection,
+    AcceptFault, Acceptor, BACKLOG, ConnectionEnd, Drained, Listening, Phase, Protocol, ServerLimits, ServerTls,
+    Socket, Stream, Watch, serve_connection,
 };
 use crate::telemetry::ConnectionError;
 
@@ -119,23 +120,49 @@ fn welcome(plane: &Rc<DataPlane>, socket: Socket, address: Option<IpAddr>, liste
         plane.shared.metrics.connection_error(ConnectionError::TooMany);
         return;
     };
-    let watch = Rc::new(Watch::new(limits.keep_alive, limits.header_time));
-    plane.watch(&watch);
+    let (keep_alive, header_time) = (limits.keep_alive, limits.header_time);
+    let tls = view.snapshot.listeners.get(listener).and_then(|listener| listener.tls.clone());
     let server_limits =
         ServerLimits { fields: limits.fields, head_bytes: limits.header_bytes + limits.target_bytes + HEAD_EXTRA };
-    let connection =
-        Rc::new(PeerConnection { watch: Rc::clone(&watch), address, story: Story::new(address), listener });
     let tracker = plane.connections.clone();
     let plane = Rc::clone(plane);
     tracker.spawn_local(async move {
         let _counted = counted;
+        let Some((stream, _chosen)) = secure(&plane, socket, tls, header_time).await else { return };
+        let watch = Rc::new(Watch::new(keep_alive, header_time));
+        plane.watch(&watch);
+        let connection =
+            Rc::new(PeerConnection { watch: Rc::clone(&watch), address, story: Story::new(address), listener });
         let service = service_fn(|request| respond(Rc::clone(&plane), Rc::clone(&connection), request));
-        let end =
-            serve_connection(Stream::Clear(socket), watch, server_limits, Rc::clone(&plane.draining), service).await;
+        let end = serve_connection(stream, watch, server_limits, Rc::clone(&plane.draining), service).await;
         if let Some(kind) = kind_of(&end) {
             plane.shared.metrics.connection_error(kind);
         }
     });
+}
+
+/// Takes the peer's handshake where there is TLS; with the version of HTTP that ALPN chose. Without TLS, or without ALPN, none is
+/// chosen. `None` if the handshake comes to nothing, which has then been counted.
+async fn secure(
+    plane: &DataPlane,
+    socket: Socket,
+    tls: Option<ServerTls>,
+    time: Duration,
+) -> Option<(Stream, Option<Protocol>)> {
+    let Some(tls) = tls else { return Some((Stream::Clear(socket), None)) };
+    let fault = match tls.accept(socket, time).await {
+        Ok(accepted) => return Some(accepted),
+        Err(fault) => fault,
+    };
+    match &fault {
+        AcceptFault::Left => {}
+        AcceptFault::TimedOut => plane.shared.metrics.connection_error(ConnectionError::HeaderTimeout),
+        AcceptFault::Failed(cause) => {
+            plane.shared.metrics.connection_error(ConnectionError::Tls);
+            tracing::debug!(%fault, %cause, "a peer was not let in");
+        }
+    }
+    None
 }
 
 /// A connection's place among those of the process, for as long as it lasts, however it ends.

@@ -11,13 +11,15 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
-use super::{ConnectFault, Endpoint, Lease, Metered, Stream};
+use super::{ClientTls, ConnectFault, Endpoint, Lease, Metered};
 
 /// How many connections a worker may hold to one upstream, and how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolSettings {
     /// Where the upstream listens.
     pub endpoint: Endpoint,
+    /// TLS with it, if it is not spoken to in clear text.
+    pub tls: Option<ClientTls>,
     /// The time that waiting for a place may take, and again that connecting may.
     pub connect: Duration,
     /// Connections at most, in use or idle.
@@ -202,7 +204,8 @@ where
     }
 
     async fn open(self: &Rc<Self>, mut place: Place<B>) -> Result<Lease<B>, ConnectFault> {
-        let stream = Metered::new(Stream::Clear(self.settings.endpoint.connect(self.settings.connect).await?));
+        let PoolSettings { endpoint, tls, connect, .. } = &self.settings;
+        let stream = Metered::new(endpoint.connect(*connect, tls.as_ref()).await?);
         let read = stream.bytes_read();
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
