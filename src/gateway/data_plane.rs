@@ -145,6 +145,7 @@ impl Pool {
         let wanted = PoolSettings {
             endpoint: settings.endpoint.clone(),
             protocol: settings.protocol,
+            tls: settings.tls.clone(),
             connect: settings.connect,
             max: settings.max_connections,
             queue: settings.queue,
