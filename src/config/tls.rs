@@ -34,13 +34,14 @@ pub(super) fn of_listener(fields: &Fields<'_, '_>, folder: &mut Folder<'_>, prot
         })
         .collect();
     let clients = client_certificates(fields, folder);
+    let least = if fields.choice("min_version") == "1.3" { TlsVersion::Tls13 } else { TlsVersion::Tls12 };
     let certificates = certificates.into_iter().collect::<Option<Vec<_>>>()?;
     warn_of_same_names(fields, &certificates);
     let mut certificates = certificates.into_iter().map(|placed| placed.value);
     let settings = ServerTlsSettings {
         first: certificates.next()?,
         others: certificates.collect(),
-        least: if fields.choice("min_version") == "1.3" { TlsVersion::Tls13 } else { TlsVersion::Tls12 },
+        least,
         clients: clients?,
         protocols,
     };

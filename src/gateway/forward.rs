@@ -110,13 +110,9 @@ fn write_fields(
         Some(0) if !says_length => {}
         Some(length) => drop(fields.insert(CONTENT_LENGTH, HeaderValue::from(length))),
     }
-    let told = Told {
-        style: settings.forwarded,
-        public_url: listener.and_then(|listener| listener.public_url.as_ref()),
-        tls: listener.is_some_and(|listener| listener.tls.is_some()),
-        trusted,
-    };
-    connection.story.tell(told, &host, fields);
+    let public_url = listener.and_then(|listener| listener.public_url.as_ref());
+    let tls = listener.is_some_and(|listener| listener.tls.is_some());
+    connection.story.tell(Told { style: settings.forwarded, public_url, tls, trusted }, &host, fields);
     add_via(received, fields);
     fields.insert(REQUEST_ID, exchange.request_id.clone());
     write_identity(exchange, grant, fields);
@@ -175,16 +171,17 @@ impl Sending<'_> {
         let again = match (fault.unsent, spare) {
             (Some(unsent), _) if reused => unsent,
             (None, Some(spare)) if !fault.answered => spare,
-            (Some(_) | None, _) => return Err(self.broke_off()),
+            (Some(_) | None, _) => return Err(self.broke_off(&fault.source)),
         };
         self.upstream.metrics.failure(UpstreamFailure::Retried);
         self.exchange.wait_within_bounds();
         let lease = self.pool.connections.acquire_new().await.map_err(|fault| self.no_connection(&fault))?;
-        self.attempt(lease, again).await?.map_err(|_| self.broke_off())
+        self.attempt(lease, again).await?.map_err(|fault| self.broke_off(&fault.source))
     }
 
-    fn broke_off(&self) -> Denial {
-        self.upstream.metrics.failure(UpstreamFailure::Closed);
+    fn broke_off(&self, fault: &hyper::Error) -> Denial {
+        let kind = HandshakeFault::of_exchange(fault).map_or(UpstreamFailure::Closed, |fault| self.no_tls(&fault));
+        self.upstream.metrics.failure(kind);
         Denial::UpstreamUnreachable
     }
 
