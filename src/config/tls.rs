@@ -90,13 +90,14 @@ fn client_certificates(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Opti
         }
         ("request", Some(roots)) => roots.map(ClientCertificates::Request),
         ("require", Some(roots)) => roots.map(ClientCertificates::Require),
-        (_, Some(_)) => {
+        ("none", Some(_)) => {
             let message = fields.subject.say("client_ca", "has no effect: no certificate is asked for");
             let hint = "write `client_certificate: require`, or `request`";
             fields.faults.push(Fault::warning(fields.place_of("client_ca"), message).hint(hint));
             Some(ClientCertificates::None)
         }
-        (_, None) => Some(ClientCertificates::None),
+        ("none", None) => Some(ClientCertificates::None),
+        (_, _) => None,
     }
 }
 
