@@ -54,6 +54,8 @@ mod tls_names;
 mod tls_pem;
 mod tls_provider;
 mod tls_server;
+#[cfg(test)]
+mod tls_tests;
 mod upstream_pool;
 mod watch;
 mod worker;
