@@ -66,6 +66,6 @@ pub use serve::{Accepted, Application, ConnectionEnd, ConnectionEvent, ServerLim
 pub use serve_router::{RouterBounds, serve_router};
 pub use socket::Socket;
 pub use stream::Stream;
-pub use upstream_pool::{Exchanged, Lease, PoolEvent, PoolSettings, SendFault, UpstreamPool};
+pub use upstream_pool::{Exchanged, Lease, PoolEvent, PoolSettings, SendFault, UpstreamPool, reset};
 pub use watch::{Phase, Watch};
 pub use worker::Worker;
