@@ -13,6 +13,7 @@ use crate::gateway::bearer::Note;
 use crate::gateway::request_content::RequestContent;
 use crate::gateway::request_id::RequestIds;
 use crate::gateway::snapshot::{Shared, Snapshot, Upstream};
+use crate::gateway::turned_away::TurnedAway;
 use crate::net::{PoolEvent, PoolSettings, UpstreamPool, Watch};
 use crate::verify::Verifier;
 
@@ -27,6 +28,7 @@ pub(super) struct DataPlane {
     pub(super) cutting: Cell<bool>,
     /// `limits.connections` as it was at the start.
     pub(super) most_connections: usize,
+    pub(super) turned_away: TurnedAway,
     view: RefCell<Rc<View>>,
     peers: RefCell<Vec<Weak<Watch>>>,
     /// The connections' tasks; a drain waits for the last of them.
@@ -69,6 +71,7 @@ impl DataPlane {
             draining: Rc::default(),
             cutting: Cell::new(false),
             most_connections: snapshot.limits.connections,
+            turned_away: TurnedAway::default(),
             view: RefCell::new(Rc::new(View::new(snapshot, None))),
             peers: RefCell::default(),
             connections: TaskTracker::new(),
@@ -142,6 +145,7 @@ impl Pool {
         let wanted = PoolSettings {
             endpoint: settings.endpoint.clone(),
             protocol: settings.protocol,
+            tls: settings.tls.clone(),
             connect: settings.connect,
             max: settings.max_connections,
             queue: settings.queue,

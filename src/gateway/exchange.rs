@@ -17,7 +17,7 @@ use crate::net::{Phase, Watch};
 use crate::policy::{Access, Denial, Found, Reason};
 use crate::telemetry::{self, AccessRecord, Peer, Source};
 use crate::token::BearerToken;
-use crate::verify::Remembered;
+use crate::verify::{FairShare, Remembered};
 
 /// The field that names one request in every record of it.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -34,6 +34,8 @@ pub(super) struct PeerConnection {
     /// A peer at a unix socket has none.
     pub(super) address: Option<IpAddr>,
     pub(super) story: Story,
+    /// What it has taken of the time for unknown tokens.
+    pub(super) fair_share: FairShare,
     /// Position of its listener.
     pub(super) listener: usize,
 }

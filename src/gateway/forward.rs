@@ -20,8 +20,8 @@ use crate::gateway::forwarded::{Told, add_via};
 use crate::gateway::request_content::{ContentTimes, RequestContent};
 use crate::gateway::request_fields::{self, Removal};
 use crate::gateway::snapshot::Upstream;
-use crate::gateway::{HostRule, response_fields};
-use crate::net::{ConnectFault, Lease, Phase, Protocol, SendFault};
+use crate::gateway::{HostRule, UpstreamSettings, response_fields};
+use crate::net::{ConnectFault, HandshakeFault, Lease, Phase, Protocol, SendFault};
 use crate::policy::{Denial, Grant};
 use crate::telemetry::UpstreamFailure;
 
@@ -66,7 +66,7 @@ pub(super) async fn forward(
     *request.headers_mut() = parts.headers;
     write_fields(exchange, &grant, upstream, unchecked_credentials, &mut request)?;
     if upstream.settings.protocol == Protocol::Http2 {
-        write_authority(&mut request)?;
+        write_authority(&upstream.settings, &mut request)?;
     }
 
     let sending = Sending { exchange, upstream, pool, response_time };
@@ -116,30 +116,27 @@ fn write_fields(
     let told = Told {
         style: settings.forwarded,
         public_url: listener.and_then(|listener| listener.public_url.as_ref()),
+        tls: listener.is_some_and(|listener| listener.tls.is_some()),
         trusted,
     };
     connection.story.tell(told, &host, fields);
     add_via(received, fields);
     fields.insert(REQUEST_ID, exchange.request_id.clone());
     write_identity(exchange, grant, fields);
-    match &settings.host {
-        HostRule::Keep => {}
-        HostRule::Endpoint => {
-            let authority = HeaderValue::try_from(settings.endpoint.authority()).map_err(|_| Denial::Internal)?;
-            fields.insert(HOST, authority);
-        }
-        HostRule::Fixed(name) => {
-            fields.insert(HOST, name.clone());
-        }
-    }
+    let host = match &settings.host {
+        HostRule::Keep => return Ok(()),
+        HostRule::Endpoint => HeaderValue::try_from(settings.endpoint.authority()).map_err(|_| Denial::Internal)?,
+        HostRule::Fixed(name) => name.clone(),
+    };
+    fields.insert(HOST, host);
     Ok(())
 }
 
 /// Says in the pseudo-fields of HTTP/2 what the `Host` field says over HTTP/1.1 (RFC 9113 §8.3.1).
-fn write_authority(request: &mut Request<RequestContent>) -> Result<(), Denial> {
+fn write_authority(settings: &UpstreamSettings, request: &mut Request<RequestContent>) -> Result<(), Denial> {
     let host = request.headers_mut().remove(HOST).ok_or(Denial::Internal)?;
     let mut target = uri::Parts::from(std::mem::take(request.uri_mut()));
-    target.scheme = Some(Scheme::HTTP);
+    target.scheme = Some(if settings.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
     target.authority = Some(Authority::try_from(host.as_bytes()).map_err(|_| Denial::BadRequest)?);
     *request.uri_mut() = Uri::from_parts(target).map_err(|_| Denial::Internal)?;
     *request.version_mut() = Version::HTTP_2;
@@ -264,12 +261,25 @@ impl Sending<'_> {
     fn no_connection(&self, fault: &ConnectFault) -> Denial {
         let (kind, denial) = match fault {
             ConnectFault::Refused(_) => (UpstreamFailure::Connect, Denial::UpstreamUnreachable),
+            ConnectFault::Tls(fault) => (self.no_tls(fault), Denial::UpstreamUnreachable),
             ConnectFault::TimedOut => (UpstreamFailure::ConnectTimeout, Denial::UpstreamTimeout),
             ConnectFault::QueueFull => (UpstreamFailure::QueueFull, Denial::Overloaded),
             ConnectFault::Protocol => (UpstreamFailure::Protocol, Denial::UpstreamUnreachable),
         };
         self.upstream.metrics.failure(kind);
         denial
+    }
+
+    /// The reason is for the operator, who can mend it, and not once for every request.
+    fn no_tls(&self, fault: &HandshakeFault) -> UpstreamFailure {
+        let UpstreamSettings { name, tls, .. } = &self.upstream.settings;
+        if tls.as_ref().is_some_and(|tls| tls.is_worth_telling(Instant::now())) {
+            tracing::warn!(upstream = &**name, %fault, "no connection to the upstream");
+        }
+        match fault {
+            HandshakeFault::OtherProtocol(_) => UpstreamFailure::Alpn,
+            HandshakeFault::Failed(_) => UpstreamFailure::Tls,
+        }
     }
 }
 

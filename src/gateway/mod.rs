@@ -27,6 +27,7 @@ mod response_fields;
 mod service;
 mod settings;
 mod snapshot;
+mod turned_away;
 
 pub use peers::{WorkerStart, serve};
 pub use settings::{ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, UpstreamSettings};

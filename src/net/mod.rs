@@ -10,6 +10,7 @@
 //!   [`serve_connection`] drives hyper under both and under [`Drain`].
 //! * [`UpstreamPool`] keeps a worker's connections to one upstream: bounded in number, with a bounded queue, reused last in
 //!   first out.
+//! * [`ServerTls`] and [`ClientTls`] make a [`Stream`] of a socket under TLS, with a peer and with an upstream.
 //! * [`fetch`] is the small client for key sets and whatever else issuers are asked for; [`Fetcher`] keeps connections
 //!   for questions that follow one another.
 //! * [`serve_router`] serves what stands beside the data plane, on a runtime of its own: the admin listener, the authorization server.
@@ -46,6 +47,13 @@ mod serve_http2;
 mod serve_router;
 mod socket;
 mod stream;
+mod tls_certificate;
+mod tls_client;
+mod tls_fault;
+mod tls_names;
+mod tls_pem;
+mod tls_provider;
+mod tls_server;
 mod upstream_pool;
 mod watch;
 mod worker;
@@ -66,6 +74,12 @@ pub use serve::{Accepted, Application, ConnectionEnd, ConnectionEvent, ServerLim
 pub use serve_router::{RouterBounds, serve_router};
 pub use socket::Socket;
 pub use stream::Stream;
+pub use tls_certificate::{Certificate, CertificateDoubt};
+pub use tls_client::{ClientTls, ClientTlsSettings};
+pub use tls_fault::{AcceptFault, CertificateFault, HandshakeFault, TlsFault};
+pub use tls_pem::read_certificates;
+pub use tls_provider::Roots;
+pub use tls_server::{ClientCertificates, ServerTls, ServerTlsSettings, TlsVersion};
 pub use upstream_pool::{Exchanged, Lease, PoolEvent, PoolSettings, SendFault, UpstreamPool, reset};
 pub use watch::{Phase, Watch};
 pub use worker::Worker;

@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 
 use super::multiplex::{Http2Pool, Place};
 use super::upstream_pool::reset;
-use super::{ConnectFault, Exchanged, Metered, SendFault, Stream};
+use super::{ConnectFault, Exchanged, Metered, SendFault};
 
 /// Exchanges at once on one connection, at most, whatever its upstream allows.
 pub(super) const STREAMS: usize = 128;
@@ -82,7 +82,7 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let settings = pool.settings();
-    let stream = Metered::new(Stream::Clear(settings.endpoint.connect(settings.connect).await?));
+    let stream = Metered::new(settings.endpoint.connect(settings.connect, settings.tls.as_ref()).await?);
     let read = stream.bytes_read();
     place.open();
     let life = Rc::new(Life { pool: Rc::clone(pool), _place: place, opener: RefCell::default() });

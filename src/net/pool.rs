@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
 use super::lease::Http1Lease;
-use super::{ConnectFault, Metered, PoolEvent, PoolSettings, Stream};
+use super::{ConnectFault, Metered, PoolEvent, PoolSettings};
 
 /// Connections to one upstream, kept by one worker: the one used last is used next, so that the others can fall idle.
 pub(super) struct Http1Pool<B> {
@@ -176,7 +176,8 @@ where
     }
 
     async fn open(self: &Rc<Self>, mut place: Place<B>) -> Result<Http1Lease<B>, ConnectFault> {
-        let stream = Metered::new(Stream::Clear(self.settings.endpoint.connect(self.settings.connect).await?));
+        let stream =
+            Metered::new(self.settings.endpoint.connect(self.settings.connect, self.settings.tls.as_ref()).await?);
         let read = stream.bytes_read();
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
             .await

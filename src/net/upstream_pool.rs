@@ -12,13 +12,15 @@ use hyper::body::Incoming;
 use super::lease::Http1Lease;
 use super::multiplex::{Http2Lease, Http2Pool};
 use super::pool::Http1Pool;
-use super::{ConnectFault, Endpoint, Protocol};
+use super::{ClientTls, ConnectFault, Endpoint, Protocol};
 
 /// How many connections a worker may hold to one upstream, and how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolSettings {
     /// Where the upstream listens.
     pub endpoint: Endpoint,
+    /// TLS with it, if it is not spoken to in clear text.
+    pub tls: Option<ClientTls>,
     /// What it speaks.
     pub protocol: Protocol,
     /// The time that waiting for a place may take, and again that connecting may.
