@@ -2,7 +2,6 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -59,13 +58,7 @@ pub(super) async fn forward(
         return Err(Denial::Internal);
     };
     let response_time = route.timeout.unwrap_or(upstream.settings.response);
-    let content = RequestContent::new(
-        content,
-        &exchange.watch,
-        Rc::clone(&exchange.content),
-        ContentTimes { peer: exchange.view.snapshot.limits.body_idle, upstream: response_time },
-        &pool.remove,
-    );
+    let content = RequestContent::new(content, parts.version, exchange, response_time, &pool.remove);
     let mut request = Request::new(content);
     *request.method_mut() = parts.method;
     *request.uri_mut() = Uri::from(path_and_query);
@@ -290,7 +283,7 @@ impl Sending<'_> {
 /// A copy to send again, of a request for which that may come to pass.
 fn spare(request: &Request<RequestContent>, lease: &Lease<RequestContent>) -> Option<Request<RequestContent>> {
     let may_die = lease.is_reused() && is_idempotent(request.method()) && request.body().is_empty();
-    if !may_die && !lease.may_be_refused() {
+    if !may_die && !lease.is_stream() {
         return None;
     }
     let mut copy = Request::new(request.body().spare());

@@ -82,6 +82,6 @@ pub use tls_fault::{AcceptFault, CertificateFault, HandshakeFault, TlsFault};
 pub use tls_pem::read_certificates;
 pub use tls_provider::Roots;
 pub use tls_server::{ClientCertificates, ServerTls, ServerTlsSettings, TlsVersion};
-pub use upstream_pool::{Exchanged, Lease, PoolEvent, PoolSettings, SendFault, UpstreamPool};
+pub use upstream_pool::{Exchanged, Lease, PoolEvent, PoolSettings, SendFault, UpstreamPool, reset};
 pub use watch::{Phase, Watch};
 pub use worker::Worker;
