@@ -58,11 +58,16 @@ pub struct Gateway {
 impl Setup {
     /// Writes the files and starts the gateway in front of `upstream`.
     pub fn start(&self, upstream: &Upstream) -> Gateway {
+        self.start_before(upstream.address)
+    }
+
+    /// The same, for an upstream that is only an address.
+    pub fn start_before(&self, upstream: SocketAddr) -> Gateway {
         let signer = Signer::new("key-1");
         let folder = tempfile::tempdir().expect("a folder");
         write(folder.path(), "jwks.json", &signer.jwks());
         write(folder.path(), "routes.yaml", &self.policy);
-        write(folder.path(), "scopegate.yaml", &self.gateway_file(upstream.address));
+        write(folder.path(), "scopegate.yaml", &self.gateway_file(upstream));
         let (server, serving) = Server::start("serve", &folder.path().join("scopegate.yaml"));
         let address = |member: &str| serving[member].as_str().expect("an address").parse().expect("an address");
         Gateway { address: address("listener"), admin: address("admin"), folder, signer, server }

@@ -18,7 +18,10 @@ mod load;
 mod message;
 mod server;
 mod signer;
+mod stage;
+mod table;
 mod upstream;
+mod wire;
 mod workplace;
 
 use std::time::{Duration, Instant};
@@ -37,6 +40,8 @@ pub use key_server::{Behaviour, KeyServer};
 pub use load::Load;
 pub use message::{Chunk, Message, read_chunk};
 pub use signer::{ISSUER, Signer, now};
+pub use stage::{Fault, Outcome, Stage, good, outcomes};
+pub use table::hold_table;
 pub use upstream::{Answer, Upstream};
 pub use workplace::{ROOT, Workplace, shipped};
 
