@@ -3,13 +3,18 @@
 use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
+use tokio::task::AbortHandle;
 
 use super::UpstreamPool;
+
+/// What the upstream may take to read the rest of a request that it has answered already.
+const REST_TIME: Duration = Duration::from_secs(1);
 
 /// A connection in use. Given back by [`Lease::release`]; merely dropped, it is closed.
 pub struct Lease<B> {
@@ -17,6 +22,7 @@ pub struct Lease<B> {
     sender: SendRequest<B>,
     read: Rc<Cell<u64>>,
     exchanges: u64,
+    connection: AbortHandle,
 }
 
 /// The head of an answer, with its content still to come.
@@ -40,8 +46,13 @@ impl<B> fmt::Debug for Lease<B> {
 }
 
 impl<B> Lease<B> {
-    pub(super) fn new(pool: Rc<UpstreamPool<B>>, sender: SendRequest<B>, read: Rc<Cell<u64>>) -> Self {
-        Self { pool, sender, read, exchanges: 0 }
+    pub(super) fn new(
+        pool: Rc<UpstreamPool<B>>,
+        sender: SendRequest<B>,
+        read: Rc<Cell<u64>>,
+        connection: AbortHandle,
+    ) -> Self {
+        Self { pool, sender, read, exchanges: 0, connection }
     }
 
     /// Whether the connection has carried an exchange already, so that the upstream may be closing it just now.
@@ -84,13 +95,20 @@ where
             let pool = Rc::clone(&self.pool);
             pool.keep(self);
         } else if !self.sender.is_closed() {
-            // The answer came before the request was sent whole: the rest of it still goes out.
+            // The answer came before the request was sent whole: what hyper holds of it still goes out, if the upstream takes it.
             tokio::task::spawn_local(async move {
-                if self.ready().await {
+                if tokio::time::timeout(REST_TIME, self.ready()).await == Ok(true) {
                     let pool = Rc::clone(&self.pool);
                     pool.keep(self);
                 }
             });
         }
+    }
+}
+
+impl<B> Drop for Lease<B> {
+    fn drop(&mut self) {
+        // hyper closes a connection only after all that it holds to be sent has been: an upstream that reads nothing would keep it.
+        self.connection.abort();
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::support::{Fault, Outcome, Stage, eventually, good, hold_table, outcomes};
 
+const FAILURES: &str = "scopegate_upstream_failures_total";
 /// More than every buffer between two sockets holds.
 const FLOOD: usize = 16 << 20;
 
@@ -357,6 +358,12 @@ const TAKING: &[Fault] = &[
         stage.upstream().send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
         stage.upstream().reset_unread();
     }),
+    post("answers-early-reads-nothing", "answers while more content comes than it takes, and reads no more", |stage| {
+        stage.ask("POST", &format!("Content-Length: {FLOOD}\r\n"), "");
+        stage.accept_head();
+        flood(stage);
+        stage.upstream().send(good("early"));
+    }),
     post("closes-in-request", "closes before the request's content has ended", |stage| {
         posts(stage);
         stage.upstream().close();
@@ -365,6 +372,15 @@ const TAKING: &[Fault] = &[
         posts(stage);
         stage.upstream().reset();
     }),
+    Fault {
+        bound: "timeouts.response",
+        ..post("takes-nothing", "reads the head, and no content", |stage| {
+            stage.ask("POST", &format!("Content-Length: {FLOOD}\r\n"), "");
+            stage.accept_head();
+            flood(stage);
+            stage.until_counted(FAILURES, "response_timeout");
+        })
+    },
     Fault {
         bound: "timeouts.response",
         ..post("takes-all-says-nothing", "reads the whole content and says nothing", |stage| {
