@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 
 use crate::gateway::exchange::Exchange;
 use crate::gateway::{request_fields, response_fields};
-use crate::net::{Lease, Phase, Watch};
+use crate::net::{self, Lease, Phase, Watch};
 use crate::telemetry::{UpstreamFailure, UpstreamMetrics};
 
 /// How long the two sides of a stream may take for the next part.
@@ -274,7 +274,8 @@ impl UpstreamContent {
             }
             Poll::Ready(Some(Err(fault))) => {
                 self.lease = None;
-                self.metrics.failure(UpstreamFailure::Closed);
+                let is_malformed = net::is_malformed(&fault);
+                self.metrics.failure(if is_malformed { UpstreamFailure::Protocol } else { UpstreamFailure::Closed });
                 Poll::Ready(Some(Err(AnswerFault::Upstream(fault))))
             }
             Poll::Ready(None) => {

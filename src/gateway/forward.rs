@@ -69,9 +69,12 @@ pub(super) async fn forward(
     write_fields(exchange, &grant, upstream, unchecked_credentials, &mut request)?;
 
     let sending = Sending { exchange, upstream, pool, response_time };
-    let (response, lease) = sending.send(request).await?;
+    let (response, mut lease) = sending.send(request).await?;
     exchange.answered(response.status().as_u16(), Instant::now());
     let (mut head, incoming) = response.into_parts();
+    if response_fields::is_framed_twice(&head.headers) {
+        lease.use_no_more();
+    }
     response_fields::clean(&mut head.headers);
     let times = ContentTimes { peer: exchange.view.snapshot.limits.body_idle, upstream: upstream.settings.idle };
     let content = UpstreamContent::new(incoming, lease, upstream.metrics.clone(), times);
@@ -185,6 +188,11 @@ impl Sending<'_> {
         Denial::UpstreamUnreachable
     }
 
+    fn unreadable(&self) -> Denial {
+        self.upstream.metrics.failure(UpstreamFailure::Protocol);
+        Denial::UpstreamUnreachable
+    }
+
     /// One attempt under the deadline; the outer fault is final.
     async fn attempt(
         &self,
@@ -205,14 +213,11 @@ impl Sending<'_> {
         match sent {
             Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 // Nobody asked for it: `Upgrade` is not passed on.
-                self.upstream.metrics.failure(UpstreamFailure::Protocol);
-                Err(Denial::UpstreamUnreachable)
+                Err(self.unreadable())
             }
+            Some(Ok(response)) if response_fields::is_coded(response.headers()) => Err(self.unreadable()),
             Some(Ok(response)) => Ok(Ok((response, lease))),
-            Some(Err(fault)) if fault.source.is_parse() => {
-                self.upstream.metrics.failure(UpstreamFailure::Protocol);
-                Err(Denial::UpstreamUnreachable)
-            }
+            Some(Err(fault)) if fault.source.is_parse() => Err(self.unreadable()),
             Some(Err(fault)) => Ok(Err(fault)),
             None => Err(self.expired()),
         }

@@ -23,6 +23,7 @@ pub struct Lease<B> {
     read: Rc<Cell<u64>>,
     exchanges: u64,
     connection: AbortHandle,
+    is_last: bool,
 }
 
 /// The head of an answer, with its content still to come.
@@ -52,12 +53,17 @@ impl<B> Lease<B> {
         read: Rc<Cell<u64>>,
         connection: AbortHandle,
     ) -> Self {
-        Self { pool, sender, read, exchanges: 0, connection }
+        Self { pool, sender, read, exchanges: 0, connection, is_last: false }
     }
 
     /// Whether the connection has carried an exchange already, so that the upstream may be closing it just now.
     pub fn is_reused(&self) -> bool {
         self.exchanges > 0
+    }
+
+    /// Has the connection closed after this exchange instead of kept.
+    pub fn use_no_more(&mut self) {
+        self.is_last = true;
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -91,6 +97,9 @@ where
 
     /// Gives the connection back for the next exchange once it can take one; closes it if it never will.
     pub fn release(mut self) {
+        if self.is_last {
+            return;
+        }
         if self.sender.is_ready() {
             let pool = Rc::clone(&self.pool);
             pool.keep(self);

@@ -264,6 +264,9 @@ const ODD: &[Fault] = &[
         answers(stage, "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nok");
         stage.upstream().close();
     }),
+    fault("coding-and-chunked", "sends one more coding than `chunked`", |stage| {
+        answers(stage, "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n");
+    }),
     fault("chunked-and-more", "sends a `Transfer-Encoding` that does not end in `chunked`", |stage| {
         answers(stage, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n2\r\nok\r\n0\r\n\r\n");
         stage.upstream().close();
