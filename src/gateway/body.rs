@@ -31,7 +31,28 @@ pub(super) struct ContentTimes {
 pub(super) struct Seen {
     pub(super) bytes: Cell<u64>,
     /// It was malformed, or ended before its end: the peer's fault, whatever the upstream makes of it.
-    pub(super) broke_off: Cell<bool>,
+    pub(super) broke_off: Cell<Option<BrokeOff>>,
+}
+
+/// How a request's content broke off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BrokeOff {
+    /// It is framed as no content may be.
+    Malformed,
+    /// The peer said that nothing more comes.
+    Incomplete,
+    /// The connection failed, which it tells of itself.
+    Failed,
+}
+
+impl From<&hyper::Error> for BrokeOff {
+    fn from(fault: &hyper::Error) -> Self {
+        match () {
+            () if net::is_malformed(fault) => Self::Malformed,
+            () if net::is_incomplete(fault) => Self::Incomplete,
+            () => Self::Failed,
+        }
+    }
 }
 
 /// A request's content on its way to an upstream.
@@ -102,7 +123,7 @@ impl Body for RequestContent {
                 self.watch.enter(Phase::Content, Instant::now(), self.times.peer);
             }
             Poll::Pending => {}
-            Poll::Ready(Some(Err(_))) => self.seen.broke_off.set(true),
+            Poll::Ready(Some(Err(fault))) => self.seen.broke_off.set(Some(fault.into())),
             Poll::Ready(Some(Ok(_)) | None) => self.watch.enter(Phase::Upstream, Instant::now(), self.times.upstream),
         }
         let Some(frame) = ready!(polled) else { return Poll::Ready(None) };

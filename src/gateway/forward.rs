@@ -13,7 +13,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::gateway::authorize::Authorized;
-use crate::gateway::body::{ContentTimes, RequestContent, UpstreamContent};
+use crate::gateway::body::{BrokeOff, ContentTimes, RequestContent, UpstreamContent};
 use crate::gateway::data_plane::Pool;
 use crate::gateway::exchange::{Exchange, REQUEST_ID};
 use crate::gateway::forwarded::{Told, add_via};
@@ -22,7 +22,7 @@ use crate::gateway::snapshot::Upstream;
 use crate::gateway::{HostRule, response_fields};
 use crate::net::{ConnectFault, Lease, Phase, SendFault};
 use crate::policy::{Denial, Grant};
-use crate::telemetry::UpstreamFailure;
+use crate::telemetry::{ConnectionError, UpstreamFailure};
 
 const ACCESS: HeaderName = HeaderName::from_static("scopegate-access");
 const SUBJECT: HeaderName = HeaderName::from_static("scopegate-subject");
@@ -169,8 +169,10 @@ impl Sending<'_> {
         let spare = if reused { spare(&request) } else { None };
         let fault = match self.attempt(lease, request).await? {
             Ok(answered) => return Ok(answered),
-            Err(_) if self.exchange.content.broke_off.get() => return Err(Denial::BadRequest),
-            Err(fault) => fault,
+            Err(fault) => match self.exchange.content.broke_off.get() {
+                Some(how) => return Err(self.bad_content(how)),
+                None => fault,
+            },
         };
         let again = match (fault.unsent, spare) {
             (Some(unsent), _) if reused => unsent,
@@ -181,6 +183,16 @@ impl Sending<'_> {
         self.exchange.wait_within_bounds();
         let lease = self.pool.connections.acquire_new().await.map_err(|fault| self.no_connection(&fault))?;
         self.attempt(lease, again).await?.map_err(|_| self.broke_off())
+    }
+
+    fn bad_content(&self, how: BrokeOff) -> Denial {
+        let metrics = &self.exchange.plane.shared.metrics;
+        match how {
+            BrokeOff::Malformed => metrics.connection_error(ConnectionError::Parse),
+            BrokeOff::Incomplete => metrics.connection_error(ConnectionError::Incomplete),
+            BrokeOff::Failed => {}
+        }
+        Denial::BadRequest
     }
 
     fn broke_off(&self) -> Denial {
@@ -229,7 +241,10 @@ impl Sending<'_> {
             return Denial::Draining;
         }
         match self.exchange.connection.watch.phase() {
-            Phase::Content => Denial::BadRequest,
+            Phase::Content => {
+                self.exchange.plane.shared.metrics.connection_error(ConnectionError::BodyTimeout);
+                Denial::BadRequest
+            }
             Phase::Upstream | Phase::Idle | Phase::Head | Phase::Peer => {
                 self.upstream.metrics.failure(UpstreamFailure::ResponseTimeout);
                 Denial::UpstreamTimeout
