@@ -206,6 +206,9 @@ impl AnswerContent {
     }
 
     pub(super) fn upstream(content: UpstreamContent, exchange: Exchange) -> Self {
+        if content.incoming.is_end_stream() {
+            exchange.answered_whole();
+        }
         Self { source: Content::Upstream(content), exchange: Some(exchange) }
     }
 }
@@ -230,10 +233,8 @@ impl Body for AnswerContent {
             Content::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
             Content::Upstream(content) => {
                 let frame = ready!(content.poll_frame(context, exchange.as_ref()));
-                if let (Some(Ok(frame)), Some(exchange)) = (&frame, exchange)
-                    && let Some(data) = frame.data_ref()
-                {
-                    exchange.sent_to_peer(data.len());
+                if let Some(exchange) = exchange {
+                    content.tell(frame.as_ref(), exchange);
                 }
                 Poll::Ready(frame)
             }
@@ -303,6 +304,21 @@ impl UpstreamContent {
                 self.release();
                 Poll::Ready(None)
             }
+        }
+    }
+
+    /// Has the record know of what goes to the peer, and whether it is the last of it.
+    fn tell(&self, frame: Option<&Result<Frame<Bytes>, AnswerFault>>, exchange: &Exchange) {
+        let is_last = match frame {
+            Some(Err(_)) => return exchange.answer_broke_off(),
+            Some(Ok(frame)) => {
+                exchange.sent_to_peer(frame.data_ref().map_or(0, Bytes::len));
+                frame.is_trailers() || self.incoming.is_end_stream()
+            }
+            None => true,
+        };
+        if is_last {
+            exchange.answered_whole();
         }
     }
 

@@ -54,7 +54,7 @@ pub use introspection::{IntrospectionMetrics, IntrospectionResult};
 pub use labels::{CacheResult, ConnectionError, FetchResult, ReloadResult, Source, TokenLabel, UpstreamFailure};
 pub use log::Log;
 pub use metrics::{Metrics, REVISION, VERSION};
-pub use record::{AccessRecord, finish};
+pub use record::{AccessRecord, CutOff, finish};
 pub use routes::RouteMetrics;
 pub use settings::{LogAccess, LogFormat, LogSettings, LogSubject};
 pub use upstreams::UpstreamMetrics;

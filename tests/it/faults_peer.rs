@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use crate::support::{Fault, Outcome, Stage, eventually, good, hold_table, outcomes};
 
 /// More than every buffer between two sockets holds.
-const FLOOD: usize = 16 << 20;
-const PART: usize = 256 << 10;
+const FLOOD: usize = 32 << 20;
+const PART: usize = 1 << 20;
 
 #[test]
 fn a_peer_that_sends_no_head() {
@@ -370,7 +370,7 @@ fn takes_slowly(stage: &mut Stage) {
     let (mut unsent, mut untaken, mut last) = (FLOOD, FLOOD, Instant::now());
     eventually("the whole answer is taken", || {
         unsent -= stage.upstream().write_some(&part[..PART.min(unsent)]).unwrap_or(0);
-        if last.elapsed() > Duration::from_millis(20) {
+        if last.elapsed() > Duration::from_millis(30) {
             untaken = untaken.saturating_sub(stage.peer.read_at_most(PART));
             last = Instant::now();
         }

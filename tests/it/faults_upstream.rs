@@ -235,6 +235,9 @@ const ODD: &[Fault] = &[
     }),
     fault("http-2", "answers in HTTP/2", |stage| answers(stage, "\0\0\0\u{4}\0\0\0\0\0")),
     fault("http-1.0", "answers in HTTP/1.0", |stage| answers(stage, "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok")),
+    fault("trailer-unnamed", "sends a trailer that `Trailer` does not name", |stage| {
+        answers(stage, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 2\r\n\r\n");
+    }),
     fault("too-many-fields", "sends 101 fields", |stage| {
         answers(stage, &format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(101)));
     }),

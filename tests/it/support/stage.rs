@@ -19,7 +19,7 @@ use super::{Message, eventually};
 /// How many faults are played at one time: most of them wait for a short while.
 const AT_A_TIME: usize = 6;
 /// What the bound of a fault is set to; every other bound is longer than a test may wait.
-const SHORT: &str = "300ms";
+const SHORT: &str = "500ms";
 const LONG: &str = "60s";
 const POLICY: &str = "routes:
   - {path: '/open/{name}', upstream: api, methods: {GET: public, PUT: public, POST: public}}
@@ -248,32 +248,35 @@ impl Stage {
         }
         if let Progress::Whole(_, length) = answer {
             self.peer.forget(length);
-            self.peer.send(get("probe"));
         }
-        let (peer_connection, upstream) = self.probe();
+        let (peer_connection, upstream) = self.good_request("probe");
         let (upstream_gets, upstream_connection) = self.upstreams_part(upstream);
         self.answer(upstream, "probe");
         self.settle();
-        self.exchange("last");
+        let (_, last) = self.good_request("last");
+        self.answer(last, "last");
         let record = self.record();
-        eventually("the last peer is the only one", || {
-            (self.gateway.metric("scopegate_connections", &[]) == 1.0).then_some(())
+        eventually("no peer is left but the last", || {
+            (self.gateway.metric("scopegate_connections", &[]) <= 1.0).then_some(())
         });
         let counted = self.counted();
         Outcome { peer_gets: peer_gets(&answer), peer_connection, upstream_gets, upstream_connection, counted, record }
     }
 
-    /// A good request, on the peer's connection if that is still one: whether it was, and on which connection to the upstream it
-    /// came.
-    fn probe(&mut self) -> (&'static str, usize) {
+    /// Sends a good request, on the peer's connection if that is still one: whether it was, and on which connection to the upstream
+    /// it came.
+    #[track_caller]
+    fn good_request(&mut self, path: &str) -> (&'static str, usize) {
         let mut kept = "kept";
+        self.peer.send(get(path));
         let at = eventually("a good request arrives", || {
-            if kept == "kept" && self.peer.read_some() {
+            let at = self.position_of(path);
+            if at.is_none() && self.peer.read_some() {
                 kept = "closed";
                 self.another_peer();
-                self.peer.send(get("probe"));
+                self.peer.send(get(path));
             }
-            self.position_of("probe")
+            at
         });
         (kept, at)
     }
@@ -289,12 +292,6 @@ impl Stage {
                 (upstream_gets(&wire.message(None)), "closed")
             }
         }
-    }
-
-    fn exchange(&mut self, path: &str) {
-        self.peer.send(get(path));
-        let at = eventually("a good request arrives", || self.position_of(path));
-        self.answer(at, path);
     }
 
     /// The connection on which the good request has come.
@@ -346,7 +343,10 @@ impl Stage {
             .iter()
             .map(|record| match record["reason"].as_str() {
                 Some(reason) => format!("{} `{reason}`", record["status"]),
-                None => record["status"].to_string(),
+                None => match record["cut_off_by"].as_str() {
+                    Some(by) => format!("{}, cut off by `{by}`", record["status"]),
+                    None => record["status"].to_string(),
+                },
             })
             .collect();
         if texts.is_empty() { "–".into() } else { texts.join(", ") }
