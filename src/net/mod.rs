@@ -29,6 +29,7 @@ mod fetch_tests;
 mod fetcher;
 #[cfg(test)]
 mod fetcher_tests;
+mod framing;
 mod http2_answer;
 mod http2_frames;
 mod http2_streams;
@@ -69,6 +70,7 @@ pub use drain::{Drain, Drained};
 pub use fetch::{Answer, BODY_LIMIT, FetchFault, FetchSettings, fetch};
 pub use fetch_request::{Content, Credentials, Sent, is_loopback};
 pub use fetcher::Fetcher;
+pub use framing::{is_incomplete, is_malformed};
 pub use listener::{Acceptor, BACKLOG, ListenAddress, Listening, bind};
 pub use metered::Metered;
 pub use network::Network;

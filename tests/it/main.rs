@@ -21,6 +21,8 @@ mod demo;
 mod discovery;
 mod docs;
 mod drain;
+mod faults_peer;
+mod faults_upstream;
 mod fidelity;
 mod forwarding;
 mod grpc;
