@@ -37,6 +37,7 @@ mod revocations;
 mod role_directory;
 mod support;
 mod timeouts;
+mod unix_upstream;
 mod upstream_connections;
 mod upstream_http2;
 mod upstream_http2_faults;
