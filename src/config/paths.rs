@@ -1,12 +1,16 @@
 //! Paths and addresses as texts: prefixes, sockets, URLs.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use http::Uri;
 
 use crate::net::Endpoint;
 
 use super::scalars::Wrong;
+
+/// What a system can hold of a socket's path (`sun_path`), with its NUL.
+const SOCKET_PATH: usize = 107;
 
 /// A path that is put in front of another or taken away: `/` and whole literal segments, without a slash at the end.
 pub(super) fn prefix(text: &str) -> Result<&str, Wrong> {
@@ -67,11 +71,12 @@ pub(super) struct WrittenEndpoint {
     pub(super) is_tls: bool,
 }
 
-/// The host, without brackets, and port of `http://host:port`, by default port 80, or of `https://host:port`, by default 443.
+/// The host, without brackets, and port of `http://host:port`, by default port 80, or of `https://host:port`, by default 443; or
+/// the path of `unix:/path`.
 pub(super) fn endpoint(text: &str) -> Result<WrittenEndpoint, Wrong> {
     let wrong = || Wrong::expected("`http://` or `https://` with host and port, such as `http://127.0.0.1:9000`");
-    if text.starts_with("unix:") {
-        return Err(wrong().hint("unix sockets to upstreams is not supported yet"));
+    if let Some(path) = text.strip_prefix("unix:") {
+        return Ok(WrittenEndpoint { endpoint: Endpoint::Unix(socket_path(path)?), is_tls: false });
     }
     if !text.contains("://") {
         return Err(wrong().hint(format!("write `http://{text}`")));
@@ -90,6 +95,21 @@ pub(super) fn endpoint(text: &str) -> Result<WrittenEndpoint, Wrong> {
             Ok(WrittenEndpoint { endpoint: Endpoint::Tcp { host, port }, is_tls })
         }
     }
+}
+
+/// The absolute path of a unix socket.
+fn socket_path(text: &str) -> Result<PathBuf, Wrong> {
+    let wrong = || Wrong::expected("`unix:` with the absolute path of a socket, such as `unix:/run/app.sock`");
+    if let Some(path) = text.strip_prefix("//") {
+        return Err(wrong().hint(format!("write `unix:/{}`", path.trim_start_matches('/'))));
+    }
+    if !text.starts_with('/') || text.ends_with('/') || text.contains('\0') {
+        return Err(wrong());
+    }
+    if text.len() > SOCKET_PATH {
+        return Err(wrong().hint(format!("the path of a socket has at most {SOCKET_PATH} bytes")));
+    }
+    Ok(PathBuf::from(text))
 }
 
 /// An IPv6 address stands in brackets (RFC 3986 §3.2.2).
@@ -138,6 +158,28 @@ mod tests {
     }
 
     #[test]
+    fn sockets_are_named_by_an_absolute_path() {
+        let long = format!("unix:/{}", "x".repeat(SOCKET_PATH));
+        for (text, expected) in [
+            ("unix:/run/api.sock", Some("/run/api.sock")),
+            ("unix:/run/my api.sock", Some("/run/my api.sock")),
+            ("unix:///run/api.sock", None),
+            ("unix:run/api.sock", None),
+            ("unix:api.sock", None),
+            ("unix:/run/", None),
+            ("unix:/", None),
+            ("unix:", None),
+            ("unix:/a\0b", None),
+            (&*long, None),
+        ] {
+            let expected =
+                expected.map(|path| WrittenEndpoint { endpoint: Endpoint::Unix(path.into()), is_tls: false });
+            assert_eq!(endpoint(text).ok(), expected, "{text}");
+        }
+        assert_eq!(endpoint("unix:///run/a").unwrap_err().hint.unwrap(), "write `unix:/run/a`");
+    }
+
+    #[test]
     fn endpoints_are_http_or_https_with_one_host_and_port() {
         let cases = [
             ("http://127.0.0.1:9000", Some(("127.0.0.1", 9000, false))),
@@ -147,7 +189,6 @@ mod tests {
             ("https://api.internal", Some(("api.internal", 443, true))),
             ("https://[::1]:8443", Some(("::1", 8443, true))),
             ("https://api.internal/v1", None),
-            ("unix:/run/api.sock", None),
             ("127.0.0.1:9000", None),
             ("http://user@api:1", None),
             ("http://api:0", None),

@@ -43,6 +43,7 @@ mod tls;
 mod tls_clients;
 mod tls_reload;
 mod tls_upstreams;
+mod unix_upstream;
 mod upstream_connections;
 mod upstream_http2;
 mod upstream_http2_faults;

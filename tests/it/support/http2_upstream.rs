@@ -1,7 +1,9 @@
 //! An upstream that speaks HTTP/2 frame by frame, so that a test can have it do what no decent server does.
 
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -11,7 +13,7 @@ use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
 
 /// What a connection is told to do by one of its streams.
@@ -75,11 +77,7 @@ impl Call {
 impl Http2Upstream {
     /// Answers everything with 200 and the path.
     pub fn echo() -> Self {
-        Self::answering(|mut call| async move {
-            let path = call.request.uri().path().to_owned();
-            call.read().await;
-            call.ok(&path);
-        })
+        Self::answering(echo)
     }
 
     /// Handles every request by `handle`.
@@ -97,23 +95,51 @@ impl Http2Upstream {
     {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.set_nonblocking(true).expect("a socket");
-        let upstream = Self {
-            address: listener.local_addr().expect("an address"),
-            seen: Arc::default(),
-            connections: Arc::default(),
-        };
-        let serving = upstream.clone();
+        let upstream = Self::new(listener.local_addr().expect("an address"));
+        upstream.clone().run(settings, handle, move || {
+            let listener = TcpListener::from_std(listener).expect("a listener");
+            async move || listener.accept().await.map(|(stream, _)| stream)
+        });
+        upstream
+    }
+
+    /// Answers at a unix socket everything with 200 and the path.
+    pub fn at(path: &Path) -> Self {
+        let listener = std::os::unix::net::UnixListener::bind(path).expect("a socket");
+        listener.set_nonblocking(true).expect("a socket");
+        let upstream = Self::new(SocketAddr::from(([0, 0, 0, 0], 0)));
+        upstream.clone().run(Builder::new(), echo, move || {
+            let listener = UnixListener::from_std(listener).expect("a listener");
+            async move || listener.accept().await.map(|(stream, _)| stream)
+        });
+        upstream
+    }
+
+    fn new(address: SocketAddr) -> Self {
+        Self { address, seen: Arc::default(), connections: Arc::default() }
+    }
+
+    /// Accepts and serves on a thread of its own, by what `listen` makes there.
+    fn run<F, A, S>(
+        self,
+        settings: Builder,
+        handle: impl Fn(Call) -> F + Send + Sync + 'static,
+        listen: impl FnOnce() -> A + Send + 'static,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+        A: AsyncFn() -> io::Result<S>,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let handle: Arc<dyn Fn(Call) -> Handling + Send + Sync> = Arc::new(move |call| Box::pin(handle(call)));
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async move {
-                let listener = TcpListener::from_std(listener).expect("a listener");
-                while let Ok((stream, _)) = listener.accept().await {
-                    tokio::spawn(serving.clone().serve(stream, settings.clone(), Arc::clone(&handle)));
+                let accept = listen();
+                while let Ok(stream) = accept().await {
+                    tokio::spawn(self.clone().serve(stream, settings.clone(), Arc::clone(&handle)));
                 }
             });
         });
-        upstream
     }
 
     async fn serve(
@@ -160,4 +186,10 @@ impl Http2Upstream {
     pub fn connections(&self) -> usize {
         *self.connections.lock().expect("unpoisoned")
     }
+}
+
+async fn echo(mut call: Call) {
+    let path = call.request.uri().path().to_owned();
+    call.read().await;
+    call.ok(&path);
 }
