@@ -58,20 +58,25 @@ pub struct Gateway {
 impl Setup {
     /// Writes the files and starts the gateway in front of `upstream`.
     pub fn start(&self, upstream: &Upstream) -> Gateway {
+        self.start_with(upstream, "")
+    }
+
+    /// The same; `listener` is a line more of the listener.
+    pub fn start_with(&self, upstream: &Upstream, listener: &str) -> Gateway {
         let signer = Signer::new("key-1");
         let folder = tempfile::tempdir().expect("a folder");
         write(folder.path(), "jwks.json", &signer.jwks());
         write(folder.path(), "routes.yaml", &self.policy);
-        write(folder.path(), "scopegate.yaml", &self.gateway_file(upstream.address));
+        write(folder.path(), "scopegate.yaml", &self.gateway_file(upstream.address, listener));
         let (server, serving) = Server::start("serve", &folder.path().join("scopegate.yaml"));
         let address = |member: &str| serving[member].as_str().expect("an address").parse().expect("an address");
         Gateway { address: address("listener"), admin: address("admin"), folder, signer, server }
     }
 
-    fn gateway_file(&self, upstream: SocketAddr) -> String {
+    fn gateway_file(&self, upstream: SocketAddr, listener: &str) -> String {
         let api = if self.api.is_empty() { String::new() } else { format!(", {}", self.api) };
         format!(
-            "listeners:\n  - address: 127.0.0.1:0\nadmin:\n  address: 127.0.0.1:0\nissuers:\n  - issuer: {ISSUER}\n    audience: \
+            "listeners:\n  - address: 127.0.0.1:0\n    {listener}\nadmin:\n  address: 127.0.0.1:0\nissuers:\n  - issuer: {ISSUER}\n    audience: \
              [{AUDIENCE}]\n    keys: {}\nupstreams:\n  api: {{endpoints: ['http://{upstream}']{api}}}\npolicy: [routes.yaml]\n{}\n",
             self.keys, self.more
         )

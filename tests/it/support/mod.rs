@@ -13,6 +13,7 @@ mod fences;
 mod foreign_server;
 mod gateway;
 mod golden;
+pub mod http2;
 mod key_server;
 mod load;
 mod message;
