@@ -213,6 +213,37 @@ mod tests {
     }
 
     #[test]
+    fn only_a_connection_with_nothing_under_way_rests() {
+        let watch = Watch::new(75 * SECOND, 10 * SECOND);
+        let now = Instant::now();
+        let cases: [(&str, fn(&Watch)); 4] = [
+            ("an exchange", |watch| watch.enter(Phase::Upstream, Instant::now(), SECOND)),
+            ("a head", Watch::bytes_arrived),
+            ("content", |watch| watch.begins_exchange(true)),
+            ("something to write", |watch| watch.settled(false)),
+        ];
+        for (name, begin) in cases {
+            watch.begins_exchange(false);
+            watch.settled(true);
+            watch.rest(now, 75 * SECOND, 10 * SECOND);
+            assert!(!watch.has_rested(now, SECOND), "not yet");
+            assert!(watch.has_rested(now + SECOND, SECOND));
+            begin(&watch);
+            assert!(!watch.has_rested(now + SECOND, SECOND), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_drain_leaves_those_that_rest_a_moment() {
+        let watch = Watch::new(75 * SECOND, 10 * SECOND);
+        watch.shorten_rest(SECOND);
+        let deadline = watch.to_arm(None);
+        watch.shorten_rest(SECOND);
+        assert!(deadline.is_some() && watch.to_arm(None).is_none(), "shortened once");
+        assert!(deadline.is_some_and(|deadline| deadline <= Instant::now() + SECOND));
+    }
+
+    #[test]
     fn bytes_in_the_midst_of_an_exchange_do_not_begin_a_head() {
         let watch = Watch::new(SECOND, SECOND);
         watch.enter(Phase::Content, Instant::now(), SECOND);

@@ -14,6 +14,7 @@ mod fences;
 mod foreign_server;
 mod gateway;
 mod golden;
+pub mod http2;
 mod http2_client;
 mod http2_upstream;
 mod key_server;

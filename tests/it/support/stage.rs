@@ -144,7 +144,8 @@ fn listener() -> TcpListener {
 impl Stage {
     fn new(fault: &Fault) -> Self {
         let listener = listener();
-        let gateway = setup(fault.bound).start_before(&format!("http://{}", listener.local_addr().expect("an address")));
+        let gateway =
+            setup(fault.bound).start_before(&format!("http://{}", listener.local_addr().expect("an address")));
         let peer = Wire::new(TcpStream::connect(gateway.address).expect("a connection"));
         Self { gateway, peer, upstreams: Vec::new(), listener, name: fault.name }
     }
