@@ -16,7 +16,7 @@ use crate::gateway::authorize::authorize;
 use crate::gateway::body::AnswerContent;
 use crate::gateway::challenge::refuse;
 use crate::gateway::data_plane::DataPlane;
-use crate::gateway::exchange::{Exchange, From, REQUEST_ID};
+use crate::gateway::exchange::{Exchange, Origin, REQUEST_ID};
 use crate::gateway::forward::forward;
 use crate::gateway::http2_request;
 use crate::net::Phase;
@@ -26,14 +26,14 @@ use crate::telemetry::ConnectionError;
 /// Answers one request. A panic on the way answers 500, counts, and touches no other request.
 pub(super) async fn respond(
     plane: Rc<DataPlane>,
-    from: From,
+    origin: Origin,
     request: Request<Incoming>,
 ) -> Result<Response<AnswerContent>, Infallible> {
     let draining = Rc::clone(&plane.draining);
     // RFC 9113 §8.2.2: over HTTP/2 the connection says itself that it ends.
     let says_close = request.version() != Version::HTTP_2;
     let survivor = Rc::clone(&plane);
-    let mut response = match catch(answer(plane, from, request)).await {
+    let mut response = match catch(answer(plane, origin, request)).await {
         Ok(response) => response,
         Err(_) => {
             survivor.shared.metrics.connection_error(ConnectionError::Panic);
@@ -47,14 +47,14 @@ pub(super) async fn respond(
     Ok(response)
 }
 
-async fn answer(plane: Rc<DataPlane>, from: From, request: Request<Incoming>) -> Response<AnswerContent> {
+async fn answer(plane: Rc<DataPlane>, origin: Origin, request: Request<Incoming>) -> Response<AnswerContent> {
     let (mut parts, content) = request.into_parts();
     let view = plane.view();
     let limit = view.snapshot.limits.requests_in_flight;
     let within_limit = plane.shared.begin_request(limit);
     let is_http2 = parts.version == Version::HTTP_2;
     let shaped = if is_http2 { http2_request::reshape(&mut parts) } else { Ok(()) };
-    let exchange = Exchange::begin(plane, view, from, &parts);
+    let exchange = Exchange::begin(plane, view, origin, &parts);
     exchange.wait_within_bounds();
     let forwarding = async {
         if !within_limit {

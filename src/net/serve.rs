@@ -165,8 +165,12 @@ mod tests {
     impl Application for Greeting {
         type Content = Full<Bytes>;
 
-        async fn answer(&self, _: Request<Incoming>, _: Rc<Watch>) -> Result<Response<Full<Bytes>>, Infallible> {
-            Ok(Response::new(Full::from("hello")))
+        fn answer(
+            &self,
+            _: Request<Incoming>,
+            _: Rc<Watch>,
+        ) -> impl Future<Output = Result<Response<Full<Bytes>>, Infallible>> + 'static {
+            std::future::ready(Ok(Response::new(Full::from("hello"))))
         }
 
         fn note(&self, _: ConnectionEvent) {}

@@ -44,7 +44,6 @@ impl Http2Client {
     pub fn request(&self, method: &str, target: &str, fields: &[(&str, &str)]) -> Http2Response {
         self.runtime.block_on(ask(self.sender.clone(), request(method, target, fields))).expect("an answer")
     }
-
 }
 
 /// A request for `api.test` without content.
