@@ -42,7 +42,7 @@ pub(super) struct PeerConnection {
 
 /// Where a request comes from.
 #[derive(Debug)]
-pub(super) struct From {
+pub(super) struct Origin {
     pub(super) connection: Rc<PeerConnection>,
     pub(super) watch: Rc<Watch>,
 }
@@ -84,8 +84,8 @@ struct Progress {
 }
 
 impl Exchange {
-    pub(super) fn begin(plane: Rc<DataPlane>, view: Rc<View>, from: From, parts: &Parts) -> Self {
-        let From { connection, watch } = from;
+    pub(super) fn begin(plane: Rc<DataPlane>, view: Rc<View>, origin: Origin, parts: &Parts) -> Self {
+        let Origin { connection, watch } = origin;
         Self {
             request_id: plane.request_ids.choose(parts.headers.get(REQUEST_ID)),
             method: parts.method.clone(),

@@ -41,6 +41,9 @@ fn counted(gateway: &Gateway, kind: &str) {
     eventually(kind, || (errors(gateway, kind) == 1.0).then_some(()));
 }
 
+/// Method, target and fields of a request.
+type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
 fn code(payload: &[u8]) -> u32 {
     u32::from_be_bytes(payload[..4].try_into().unwrap())
 }
@@ -73,7 +76,7 @@ fn every_refusal_is_that_of_http_1() {
     let gateway = limited("header_bytes: 4KiB, target_bytes: 64B, token_bytes: 1KiB");
     let reading = format!("Bearer {}", gateway.signer.token("items:read", &json!({})));
     let (long, target) = ("x".repeat(5 << 10), format!("/open/{}", "x".repeat(70)));
-    let cases: &[(&str, &str, &[(&str, &str)])] = &[
+    let cases: &[Case<'_>] = &[
         ("GET", "/items", &[]),
         ("GET", "/items", &[("authorization", "Bearer forged")]),
         ("GET", "/items", &[("authorization", &reading), ("authorization", &reading)]),
