@@ -167,7 +167,7 @@ impl Drop for Counted {
 /// What a connection's end is counted as, unless it is nobody's fault.
 fn kind_of(end: &ConnectionEnd) -> Option<ConnectionError> {
     match end {
-        ConnectionEnd::Closed | ConnectionEnd::TimedOut(Phase::Idle) => None,
+        ConnectionEnd::Closed | ConnectionEnd::Switched(_) | ConnectionEnd::TimedOut(Phase::Idle) => None,
         ConnectionEnd::TimedOut(Phase::Head) => Some(ConnectionError::HeaderTimeout),
         ConnectionEnd::TimedOut(Phase::Content | Phase::Peer | Phase::Upstream) => Some(ConnectionError::BodyTimeout),
         ConnectionEnd::Fault(fault) if fault.is_parse_too_large() => Some(ConnectionError::TooLarge),

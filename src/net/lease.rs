@@ -8,8 +8,12 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
+use tokio::sync::oneshot;
 
-use super::UpstreamPool;
+use super::{Switched, UpstreamPool};
+
+/// Where a connection's task hands its stream after a 101, if somebody asked for one.
+pub(super) type SwitchedSlot = Rc<Cell<Option<oneshot::Sender<Switched>>>>;
 
 /// A connection in use. Given back by [`Lease::release`]; merely dropped, it is closed.
 pub struct Lease<B> {
@@ -17,6 +21,8 @@ pub struct Lease<B> {
     sender: SendRequest<B>,
     read: Rc<Cell<u64>>,
     exchanges: u64,
+    slot: SwitchedSlot,
+    switched: Option<oneshot::Receiver<Switched>>,
 }
 
 /// The head of an answer, with its content still to come.
@@ -40,8 +46,27 @@ impl<B> fmt::Debug for Lease<B> {
 }
 
 impl<B> Lease<B> {
-    pub(super) fn new(pool: Rc<UpstreamPool<B>>, sender: SendRequest<B>, read: Rc<Cell<u64>>) -> Self {
-        Self { pool, sender, read, exchanges: 0 }
+    pub(super) fn new(
+        pool: Rc<UpstreamPool<B>>,
+        sender: SendRequest<B>,
+        read: Rc<Cell<u64>>,
+        slot: SwitchedSlot,
+    ) -> Self {
+        Self { pool, sender, read, exchanges: 0, slot, switched: None }
+    }
+
+    /// Says that the next request asks for another protocol (RFC 9110 §7.8). Whatever the answer, the connection serves no other
+    /// exchange.
+    pub fn expect_switch(&mut self) {
+        let (give, take) = oneshot::channel();
+        self.slot.set(Some(give));
+        self.switched = Some(take);
+    }
+
+    /// After a 101: the stream, with what the upstream has sent on it already. `None` if it has failed, or nobody called
+    /// [`Lease::expect_switch`].
+    pub async fn switched(self) -> Option<Switched> {
+        self.switched?.await.ok()
     }
 
     /// Whether the connection has carried an exchange already, so that the upstream may be closing it just now.
@@ -80,6 +105,10 @@ where
 
     /// Gives the connection back for the next exchange once it can take one; closes it if it never will.
     pub fn release(mut self) {
+        if self.switched.is_some() {
+            // An upstream that was asked for another protocol may believe that it speaks it.
+            return;
+        }
         if self.sender.is_ready() {
             let pool = Rc::clone(&self.pool);
             pool.keep(self);

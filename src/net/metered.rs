@@ -30,6 +30,11 @@ impl<S> Metered<S> {
         Self { stream, read: Rc::default(), watch: Some(watch) }
     }
 
+    /// The stream itself, no longer counted.
+    pub(super) fn into_inner(self) -> S {
+        self.stream
+    }
+
     /// The bytes read so far; the count goes on as the stream is used.
     pub fn bytes_read(&self) -> Rc<Cell<u64>> {
         Rc::clone(&self.read)

@@ -55,7 +55,7 @@ pub use polled::Polled;
 pub use pool::{PoolEvent, PoolSettings, UpstreamPool};
 pub use protocol::{Protocol, Protocols};
 pub use schedule::{Schedule, chance};
-pub use serve::{ConnectionEnd, ServerLimits, serve_connection};
+pub use serve::{ConnectionEnd, ServerLimits, Switched, serve_connection};
 pub use serve_router::{RouterBounds, serve_router};
 pub use socket::Socket;
 pub use stream::Stream;

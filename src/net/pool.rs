@@ -11,7 +11,8 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
-use super::{ConnectFault, Endpoint, Lease, Metered, Stream};
+use super::lease::SwitchedSlot;
+use super::{ConnectFault, Endpoint, Lease, Metered, Stream, Switched};
 
 /// How many connections a worker may hold to one upstream, and how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,17 +205,24 @@ where
     async fn open(self: &Rc<Self>, mut place: Place<B>) -> Result<Lease<B>, ConnectFault> {
         let stream = Metered::new(Stream::Clear(self.settings.endpoint.connect(self.settings.connect).await?));
         let read = stream.bytes_read();
-        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+        let slot = SwitchedSlot::default();
+        let given = Rc::clone(&slot);
+        let (sender, mut connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|fault| ConnectFault::Refused(std::io::Error::other(fault)))?;
         place.opened = true;
         (self.told)(PoolEvent::Opened);
         tokio::task::spawn_local(async move {
             // A fault of the connection reaches the request that it carries; one without a request concerns nobody.
-            let _ = connection.await;
+            let ended = (&mut connection).await;
+            if let (Ok(()), Some(give)) = (ended, given.take()) {
+                // hyper ends its part without a shutdown after a 101. After anything else nobody waits for the stream.
+                let parts = connection.into_parts();
+                let _ = give.send(Switched { stream: parts.io.into_inner().into_inner(), early: parts.read_buf });
+            }
             drop(place);
         });
-        Ok(Lease::new(Rc::clone(self), sender, read))
+        Ok(Lease::new(Rc::clone(self), sender, read, slot))
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -39,10 +40,22 @@ pub enum ConnectionEnd {
     TimedOut(Phase),
     /// The peer broke off, or sent what is no HTTP/1.1.
     Fault(hyper::Error),
+    /// A 101 has gone out, as [`Watch::switch_protocols`] announced: what now goes over the stream is no HTTP/1.1.
+    Switched(Switched),
+}
+
+/// A stream that has left HTTP/1.1 (RFC 9110 §7.8).
+#[derive(Debug)]
+pub struct Switched {
+    /// The stream, at the first byte that nobody has read.
+    pub stream: Stream,
+    /// Bytes that were read with the last message and come after it.
+    pub early: Bytes,
 }
 
 /// Serves the requests of one connection until it ends, its watch closes it, or `draining` is set (and [`Watch::wake`] called):
-/// then the exchange under way is the last, and an idle connection closes at once.
+/// then the exchange under way is the last, and an idle connection closes at once. After a 101 that [`Watch::switch_protocols`]
+/// announced, the stream is not shut down but handed back.
 pub async fn serve_connection<S>(
     stream: Stream,
     watch: Rc<Watch>,
@@ -51,22 +64,29 @@ pub async fn serve_connection<S>(
     service: S,
 ) -> ConnectionEnd
 where
-    S: HttpService<Incoming>,
+    S: HttpService<Incoming> + Unpin,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     S::ResBody: Body + 'static,
     <S::ResBody as Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let stream = TokioIo::new(Metered::watched(stream, Rc::clone(&watch)));
-    let connection = parser(limits).serve_connection(stream, service);
+    let mut connection = parser(limits).serve_connection(stream, service);
     let mut driver = Driver { watch, draining, timer: None };
-    let mut connection = pin!(connection);
-    let ended = poll_fn(|context| driver.poll_until_drain(context, connection.as_mut())).await;
-    match ended {
+    let ended = poll_fn(|context| driver.poll_until_drain(context, Pin::new(&mut connection))).await;
+    let end = match ended {
         Some(end) => end,
         None => {
-            connection.as_mut().graceful_shutdown();
-            poll_fn(|context| driver.poll(context, connection.as_mut())).await
+            Pin::new(&mut connection).graceful_shutdown();
+            poll_fn(|context| driver.poll(context, Pin::new(&mut connection))).await
         }
+    };
+    match end {
+        // hyper ends its part without a shutdown where a 101 answers a request that asked for one.
+        ConnectionEnd::Closed if driver.watch.has_switched() => {
+            let parts = connection.into_parts();
+            ConnectionEnd::Switched(Switched { stream: parts.io.into_inner().into_inner(), early: parts.read_buf })
+        }
+        end => end,
     }
 }
 

@@ -36,6 +36,7 @@ pub struct Watch {
     expired: Cell<bool>,
     head_time: Cell<Duration>,
     served: Cell<u64>,
+    switched: Cell<bool>,
     driver: RefCell<Option<Waker>>,
 }
 
@@ -51,6 +52,7 @@ impl Watch {
             expired: Cell::new(false),
             head_time: Cell::new(head_time),
             served: Cell::new(0),
+            switched: Cell::new(false),
             driver: RefCell::new(None),
         }
     }
@@ -88,6 +90,15 @@ impl Watch {
     pub fn expire(&self) {
         self.deadline.set(Instant::now());
         self.expired.set(true);
+    }
+
+    /// Says that the answer now given is the connection's last, a 101: after it the stream speaks another protocol, and is handed on.
+    pub fn switch_protocols(&self) {
+        self.switched.set(true);
+    }
+
+    pub(super) fn has_switched(&self) -> bool {
+        self.switched.get()
     }
 
     /// Requests that this connection has completed.
