@@ -143,6 +143,7 @@ fn limits(fields: &Fields<'_, '_>) -> Limits {
         body_idle: fields.duration("body_idle").unwrap_or_default(),
         keep_alive: fields.duration("keep_alive").unwrap_or_default(),
         requests_in_flight: fields.count("requests_in_flight"),
+        tunnels: fields.count("tunnels"),
         connections: fields.count("connections"),
         remembered_tokens: fields.count("remembered_tokens"),
         verification: fields.share("verification"),

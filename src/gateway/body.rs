@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -186,13 +186,6 @@ impl AnswerContent {
 
     pub(super) fn upstream(content: UpstreamContent, exchange: Exchange) -> Self {
         Self { source: Content::Upstream(content), exchange: Some(exchange) }
-    }
-}
-
-impl AnswerContent {
-    /// The id of the request that this answers.
-    pub(super) fn request_id(&self) -> Option<&HeaderValue> {
-        self.exchange.as_ref().map(|exchange| &exchange.request_id)
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::HeaderName;
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::gateway::bearer::Note;
@@ -25,6 +26,8 @@ pub(super) struct DataPlane {
     pub(super) draining: Rc<Cell<bool>>,
     /// Set when the drain's time is over: what is still unanswered is refused.
     pub(super) cutting: Cell<bool>,
+    /// Tells tunnels of it.
+    pub(super) cut: Notify,
     /// `limits.connections` as it was at the start.
     pub(super) most_connections: usize,
     view: RefCell<Rc<View>>,
@@ -68,6 +71,7 @@ impl DataPlane {
             request_ids: RequestIds::new(seed),
             draining: Rc::default(),
             cutting: Cell::new(false),
+            cut: Notify::new(),
             most_connections: snapshot.limits.connections,
             view: RefCell::new(Rc::new(View::new(snapshot, None))),
             peers: RefCell::default(),

@@ -13,7 +13,8 @@ use crate::gateway::bearer::{Bearer, Note};
 use crate::gateway::body::Seen;
 use crate::gateway::data_plane::{DataPlane, View};
 use crate::gateway::forwarded::Story;
-use crate::net::{Phase, Watch};
+use crate::gateway::tunnel::Tunnel;
+use crate::net::{Carried, Phase, Watch};
 use crate::policy::{Access, Denial, Found, Reason};
 use crate::telemetry::{self, AccessRecord, Peer, Source};
 use crate::token::BearerToken;
@@ -37,6 +38,8 @@ pub(super) struct PeerConnection {
     pub(super) story: Story,
     /// Position of its listener.
     pub(super) listener: usize,
+    /// What the connection becomes after a 101.
+    pub(super) tunnel: RefCell<Option<Box<Tunnel>>>,
 }
 
 /// An exchange under way. When it is dropped, with the last of the answer or in the midst of it, it is counted and recorded once.
@@ -54,6 +57,7 @@ pub(super) struct Exchange {
     credentials: Option<HeaderValue>,
     pub(super) content: Rc<Seen>,
     bytes_out: Cell<u64>,
+    in_flight: Cell<bool>,
     progress: RefCell<Progress>,
 }
 
@@ -85,12 +89,31 @@ impl Exchange {
             started: Instant::now(),
             content: Rc::default(),
             bytes_out: Cell::new(0),
+            in_flight: Cell::new(true),
             progress: RefCell::default(),
         }
     }
 
     pub(super) fn sent_to_peer(&self, bytes: usize) {
         self.bytes_out.set(self.bytes_out.get() + bytes as u64);
+    }
+
+    /// What a tunnel has carried counts as content.
+    pub(super) fn carried(&self, carried: Carried) {
+        self.content.bytes.set(carried.inward);
+        self.bytes_out.set(carried.outward);
+    }
+
+    /// Counts as no request in flight from now on.
+    pub(super) fn leave_flight(&self) {
+        if self.in_flight.replace(false) {
+            self.plane.shared.end_request();
+        }
+    }
+
+    /// When the token that was verified ends, since the Unix epoch.
+    pub(super) fn token_end(&self) -> Option<Duration> {
+        self.progress.borrow().token.as_ref().map(|(remembered, _)| remembered.token.exp)
     }
 
     pub(super) fn found(&self, found: Found) {
@@ -200,7 +223,7 @@ impl Drop for Exchange {
         }
         let limits = &self.view.snapshot.limits;
         self.connection.watch.rest(Instant::now(), limits.keep_alive, limits.header_time);
-        self.plane.shared.end_request();
+        self.leave_flight();
         self.record();
     }
 }

@@ -19,8 +19,10 @@ use crate::gateway::exchange::{Exchange, REQUEST_ID};
 use crate::gateway::forwarded::{Told, add_via};
 use crate::gateway::request_fields::{self, Removal};
 use crate::gateway::snapshot::Upstream;
+use crate::gateway::tunnel::{Opened, TunnelPlace};
+use crate::gateway::upgrade::{self, Handshake};
 use crate::gateway::{HostRule, response_fields};
-use crate::net::{ConnectFault, Lease, Phase, SendFault};
+use crate::net::{ConnectFault, Lease, Phase, SendFault, Switched};
 use crate::policy::{Denial, Grant};
 use crate::telemetry::UpstreamFailure;
 
@@ -34,6 +36,14 @@ const ROUTE: HeaderName = HeaderName::from_static("scopegate-route");
 /// An answer's head and content, with the connection that it comes on.
 type Answered = (Response<Incoming>, Lease<RequestContent>);
 
+/// What came of a forwarded request.
+pub(super) enum Forwarded {
+    /// An answer's head and content.
+    Answer(Response<()>, UpstreamContent),
+    /// A 101, with what follows it.
+    Switch(Response<()>, Opened),
+}
+
 /// Forwards what the grant allows, and nothing else: it is used up here.
 ///
 /// # Errors
@@ -44,7 +54,8 @@ pub(super) async fn forward(
     exchange: &Exchange,
     parts: Parts,
     content: Incoming,
-) -> Result<(Response<()>, UpstreamContent), Denial> {
+    handshake: Option<Handshake>,
+) -> Result<Forwarded, Denial> {
     let Authorized { grant, path_and_query, unchecked_credentials } = authorized;
     let table = &exchange.view.snapshot.table;
     let route = table.route(grant.found().route);
@@ -53,6 +64,9 @@ pub(super) async fn forward(
     else {
         return Err(Denial::Internal);
     };
+    let asking =
+        handshake.filter(|_| upstream.settings.tunnels.websocket).map(|handshake| Asking::new(exchange, handshake));
+    let asking = asking.transpose()?;
     let response_time = route.timeout.unwrap_or(upstream.settings.response);
     let content = RequestContent::new(
         content,
@@ -67,17 +81,53 @@ pub(super) async fn forward(
     *request.version_mut() = parts.version;
     *request.headers_mut() = parts.headers;
     write_fields(exchange, &grant, upstream, unchecked_credentials, &mut request)?;
+    if let Some(asking) = &asking {
+        asking.handshake.ask(request.headers_mut());
+    }
 
-    let sending = Sending { exchange, upstream, pool, response_time };
+    let sending =
+        Sending { exchange, upstream, pool, response_time, handshake: asking.as_ref().map(|asking| &asking.handshake) };
     let (response, lease) = sending.send(request).await?;
-    exchange.answered(response.status().as_u16(), Instant::now());
     let (mut head, incoming) = response.into_parts();
     response_fields::clean(&mut head.headers);
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        let switched = sending.switched(lease).await?;
+        let asking = asking.ok_or(Denial::Internal)?;
+        exchange.answered(head.status.as_u16(), Instant::now());
+        upgrade::accept_peer(&mut head.headers);
+        head.version = Version::HTTP_11;
+        let opened = Opened {
+            upstream: switched,
+            settings: upstream.settings.tunnels,
+            metrics: upstream.metrics.clone(),
+            place: asking.place,
+        };
+        return Ok(Forwarded::Switch(Response::from_parts(head, ()), opened));
+    }
+    exchange.answered(head.status.as_u16(), Instant::now());
     let times = ContentTimes { peer: exchange.view.snapshot.limits.body_idle, upstream: upstream.settings.idle };
     let content = UpstreamContent::new(incoming, lease, upstream.metrics.clone(), times);
     // The version of the peer's connection is hyper's to write.
     head.version = Version::HTTP_11;
-    Ok((Response::from_parts(head, ()), content))
+    Ok(Forwarded::Answer(Response::from_parts(head, ()), content))
+}
+
+/// A handshake that an upstream is asked for, with the place of the tunnel that may come of it.
+struct Asking {
+    handshake: Handshake,
+    place: TunnelPlace,
+}
+
+impl Asking {
+    fn new(exchange: &Exchange, handshake: Handshake) -> Result<Self, Denial> {
+        if exchange.plane.draining.get() {
+            // The peer does better to ask the next process than to begin what is about to be cut off.
+            return Err(Denial::Draining);
+        }
+        let limit = exchange.view.snapshot.limits.tunnels;
+        let place = TunnelPlace::take(&exchange.plane, limit).ok_or(Denial::Overloaded)?;
+        Ok(Self { handshake, place })
+    }
 }
 
 /// Writes the fields that the upstream receives; the grant says which side was granted.
@@ -155,6 +205,8 @@ struct Sending<'a> {
     upstream: &'a Upstream,
     pool: &'a Pool,
     response_time: Duration,
+    /// What the upstream is asked to change to, if anything.
+    handshake: Option<&'a Handshake>,
 }
 
 impl Sending<'_> {
@@ -182,6 +234,14 @@ impl Sending<'_> {
         self.attempt(lease, again).await?.map_err(|_| self.broke_off())
     }
 
+    /// The upstream's stream after its 101.
+    async fn switched(&self, lease: Lease<RequestContent>) -> Result<Switched, Denial> {
+        if self.exchange.plane.draining.get() {
+            return Err(Denial::Draining);
+        }
+        lease.switched().await.ok_or_else(|| self.broke_off())
+    }
+
     fn broke_off(&self) -> Denial {
         self.upstream.metrics.failure(UpstreamFailure::Closed);
         Denial::UpstreamUnreachable
@@ -194,6 +254,9 @@ impl Sending<'_> {
         request: Request<RequestContent>,
     ) -> Result<Result<Answered, SendFault<RequestContent>>, Denial> {
         self.exchange.wait_for_upstream(Instant::now(), self.response_time);
+        if self.handshake.is_some() {
+            lease.expect_switch();
+        }
         let sent = {
             let mut sending = pin!(lease.send(request));
             let watch = &self.exchange.connection.watch;
@@ -205,8 +268,11 @@ impl Sending<'_> {
             .await
         };
         match sent {
-            Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                // Nobody asked for it: `Upgrade` is not passed on.
+            Some(Ok(response))
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS
+                    && !self.handshake.is_some_and(|asked| asked.is_met_by(response.headers())) =>
+            {
+                // Nobody asked for it, or it does not answer what was asked.
                 self.upstream.metrics.failure(UpstreamFailure::Protocol);
                 Err(Denial::UpstreamUnreachable)
             }

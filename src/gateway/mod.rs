@@ -24,7 +24,11 @@ mod response_fields;
 mod service;
 mod settings;
 mod snapshot;
+mod tunnel;
+mod upgrade;
 
 pub use peers::{WorkerStart, serve};
-pub use settings::{ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, UpstreamSettings};
+pub use settings::{
+    ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, TunnelSettings, UpstreamSettings,
+};
 pub use snapshot::{Shared, Snapshot, Upstream};

@@ -1,5 +1,6 @@
 //! One worker at its listeners: accepting peers, serving them, draining.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
@@ -123,17 +124,27 @@ fn welcome(plane: &Rc<DataPlane>, socket: Socket, address: Option<IpAddr>, liste
     plane.watch(&watch);
     let server_limits =
         ServerLimits { fields: limits.fields, head_bytes: limits.header_bytes + limits.target_bytes + HEAD_EXTRA };
-    let connection =
-        Rc::new(PeerConnection { watch: Rc::clone(&watch), address, story: Story::new(address), listener });
+    let connection = Rc::new(PeerConnection {
+        watch: Rc::clone(&watch),
+        address,
+        story: Story::new(address),
+        listener,
+        tunnel: RefCell::default(),
+    });
     let tracker = plane.connections.clone();
     let plane = Rc::clone(plane);
     tracker.spawn_local(async move {
         let _counted = counted;
-        let service = service_fn(|request| respond(Rc::clone(&plane), Rc::clone(&connection), request));
+        let of_service = Rc::clone(&connection);
+        let service = service_fn(|request| respond(Rc::clone(&plane), Rc::clone(&of_service), request));
         let end =
             serve_connection(Stream::Clear(socket), watch, server_limits, Rc::clone(&plane.draining), service).await;
         if let Some(kind) = kind_of(&end) {
             plane.shared.metrics.connection_error(kind);
+        }
+        let tunnel = connection.tunnel.take();
+        if let (ConnectionEnd::Switched(peer), Some(tunnel)) = (end, tunnel) {
+            tunnel.run(peer.stream, peer.early).await;
         }
     });
 }
@@ -194,6 +205,7 @@ async fn drain(plane: &Rc<DataPlane>, timeout: Duration) {
         return;
     }
     plane.cutting.set(true);
+    plane.cut.notify_waiters();
     plane.wake_all();
     let _ = tokio::time::timeout(CUT_GRACE, plane.connections.wait()).await;
 }

@@ -7,9 +7,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Instant;
 
+use bytes::Bytes;
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::gateway::authorize::authorize;
@@ -17,7 +20,9 @@ use crate::gateway::body::AnswerContent;
 use crate::gateway::challenge::refuse;
 use crate::gateway::data_plane::DataPlane;
 use crate::gateway::exchange::{Exchange, PeerConnection, REQUEST_ID};
-use crate::gateway::forward::forward;
+use crate::gateway::forward::{Forwarded, forward};
+use crate::gateway::tunnel::{Opened, Tunnel};
+use crate::gateway::upgrade::Handshake;
 use crate::net::Phase;
 use crate::policy::Denial;
 use crate::telemetry::ConnectionError;
@@ -38,7 +43,7 @@ pub(super) async fn respond(
             refuse(&Denial::Internal, realm, &survivor.request_ids.choose(None)).map(AnswerContent::lone_text)
         }
     };
-    if draining.get() {
+    if draining.get() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
@@ -50,6 +55,9 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Response<AnswerContent> {
     let (parts, content) = request.into_parts();
+    let handshake = Handshake::read(&parts, !content.is_end_stream());
+    // What the peer sends behind a handshake could not be told from requests: without a 101 the connection ends.
+    let must_close = !matches!(handshake, Ok(None));
     let view = plane.view();
     let limit = view.snapshot.limits.requests_in_flight;
     let within_limit = plane.shared.begin_request(limit);
@@ -59,19 +67,37 @@ async fn answer(
         if !within_limit {
             return Err(Denial::Overloaded);
         }
+        let handshake = handshake?;
         let authorized = authorize(&exchange, &parts).await?;
-        forward(authorized, &exchange, parts, content).await
+        forward(authorized, &exchange, parts, content, handshake).await
     };
-    match unless_cut(&exchange, forwarding).await {
-        Ok((head, content)) => {
-            let mut response = head.map(|()| AnswerContent::upstream(content, exchange));
-            if let Some(id) = response.body().request_id().cloned() {
-                response.headers_mut().insert(REQUEST_ID, id);
-            }
-            response
+    let mut response = match unless_cut(&exchange, forwarding).await {
+        Ok(Forwarded::Answer(head, content)) => {
+            let id = exchange.request_id.clone();
+            with_id(id, head.map(|()| AnswerContent::upstream(content, exchange)))
         }
+        Ok(Forwarded::Switch(head, opened)) => return switch(head, opened, exchange),
         Err(denial) => refused(&denial, exchange),
+    };
+    if must_close {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    response
+}
+
+/// Answers 101; the tunnel begins when it has gone out.
+fn switch(head: Response<()>, opened: Opened, exchange: Exchange) -> Response<AnswerContent> {
+    let connection = Rc::clone(&exchange.connection);
+    let id = exchange.request_id.clone();
+    connection.watch.switch_protocols();
+    connection.watch.enter(Phase::Peer, Instant::now(), exchange.view.snapshot.limits.body_idle);
+    connection.tunnel.replace(Some(Box::new(Tunnel::new(exchange, opened))));
+    with_id(id, head.map(|()| AnswerContent::lone_text(Bytes::new())))
+}
+
+fn with_id(id: HeaderValue, mut response: Response<AnswerContent>) -> Response<AnswerContent> {
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
 }
 
 /// Runs to its end what asks an upstream, unless the drain's time ends first.

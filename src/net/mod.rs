@@ -10,6 +10,7 @@
 //!   [`serve_connection`] drives hyper under both and under [`Drain`].
 //! * [`UpstreamPool`] keeps a worker's connections to one upstream: bounded in number, with a bounded queue, reused last in
 //!   first out.
+//! * [`Tunnel`] passes on the bytes of two streams that have left HTTP.
 //! * [`fetch`] is the small client for key sets and whatever else issuers are asked for; [`Fetcher`] keeps connections
 //!   for questions that follow one another.
 //! * [`serve_router`] serves what stands beside the data plane, on a runtime of its own: the admin listener, the authorization server.
@@ -39,6 +40,7 @@ mod serve;
 mod serve_router;
 mod socket;
 mod stream;
+mod tunnel;
 mod watch;
 mod worker;
 
@@ -59,5 +61,6 @@ pub use serve::{ConnectionEnd, ServerLimits, Switched, serve_connection};
 pub use serve_router::{RouterBounds, serve_router};
 pub use socket::Socket;
 pub use stream::Stream;
+pub use tunnel::{Carried, Tunnel, TunnelEnd};
 pub use watch::{Phase, Watch};
 pub use worker::Worker;

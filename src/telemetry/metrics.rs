@@ -13,6 +13,7 @@ use super::introspection::{IntrospectionFamilies, IntrospectionMetrics};
 use super::keys::{FetchedFamilies, KEYS, REVOCATIONS, ROLE_DIRECTORY};
 use super::labels::{CacheResult, Children, ConnectionError, FetchResult, ReloadResult, TokenLabel};
 use super::routes::{LiveTable, RouteMetrics};
+use super::tunnels::{TunnelEnd, TunnelMetrics};
 use super::upstreams::{UpstreamFamilies, UpstreamMetrics};
 
 /// The version of this build.
@@ -39,6 +40,7 @@ pub struct Metrics {
     introspection: IntrospectionFamilies,
     requests: Requests,
     connections: Connections,
+    tunnels: TunnelMetrics,
     tokens: Tokens,
     reloads: Reloads,
     log_lines_dropped: IntCounter,
@@ -61,6 +63,7 @@ impl Metrics {
             introspection: IntrospectionFamilies::new(&families),
             requests: Requests::new(&families),
             connections: Connections::new(&families),
+            tunnels: TunnelMetrics::new(&families),
             tokens: Tokens::new(&families),
             reloads: Reloads::new(&families),
             log_lines_dropped: families.counter(
@@ -182,6 +185,16 @@ impl Metrics {
     /// Adds to the number of open HTTP/1.1 connections of a listener, named as the gateway file writes its address.
     pub fn connection(&self, listener: &str, change: i64) {
         self.connections.open.with_label_values(&[listener, "http1"]).add(change);
+    }
+
+    /// Adds to the number of tunnels of a listener, which its other connections do not count.
+    pub fn upgraded(&self, listener: &str, change: i64) {
+        self.connections.open.with_label_values(&[listener, "upgraded"]).add(change);
+    }
+
+    /// Counts the end of a tunnel.
+    pub fn tunnel_ended(&self, end: TunnelEnd) {
+        self.tunnels.ended(end);
     }
 
     /// Adds to the number of requests being served.

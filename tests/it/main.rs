@@ -37,4 +37,5 @@ mod role_directory;
 mod support;
 mod timeouts;
 mod upstream_connections;
+mod websocket;
 mod worked_example;
