@@ -1,10 +1,10 @@
 //! Content in both directions, part by part: counted, under a deadline, its trailers cleaned. None of it is ever held whole.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -32,6 +32,28 @@ pub(super) struct Seen {
     pub(super) bytes: Cell<u64>,
     /// It was malformed, or ended before its end: the peer's fault, whatever the upstream makes of it.
     pub(super) broke_off: Cell<bool>,
+    over: Cell<bool>,
+    /// Whoever waits for more of it.
+    reader: RefCell<Option<Waker>>,
+}
+
+impl Seen {
+    /// The exchange is over: nobody waits for the rest.
+    pub(super) fn end(&self) {
+        self.over.set(true);
+        if let Some(reader) = self.reader.borrow_mut().take() {
+            reader.wake();
+        }
+    }
+
+    /// Whether the exchange is over; if not, `context` is woken when it is.
+    fn is_over(&self, context: &Context<'_>) -> bool {
+        let mut reader = self.reader.borrow_mut();
+        if !reader.as_ref().is_some_and(|known| known.will_wake(context.waker())) {
+            *reader = Some(context.waker().clone());
+        }
+        self.over.get()
+    }
 }
 
 /// A request's content on its way to an upstream.
@@ -40,8 +62,6 @@ pub(super) struct RequestContent {
     /// None for a request without content.
     incoming: Option<Incoming>,
     watch: Rc<Watch>,
-    /// The number of the exchange on its connection: once it is over, the watch is the next one's.
-    exchange: u64,
     seen: Rc<Seen>,
     times: ContentTimes,
     remove: Rc<[HeaderName]>,
@@ -67,16 +87,15 @@ impl RequestContent {
         remove: &Rc<[HeaderName]>,
     ) -> Self {
         let incoming = (!incoming.is_end_stream()).then_some(incoming);
-        Self { incoming, watch: Rc::clone(watch), exchange: watch.served(), seen, times, remove: Rc::clone(remove) }
+        Self { incoming, watch: Rc::clone(watch), seen, times, remove: Rc::clone(remove) }
     }
 
     /// Content to send again, if there is none.
     pub(super) fn spare(&self) -> Option<Self> {
-        let Self { incoming: None, watch, exchange, seen, times, remove } = self else { return None };
+        let Self { incoming: None, watch, seen, times, remove } = self else { return None };
         Some(Self {
             incoming: None,
             watch: Rc::clone(watch),
-            exchange: *exchange,
             seen: Rc::clone(seen),
             times: *times,
             remove: Rc::clone(remove),
@@ -92,18 +111,24 @@ impl Body for RequestContent {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RequestFault>>> {
-        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
-        let polled = Pin::new(incoming).poll_frame(context);
-        if self.watch.served() != self.exchange {
+        let Self { incoming: Some(incoming), watch, seen, times, .. } = &mut *self else { return Poll::Ready(None) };
+        let polled = Pin::new(&mut *incoming).poll_frame(context);
+        // Once the exchange is over, the watch may be the next one's.
+        if seen.is_over(context) {
             return Poll::Ready(Some(Err(RequestFault::Answered)));
         }
         match &polled {
-            Poll::Pending if self.watch.phase() != Phase::Content => {
-                self.watch.enter(Phase::Content, Instant::now(), self.times.peer);
+            Poll::Pending if watch.phase() != Phase::Content => {
+                watch.enter(Phase::Content, Instant::now(), times.peer);
             }
             Poll::Pending => {}
-            Poll::Ready(Some(Err(_))) => self.seen.broke_off.set(true),
-            Poll::Ready(Some(Ok(_)) | None) => self.watch.enter(Phase::Upstream, Instant::now(), self.times.upstream),
+            Poll::Ready(Some(Err(_))) => seen.broke_off.set(true),
+            Poll::Ready(Some(Ok(_)) | None) => {
+                watch.enter(Phase::Upstream, Instant::now(), times.upstream);
+                if incoming.is_end_stream() {
+                    watch.content_ended();
+                }
+            }
         }
         let Some(frame) = ready!(polled) else { return Poll::Ready(None) };
         Poll::Ready(Some(frame.map(|frame| self.pass(frame)).map_err(RequestFault::Peer)))
@@ -199,7 +224,13 @@ impl Body for AnswerContent {
     ) -> Poll<Option<Result<Frame<Bytes>, AnswerFault>>> {
         let Self { source, exchange } = &mut *self;
         match source {
-            Content::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Content::Text(text) => {
+                let Some(text) = text.take() else { return Poll::Ready(None) };
+                if let Some(exchange) = exchange {
+                    exchange.watch.enter(Phase::Peer, Instant::now(), exchange.view.snapshot.limits.body_idle);
+                }
+                Poll::Ready(Some(Ok(Frame::data(text))))
+            }
             Content::Upstream(content) => {
                 let frame = ready!(content.poll_frame(context, exchange.as_ref()));
                 if let (Some(Ok(frame)), Some(exchange)) = (&frame, exchange)
@@ -244,7 +275,7 @@ impl UpstreamContent {
         context: &mut Context<'_>,
         exchange: Option<&Exchange>,
     ) -> Poll<Option<Result<Frame<Bytes>, AnswerFault>>> {
-        let watch = exchange.map(|exchange| &*exchange.connection.watch);
+        let watch = exchange.map(|exchange| &*exchange.watch);
         let polled = Pin::new(&mut self.incoming).poll_frame(context);
         match polled {
             Poll::Pending => match watch {

@@ -32,7 +32,6 @@ const PEER_LEFT: u16 = 499;
 /// What a connection is to all of its requests.
 #[derive(Debug)]
 pub(super) struct PeerConnection {
-    pub(super) watch: Rc<Watch>,
     /// A peer at a unix socket has none.
     pub(super) address: Option<IpAddr>,
     pub(super) story: Story,
@@ -42,12 +41,21 @@ pub(super) struct PeerConnection {
     pub(super) tunnel: RefCell<Option<Box<Tunnel>>>,
 }
 
+/// Where a request comes from.
+#[derive(Debug)]
+pub(super) struct From {
+    pub(super) connection: Rc<PeerConnection>,
+    pub(super) watch: Rc<Watch>,
+}
+
 /// An exchange under way. When it is dropped, with the last of the answer or in the midst of it, it is counted and recorded once.
 #[derive(Debug)]
 pub(super) struct Exchange {
     pub(super) plane: Rc<DataPlane>,
     pub(super) view: Rc<View>,
     pub(super) connection: Rc<PeerConnection>,
+    /// The connection's over HTTP/1.1, the stream's over HTTP/2.
+    pub(super) watch: Rc<Watch>,
     pub(super) request_id: HeaderValue,
     pub(super) started: Instant,
     method: Method,
@@ -76,7 +84,8 @@ struct Progress {
 }
 
 impl Exchange {
-    pub(super) fn begin(plane: Rc<DataPlane>, view: Rc<View>, connection: Rc<PeerConnection>, parts: &Parts) -> Self {
+    pub(super) fn begin(plane: Rc<DataPlane>, view: Rc<View>, from: From, parts: &Parts) -> Self {
+        let From { connection, watch } = from;
         Self {
             request_id: plane.request_ids.choose(parts.headers.get(REQUEST_ID)),
             method: parts.method.clone(),
@@ -86,6 +95,7 @@ impl Exchange {
             plane,
             view,
             connection,
+            watch,
             started: Instant::now(),
             content: Rc::default(),
             bytes_out: Cell::new(0),
@@ -156,7 +166,7 @@ impl Exchange {
 
     /// Waits for the upstream from now on.
     pub(super) fn wait_for_upstream(&self, now: Instant, time: Duration) {
-        self.connection.watch.enter(Phase::Upstream, now, time);
+        self.watch.enter(Phase::Upstream, now, time);
     }
 
     /// Waits for what has a bound of its own: keys, a place among the upstream's connections, connecting.
@@ -221,8 +231,9 @@ impl Drop for Exchange {
         if std::thread::panicking() {
             self.denied(&Denial::Internal);
         }
+        self.content.end();
         let limits = &self.view.snapshot.limits;
-        self.connection.watch.rest(Instant::now(), limits.keep_alive, limits.header_time);
+        self.watch.rest(Instant::now(), limits.keep_alive, limits.header_time);
         self.leave_flight();
         self.record();
     }

@@ -19,8 +19,8 @@ use crate::gateway::exchange::{Exchange, REQUEST_ID};
 use crate::gateway::forwarded::{Told, add_via};
 use crate::gateway::request_fields::{self, Removal};
 use crate::gateway::snapshot::Upstream;
-use crate::gateway::tunnel::{Opened, TunnelPlace};
-use crate::gateway::upgrade::{self, Handshake};
+use crate::gateway::tunnel::{Asking, Opened};
+use crate::gateway::upgrade::Handshake;
 use crate::gateway::{HostRule, response_fields};
 use crate::net::{ConnectFault, Lease, Phase, SendFault, Switched};
 use crate::policy::{Denial, Grant};
@@ -40,8 +40,8 @@ type Answered = (Response<Incoming>, Lease<RequestContent>);
 pub(super) enum Forwarded {
     /// An answer's head and content.
     Answer(Response<()>, UpstreamContent),
-    /// A 101, with what follows it.
-    Switch(Response<()>, Opened),
+    /// The fields of a 101, and what follows it.
+    Tunnel(HeaderMap, Opened),
 }
 
 /// Forwards what the grant allows, and nothing else: it is used up here.
@@ -64,13 +64,11 @@ pub(super) async fn forward(
     else {
         return Err(Denial::Internal);
     };
-    let asking =
-        handshake.filter(|_| upstream.settings.tunnels.websocket).map(|handshake| Asking::new(exchange, handshake));
-    let asking = asking.transpose()?;
+    let asking = handshake.map(|handshake| Asking::new(handshake, exchange, upstream)).transpose()?.flatten();
     let response_time = route.timeout.unwrap_or(upstream.settings.response);
     let content = RequestContent::new(
         content,
-        &exchange.connection.watch,
+        &exchange.watch,
         Rc::clone(&exchange.content),
         ContentTimes { peer: exchange.view.snapshot.limits.body_idle, upstream: response_time },
         &pool.remove,
@@ -82,27 +80,18 @@ pub(super) async fn forward(
     *request.headers_mut() = parts.headers;
     write_fields(exchange, &grant, upstream, unchecked_credentials, &mut request)?;
     if let Some(asking) = &asking {
-        asking.handshake.ask(request.headers_mut());
+        asking.handshake().ask(request.headers_mut());
     }
 
-    let sending =
-        Sending { exchange, upstream, pool, response_time, handshake: asking.as_ref().map(|asking| &asking.handshake) };
+    let sending = Sending { exchange, upstream, pool, response_time, asking: asking.as_ref() };
     let (response, lease) = sending.send(request).await?;
     let (mut head, incoming) = response.into_parts();
     response_fields::clean(&mut head.headers);
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         let switched = sending.switched(lease).await?;
-        let asking = asking.ok_or(Denial::Internal)?;
+        let opened = asking.ok_or(Denial::Internal)?.open(switched);
         exchange.answered(head.status.as_u16(), Instant::now());
-        upgrade::accept_peer(&mut head.headers);
-        head.version = Version::HTTP_11;
-        let opened = Opened {
-            upstream: switched,
-            settings: upstream.settings.tunnels,
-            metrics: upstream.metrics.clone(),
-            place: asking.place,
-        };
-        return Ok(Forwarded::Switch(Response::from_parts(head, ()), opened));
+        return Ok(Forwarded::Tunnel(head.headers, opened));
     }
     exchange.answered(head.status.as_u16(), Instant::now());
     let times = ContentTimes { peer: exchange.view.snapshot.limits.body_idle, upstream: upstream.settings.idle };
@@ -110,24 +99,6 @@ pub(super) async fn forward(
     // The version of the peer's connection is hyper's to write.
     head.version = Version::HTTP_11;
     Ok(Forwarded::Answer(Response::from_parts(head, ()), content))
-}
-
-/// A handshake that an upstream is asked for, with the place of the tunnel that may come of it.
-struct Asking {
-    handshake: Handshake,
-    place: TunnelPlace,
-}
-
-impl Asking {
-    fn new(exchange: &Exchange, handshake: Handshake) -> Result<Self, Denial> {
-        if exchange.plane.draining.get() {
-            // The peer does better to ask the next process than to begin what is about to be cut off.
-            return Err(Denial::Draining);
-        }
-        let limit = exchange.view.snapshot.limits.tunnels;
-        let place = TunnelPlace::take(&exchange.plane, limit).ok_or(Denial::Overloaded)?;
-        Ok(Self { handshake, place })
-    }
 }
 
 /// Writes the fields that the upstream receives; the grant says which side was granted.
@@ -206,7 +177,7 @@ struct Sending<'a> {
     pool: &'a Pool,
     response_time: Duration,
     /// What the upstream is asked to change to, if anything.
-    handshake: Option<&'a Handshake>,
+    asking: Option<&'a Asking>,
 }
 
 impl Sending<'_> {
@@ -234,6 +205,14 @@ impl Sending<'_> {
         self.attempt(lease, again).await?.map_err(|_| self.broke_off())
     }
 
+    /// Whether an answer is one to what was asked.
+    fn may_be_answered<T>(&self, response: &Response<T>) -> bool {
+        match self.asking {
+            Some(asking) => asking.may_be_answered(response.status(), response.headers()),
+            None => response.status() != StatusCode::SWITCHING_PROTOCOLS,
+        }
+    }
+
     /// The upstream's stream after its 101.
     async fn switched(&self, lease: Lease<RequestContent>) -> Result<Switched, Denial> {
         if self.exchange.plane.draining.get() {
@@ -254,12 +233,12 @@ impl Sending<'_> {
         request: Request<RequestContent>,
     ) -> Result<Result<Answered, SendFault<RequestContent>>, Denial> {
         self.exchange.wait_for_upstream(Instant::now(), self.response_time);
-        if self.handshake.is_some() {
+        if self.asking.is_some() {
             lease.expect_switch();
         }
         let sent = {
             let mut sending = pin!(lease.send(request));
-            let watch = &self.exchange.connection.watch;
+            let watch = &self.exchange.watch;
             poll_fn(|context| match sending.as_mut().poll(context) {
                 Poll::Ready(sent) => Poll::Ready(Some(sent)),
                 Poll::Pending if watch.has_expired() => Poll::Ready(None),
@@ -268,10 +247,7 @@ impl Sending<'_> {
             .await
         };
         match sent {
-            Some(Ok(response))
-                if response.status() == StatusCode::SWITCHING_PROTOCOLS
-                    && !self.handshake.is_some_and(|asked| asked.is_met_by(response.headers())) =>
-            {
+            Some(Ok(response)) if !self.may_be_answered(&response) => {
                 // Nobody asked for it, or it does not answer what was asked.
                 self.upstream.metrics.failure(UpstreamFailure::Protocol);
                 Err(Denial::UpstreamUnreachable)
@@ -291,7 +267,7 @@ impl Sending<'_> {
         if self.exchange.plane.cutting.get() {
             return Denial::Draining;
         }
-        match self.exchange.connection.watch.phase() {
+        match self.exchange.watch.phase() {
             Phase::Content => Denial::BadRequest,
             Phase::Upstream | Phase::Idle | Phase::Head | Phase::Peer => {
                 self.upstream.metrics.failure(UpstreamFailure::ResponseTimeout);

@@ -17,6 +17,7 @@ mod data_plane;
 mod exchange;
 mod forward;
 mod forwarded;
+mod http2_request;
 mod peers;
 mod request_fields;
 mod request_id;
