@@ -343,7 +343,8 @@ static TUNNELS: &[Key] = &[
     Key::new("websocket", Shape::Boolean, "Whether handshakes are passed on; if not they go on as plain requests")
         .default("on"),
     Key::new("idle", LIMIT, "How long one may carry nothing").default("1h"),
-    Key::new("end_with_token", Shape::Boolean, "Whether one ends when the token that opened it expires").default("off"),
+    Key::new("end_with_token", Shape::Boolean, "Whether one ends when the token that opened it expires or is revoked")
+        .default("off"),
 ];
 
 static CONNECTIONS: &[Key] = &[

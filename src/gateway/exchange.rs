@@ -18,7 +18,7 @@ use crate::net::{Carried, Phase, Watch};
 use crate::policy::{Access, Denial, Found, Reason};
 use crate::telemetry::{self, AccessRecord, Peer, Source};
 use crate::token::BearerToken;
-use crate::verify::Remembered;
+use crate::verify::{Refusal, Remembered};
 
 /// The field that names one request in every record of it.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -121,9 +121,18 @@ impl Exchange {
         }
     }
 
-    /// When the token that was verified ends, since the Unix epoch.
-    pub(super) fn token_end(&self) -> Option<Duration> {
-        self.progress.borrow().token.as_ref().map(|(remembered, _)| remembered.token.exp)
+    /// How long the token that was verified still lasts; `None` without a token, zero if it has ended or was revoked. While nobody
+    /// can tell whether it was revoked it lasts.
+    pub(super) fn token_lasts(&self) -> Option<Duration> {
+        let progress = self.progress.borrow();
+        let (remembered, _) = progress.token.as_ref()?;
+        let issuers = &self.plane.view().snapshot.issuers;
+        match self.plane.verifier.recheck(issuers, remembered) {
+            Err(Refusal::Fault(_)) => Some(Duration::ZERO),
+            Ok(()) | Err(Refusal::Unavailable(_) | Refusal::Overloaded) => {
+                Some(remembered.token.exp.saturating_sub(self.plane.shared.clock.now()))
+            }
+        }
     }
 
     pub(super) fn found(&self, found: Found) {

@@ -146,7 +146,8 @@ fn welcome(plane: &Rc<DataPlane>, socket: Socket, address: Option<IpAddr>, liste
         }
         let tunnel = connection.tunnel.take();
         if let (ConnectionEnd::Switched(peer), Some(tunnel)) = (end, tunnel) {
-            tunnel.run(peer.stream, peer.early).await;
+            // Boxed, so that those who never become one do not hold its space.
+            Box::pin(tunnel.run(peer.stream, peer.early)).await;
         }
     });
 }

@@ -80,7 +80,7 @@ pub struct TunnelSettings {
     pub websocket: bool,
     /// How long a tunnel may carry nothing.
     pub idle: Duration,
-    /// Whether a tunnel ends when the token that opened it does.
+    /// Whether a tunnel ends when the token that opened it expires or is revoked.
     pub end_with_token: bool,
 }
 

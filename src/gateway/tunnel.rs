@@ -20,8 +20,8 @@ use crate::net::{self, Phase, Protocol, Switched};
 use crate::policy::Denial;
 use crate::telemetry::{ConnectionProtocol, TunnelEnd, UpstreamMetrics};
 
-/// How long the clock is trusted not to be set: a token's end is looked at anew so often.
-const CLOCK_TRUST: Duration = Duration::from_secs(15);
+/// How often it is looked whether a token was revoked, or the clock was set.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// A place among the tunnels of the process, from before the upstream is asked to the tunnel's end.
 #[derive(Debug)]
@@ -143,7 +143,7 @@ impl Tunnel {
     /// Carries bytes both ways until the tunnel ends; `early` is what the peer had sent before it knew that there would be one.
     pub(super) async fn run(self, peer: impl AsyncRead + AsyncWrite + Unpin, early: Bytes) {
         let Self { exchange, upstream, settings, metrics, place } = self;
-        let _counted = Counted::new(&exchange, metrics);
+        let counted = Counted::new(&exchange, metrics);
         let mut tunnel = net::Tunnel::new((peer, early), (upstream.stream, upstream.early), settings.idle);
         let carrying = poll_fn(|context| {
             let polled = tunnel.poll(context);
@@ -161,21 +161,23 @@ impl Tunnel {
             () = token_end(&exchange, settings.end_with_token) => TunnelEnd::Token,
             () = cut(&exchange.plane) => TunnelEnd::Drained,
         };
+        // First the room that it took, then the word that it has ended.
+        drop((counted, place));
         exchange.plane.shared.metrics.tunnel_ended(end);
-        drop(place);
     }
 }
 
-/// Ready when the token that opened the tunnel ends, if it is to end the tunnel; a tunnel without a token goes on.
+/// Ready when the token that opened the tunnel has ended or was revoked, if that is to end the tunnel; one without a token goes on.
 async fn token_end(exchange: &Exchange, ends: bool) {
-    let Some(end) = exchange.token_end().filter(|_| ends) else { return std::future::pending().await };
-    loop {
-        let now = exchange.plane.shared.clock.now();
-        if now >= end {
-            return;
+    if ends {
+        while let Some(left) = exchange.token_lasts() {
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LOOK_EVERY)).await;
         }
-        tokio::time::sleep(CLOCK_TRUST.min(end.saturating_sub(now))).await;
     }
+    std::future::pending().await
 }
 
 /// Ready when the drain's time is over.

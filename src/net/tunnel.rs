@@ -4,11 +4,11 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 /// Bytes that are read at once. They lie on the stack: only what the other side does not take at once is kept.
 const PART: usize = 32 * 1024;
@@ -92,7 +92,7 @@ where
             outward: Way::new(from_upstream),
             idle,
             last_moved: now,
-            timer: Box::pin(tokio::time::sleep_until((now + idle).into())),
+            timer: Box::pin(tokio::time::sleep_until(now + idle)),
         }
     }
 
@@ -131,7 +131,7 @@ where
             if Instant::now() >= end {
                 return Poll::Ready(TunnelEnd::Idle);
             }
-            self.timer.as_mut().reset(end.into());
+            self.timer.as_mut().reset(end);
         }
     }
 }
@@ -227,5 +227,70 @@ impl Way {
             self.unflushed = false;
         }
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, BufStream, DuplexStream, duplex};
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    type Near = BufStream<DuplexStream>;
+
+    /// Two far ends, and the tunnel between their near ends, which hold back what is not flushed.
+    fn between(early: &'static [u8], idle: Duration) -> (DuplexStream, DuplexStream, Tunnel<Near, Near>) {
+        let ((near_peer, peer), (near_upstream, upstream)) = (duplex(64), duplex(64));
+        let side = |near, early| -> (Near, Bytes) { (BufStream::new(near), Bytes::from_static(early)) };
+        (peer, upstream, Tunnel::new(side(near_peer, early), side(near_upstream, b""), idle))
+    }
+
+    #[tokio::test]
+    async fn what_was_read_before_comes_first_and_nothing_is_held_back() {
+        let (mut peer, mut upstream, mut tunnel) = between(b"early ", HOUR);
+        let running = tokio::spawn(async move {
+            let end = poll_fn(|context| tunnel.poll(context)).await;
+            (matches!(end, TunnelEnd::Closed), tunnel.carried())
+        });
+        peer.write_all(b"words").await.unwrap();
+        let mut heard = [0; 11];
+        upstream.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"early words");
+        upstream.write_all(b"answer").await.unwrap();
+        let mut heard = [0; 6];
+        peer.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"answer");
+        drop((peer, upstream));
+        assert_eq!(running.await.unwrap(), (true, Carried { inward: 11, outward: 6 }));
+    }
+
+    #[tokio::test]
+    async fn more_than_one_part_passes_whole() {
+        let (mut peer, mut upstream, mut tunnel) = between(b"", HOUR);
+        tokio::spawn(async move { poll_fn(|context| tunnel.poll(context)).await });
+        let sent: Vec<u8> = (0..PART * 5 + 7).map(|number| u8::try_from(number % 251).unwrap()).collect();
+        let expected = sent.clone();
+        tokio::spawn(async move { peer.write_all(&sent).await });
+        let mut heard = Vec::new();
+        upstream.read_to_end(&mut heard).await.unwrap();
+        assert!(heard == expected, "{} of {} bytes", heard.len(), expected.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_idle_time_runs_from_the_last_byte() {
+        let (mut peer, _upstream, mut tunnel) = between(b"", HOUR);
+        let begun = Instant::now();
+        let running = tokio::spawn(async move {
+            let end = poll_fn(|context| tunnel.poll(context)).await;
+            (matches!(end, TunnelEnd::Idle), Instant::now() - begun)
+        });
+        tokio::time::sleep(HOUR / 2).await;
+        peer.write_all(b"x").await.unwrap();
+        let (is_idle, took) = running.await.unwrap();
+        assert!(is_idle && took >= HOUR * 3 / 2 && took < HOUR * 2, "{took:?}");
     }
 }
