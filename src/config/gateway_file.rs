@@ -21,6 +21,7 @@ use super::read::{Fields, Subject};
 use super::scalars::Wrong;
 use super::secrets::Folder;
 use super::source::{Place, Placed};
+use super::tls;
 use super::upstreams::{self, Upstream};
 
 /// A gateway file, all but its policy.
@@ -56,7 +57,7 @@ pub(super) fn read(node: &Node<'_>, folder: &mut Folder<'_>, faults: &Faults) ->
     let roles = fields.section("roles");
     let switch = |name| Switch { on: ceilings.boolean(name), place: place(name) };
     GatewayFile {
-        listeners: listeners(&fields),
+        listeners: listeners(&fields, folder),
         admin: admin(&fields.section("admin"), folder),
         workers: fields.count("workers"),
         issuers: issuers::read(&fields, folder),
@@ -70,7 +71,7 @@ pub(super) fn read(node: &Node<'_>, folder: &mut Folder<'_>, faults: &Faults) ->
             "authenticated" => RevealRoutes::Authenticated,
             _ => RevealRoutes::Always,
         },
-        upstreams: upstreams::read(&fields),
+        upstreams: upstreams::read(&fields, folder),
         limits: limits(&fields.section("limits")),
         realm: realm(&fields),
         drain_timeout: fields.duration("drain_timeout").unwrap_or_default(),
@@ -79,7 +80,7 @@ pub(super) fn read(node: &Node<'_>, folder: &mut Folder<'_>, faults: &Faults) ->
     }
 }
 
-fn listeners(root: &Fields<'_, '_>) -> Vec<ListenerSettings> {
+fn listeners(root: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Vec<ListenerSettings> {
     let nodes = root.items("listeners");
     refuse_empty(root, "listeners", "write at least one, such as `- address: 127.0.0.1:8080`");
     let mut places: HashMap<SocketAddr, Place> = HashMap::new();
@@ -90,6 +91,8 @@ fn listeners(root: &Fields<'_, '_>) -> Vec<ListenerSettings> {
         let public_url = fields.parsed("public_url", |scalar| paths::origin(scalar.text)).map(|placed| placed.value);
         let trusted_peers = fields.list("trusted_peers", |scalar| network(scalar.text));
         let trusted_peers = trusted_peers.into_iter().map(|placed| placed.value).collect();
+        let protocols = protocols(&fields);
+        let tls = fields.section_if("tls").map(|fields| tls::of_listener(&fields, folder, protocols));
         let Some(address) = fields.parsed("address", |scalar| paths::socket_address(scalar.text)) else { continue };
         // Port 0 is any free port, each time another.
         if let Some(first) = places.insert(address.value, address.place).filter(|_| address.value.port() != 0) {
@@ -98,7 +101,9 @@ fn listeners(root: &Fields<'_, '_>) -> Vec<ListenerSettings> {
         }
         list.push(ListenerSettings {
             address: ListenAddress::Tcp(address.value),
-            protocols: protocols(&fields),
+            protocols,
+            // One with a fault leaves its fault: nothing is ever served without.
+            tls: tls.flatten(),
             public_url,
             trusted_peers,
         });

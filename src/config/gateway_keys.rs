@@ -75,6 +75,42 @@ pub(super) static LISTENER: &[Key] = &[
         "Networks whose `Forwarded` and `X-Forwarded-*` fields are kept",
     )
     .default("[]"),
+    Key::new(
+        "tls",
+        Shape::Section(LISTENER_TLS),
+        "TLS with clients, who are then spoken to in no other way; what is in it reloads, that it is there does not",
+    ),
+];
+
+static LISTENER_TLS: &[Key] = &[
+    Key::new(
+        "certificates",
+        Shape::List(&Shape::Section(CERTIFICATE)),
+        "Its certificates, chosen by the name that a client asks for; the first is for everybody else",
+    )
+    .required(),
+    Key::new("min_version", Shape::Choice(&["1.2", "1.3"]), "The least version of TLS that is spoken").default("1.2"),
+    Key::new(
+        "client_ca",
+        Shape::Text,
+        "Certificates (PEM), relative to this file, to one of which a client's certificate must lead up",
+    ),
+    Key::new(
+        "client_certificate",
+        Shape::Choice(&["none", "request", "require"]),
+        "Whether clients are asked for a certificate; with `request` they may have none, but no bad one",
+    )
+    .default("none"),
+];
+
+pub(super) static CERTIFICATE: &[Key] = &[
+    Key::new(
+        "chain",
+        Shape::Text,
+        "The certificate (PEM), relative to this file, and after it those that lead up to a root",
+    )
+    .required(),
+    Key::new("key", Shape::Text, "Its private key (PEM, unencrypted), relative to this file").required(),
 ];
 
 static ADMIN: &[Key] = &[
@@ -289,7 +325,18 @@ static CEILINGS: &[Key] = &[
 ];
 
 pub(super) static UPSTREAM: &[Key] = &[
-    Key::new("endpoints", Shape::List(&Shape::Text), "Its address, as `http://host:port`; exactly one").required(),
+    Key::new(
+        "protocol",
+        Shape::Choice(&["http1", "http2"]),
+        "What it speaks; `http2` in clear text is spoken without asking",
+    )
+    .default("http1"),
+    Key::new(
+        "endpoints",
+        Shape::List(&Shape::Text),
+        "Its address, as `http://host:port`, or `https://host:port` for TLS; exactly one",
+    )
+    .required(),
     Key::new("forward_token", Shape::Boolean, "Whether it receives the token").default("true"),
     Key::new(
         "host",
@@ -319,6 +366,14 @@ pub(super) static UPSTREAM: &[Key] = &[
     Key::new("timeouts", Shape::Section(TIMEOUTS), "How long it may take"),
     Key::new("tunnels", Shape::Section(TUNNELS), "What WebSocket connections to it may do"),
     Key::new("connections", Shape::Section(CONNECTIONS), "Connections to it, for each worker"),
+    Key::new("tls", Shape::Section(UPSTREAM_TLS), "How it is known over `https`; its certificate is verified always"),
+];
+
+static UPSTREAM_TLS: &[Key] = &[
+    Key::new("ca", Shape::Text, "Certificates (PEM), relative to this file, that are trusted instead of the system's"),
+    Key::new("server_name", Shape::Text, "The name that its certificate must have instead of the endpoint's host"),
+    Key::new("certificate", Shape::Text, "The certificate (PEM, with its chain) that it is shown if it asks for one"),
+    Key::new("key", Shape::Text, "The private key of that certificate (PEM, unencrypted)"),
 ];
 
 static READINGS: &[Key] = &[

@@ -122,7 +122,8 @@ fn the_smallest_gateway_has_the_documented_defaults() {
     let gateway = files.gateway().unwrap();
     let listener = ListenerSettings {
         address: ListenAddress::Tcp("127.0.0.1:8080".parse().unwrap()),
-        protocols: Protocols::ALL,
+        protocols: Protocols { http1: true, http2: false },
+        tls: None,
         public_url: None,
         trusted_peers: Vec::new(),
     };
@@ -192,6 +193,7 @@ fn an_upstream_has_the_documented_defaults() {
     let gateway = gateway(GATEWAY, ONE_ROUTE).unwrap();
     let expected = UpstreamSettings {
         protocol: Protocol::Http1,
+        tls: None,
         name: "automations".into(),
         endpoint: Endpoint::Tcp { host: "127.0.0.1".to_owned(), port: 9000 },
         forward_token: true,
@@ -305,6 +307,7 @@ fn every_key_of_an_upstream_is_read_where_it_is_written() {
     let (gateway, _files) = every_key();
     let expected = UpstreamSettings {
         protocol: Protocol::Http1,
+        tls: None,
         name: "automations".into(),
         endpoint: Endpoint::Tcp { host: "::1".to_owned(), port: 9000 },
         forward_token: false,

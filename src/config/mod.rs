@@ -14,7 +14,7 @@
 //! | `read`, `scalars`, `units`, `paths`, `hints`, `lookalikes`, `suggest` | typed readers and what they say of mistakes |
 //! | `raw_policy`, `raw_entry` | a policy file as typed |
 //! | `catalog`, `ceilings`, `entries`, `routes`, `table`, `cases` | policy files compiled, and their tests run |
-//! | `gateway_file`, `issuers`, `upstreams`, `secrets`, `policy_files` | a gateway file compiled |
+//! | `gateway_file`, `issuers`, `upstreams`, `tls`, `secrets`, `policy_files` | a gateway file compiled |
 //! | `authorization_server_file` | an authorization server's file compiled |
 //! | `faults`, `diagnostic` | every fault, and how it is shown |
 //! | `inputs`, `watch` | what was read, and whether it has changed since |
@@ -66,6 +66,7 @@ mod secrets;
 mod source;
 mod suggest;
 mod table;
+mod tls;
 mod units;
 mod upstreams;
 mod watch;

@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::Uri;
 
+use crate::net::Endpoint;
+
 use super::scalars::Wrong;
 
 /// A path that is put in front of another or taken away: `/` and whole literal segments, without a slash at the end.
@@ -57,24 +59,36 @@ pub(super) fn absolute(text: &str) -> Option<Uri> {
     fits.then_some(uri)
 }
 
-/// The host, without brackets, and port of `http://host:port`, by default port 80.
-pub(super) fn endpoint(text: &str) -> Result<(String, u16), Wrong> {
-    let wrong = || Wrong::expected("`http://` with host and port, such as `http://127.0.0.1:9000`");
-    if text.starts_with("https:") || text.starts_with("unix:") {
-        let scheme = if text.starts_with("https:") { "TLS" } else { "unix sockets" };
-        return Err(wrong().hint(format!("{scheme} to upstreams is not supported yet")));
+/// An endpoint as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WrittenEndpoint {
+    pub(super) endpoint: Endpoint,
+    /// Its scheme is `https`.
+    pub(super) is_tls: bool,
+}
+
+/// The host, without brackets, and port of `http://host:port`, by default port 80, or of `https://host:port`, by default 443.
+pub(super) fn endpoint(text: &str) -> Result<WrittenEndpoint, Wrong> {
+    let wrong = || Wrong::expected("`http://` or `https://` with host and port, such as `http://127.0.0.1:9000`");
+    if text.starts_with("unix:") {
+        return Err(wrong().hint("unix sockets to upstreams is not supported yet"));
     }
     if !text.contains("://") {
         return Err(wrong().hint(format!("write `http://{text}`")));
     }
-    let uri = absolute(text).filter(|uri| uri.scheme_str() == Some("http")).ok_or_else(wrong)?;
+    let uri = absolute(text).ok_or_else(wrong)?;
+    let is_tls = uri.scheme_str() == Some("https");
     if uri.path() != "/" || uri.query().is_some() {
         return Err(wrong().hint("write its path as `base_path`"));
     }
     let authority = uri.authority().ok_or_else(wrong)?;
     match authority.port_u16() {
         Some(0) => Err(wrong().hint("port 0 is no port to connect to")),
-        port => Ok((without_brackets(authority.host()).to_owned(), port.unwrap_or(80))),
+        port => {
+            let host = without_brackets(authority.host()).to_owned();
+            let port = port.unwrap_or(if is_tls { 443 } else { 80 });
+            Ok(WrittenEndpoint { endpoint: Endpoint::Tcp { host, port }, is_tls })
+        }
     }
 }
 
@@ -124,13 +138,15 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_are_http_with_one_host_and_port() {
+    fn endpoints_are_http_or_https_with_one_host_and_port() {
         let cases = [
-            ("http://127.0.0.1:9000", Some(("127.0.0.1", 9000))),
-            ("http://api.internal", Some(("api.internal", 80))),
-            ("http://api.internal:8080/", Some(("api.internal", 8080))),
-            ("http://[::1]:9000", Some(("::1", 9000))),
-            ("https://api.internal", None),
+            ("http://127.0.0.1:9000", Some(("127.0.0.1", 9000, false))),
+            ("http://api.internal", Some(("api.internal", 80, false))),
+            ("http://api.internal:8080/", Some(("api.internal", 8080, false))),
+            ("http://[::1]:9000", Some(("::1", 9000, false))),
+            ("https://api.internal", Some(("api.internal", 443, true))),
+            ("https://[::1]:8443", Some(("::1", 8443, true))),
+            ("https://api.internal/v1", None),
             ("unix:/run/api.sock", None),
             ("127.0.0.1:9000", None),
             ("http://user@api:1", None),
@@ -143,8 +159,11 @@ mod tests {
             ("ftp://api", None),
         ];
         for (text, expected) in cases {
-            let found = endpoint(text).ok();
-            assert_eq!(found.as_ref().map(|(host, port)| (host.as_str(), *port)), expected, "{text}");
+            let expected = expected.map(|(host, port, is_tls)| WrittenEndpoint {
+                endpoint: Endpoint::Tcp { host: host.to_owned(), port },
+                is_tls,
+            });
+            assert_eq!(endpoint(text).ok(), expected, "{text}");
         }
     }
 

@@ -10,15 +10,15 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use crate::gateway::bearer::{Bearer, Note};
-use crate::gateway::body::Seen;
 use crate::gateway::data_plane::{DataPlane, View};
 use crate::gateway::forwarded::Story;
+use crate::gateway::request_content::Received;
 use crate::gateway::tunnel::Tunnel;
 use crate::net::{Carried, Phase, Watch};
 use crate::policy::{Access, Denial, Found, Reason};
 use crate::telemetry::{self, AccessRecord, Peer, Source};
 use crate::token::BearerToken;
-use crate::verify::{Refusal, Remembered};
+use crate::verify::{FairShare, Refusal, Remembered};
 
 /// The field that names one request in every record of it.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -35,6 +35,8 @@ pub(super) struct PeerConnection {
     /// A peer at a unix socket has none.
     pub(super) address: Option<IpAddr>,
     pub(super) story: Story,
+    /// What it has taken of the time for unknown tokens.
+    pub(super) fair_share: FairShare,
     /// Position of its listener.
     pub(super) listener: usize,
     /// What the connection becomes after a 101.
@@ -63,7 +65,7 @@ pub(super) struct Exchange {
     host: Option<HeaderValue>,
     /// Kept for the record's `token_id`, which is made only for records that are written.
     credentials: Option<HeaderValue>,
-    pub(super) content: Rc<Seen>,
+    pub(super) content: Rc<Received>,
     bytes_out: Cell<u64>,
     in_flight: Cell<bool>,
     progress: RefCell<Progress>,

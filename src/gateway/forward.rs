@@ -8,21 +8,23 @@ use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
+use http::uri::{self, Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::gateway::authorize::Authorized;
-use crate::gateway::body::{ContentTimes, RequestContent, UpstreamContent};
+use crate::gateway::body::UpstreamContent;
 use crate::gateway::data_plane::Pool;
 use crate::gateway::exchange::{Exchange, REQUEST_ID};
 use crate::gateway::forwarded::{Told, add_via};
+use crate::gateway::request_content::{ContentTimes, RequestContent};
 use crate::gateway::request_fields::{self, Removal};
 use crate::gateway::snapshot::Upstream;
 use crate::gateway::tunnel::{Asking, Opened};
 use crate::gateway::upgrade::Handshake;
-use crate::gateway::{HostRule, response_fields};
-use crate::net::{ConnectFault, Lease, Phase, SendFault, Switched};
+use crate::gateway::{HostRule, UpstreamSettings, response_fields};
+use crate::net::{ConnectFault, HandshakeFault, Lease, Phase, Protocol, SendFault, Switched};
 use crate::policy::{Denial, Grant};
 use crate::telemetry::UpstreamFailure;
 
@@ -32,6 +34,9 @@ const CLIENT: HeaderName = HeaderName::from_static("scopegate-client");
 const SCOPE: HeaderName = HeaderName::from_static("scopegate-scope");
 const ISSUER: HeaderName = HeaderName::from_static("scopegate-issuer");
 const ROUTE: HeaderName = HeaderName::from_static("scopegate-route");
+
+/// How often a request is taken to another connection because the one at hand took nothing of it any more.
+const UNSENT: usize = 4;
 
 /// An answer's head and content, with the connection that it comes on.
 type Answered = (Response<Incoming>, Lease<RequestContent>);
@@ -82,6 +87,9 @@ pub(super) async fn forward(
     if let Some(asking) = &asking {
         asking.handshake().ask(request.headers_mut());
     }
+    if upstream.settings.protocol == Protocol::Http2 {
+        write_authority(&upstream.settings, &mut request)?;
+    }
 
     let sending = Sending { exchange, upstream, pool, response_time, asking: asking.as_ref() };
     let (response, lease) = sending.send(request).await?;
@@ -123,8 +131,10 @@ fn write_fields(
     let host = fields.get(HOST).cloned().ok_or(Denial::BadRequest)?;
     request_fields::clean_trailer_names(fields, &settings.remove);
     let authorization = unchecked_credentials || !settings.forward_token;
-    request_fields::clean(fields, Removal { more: &settings.remove, authorization, forwarding: !trusted });
+    let protocol = settings.protocol;
+    request_fields::clean(fields, Removal { more: &settings.remove, authorization, forwarding: !trusted, protocol });
     match length {
+        None if protocol == Protocol::Http2 => {}
         // Said outright, for hyper takes content of unknown length for none where the method is GET or HEAD.
         None => drop(fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
         // RFC 9110 §8.6: a method that expects content says that there is none.
@@ -134,22 +144,30 @@ fn write_fields(
     let told = Told {
         style: settings.forwarded,
         public_url: listener.and_then(|listener| listener.public_url.as_ref()),
+        tls: listener.is_some_and(|listener| listener.tls.is_some()),
         trusted,
     };
     connection.story.tell(told, &host, fields);
     add_via(received, fields);
     fields.insert(REQUEST_ID, exchange.request_id.clone());
     write_identity(exchange, grant, fields);
-    match &settings.host {
-        HostRule::Keep => {}
-        HostRule::Endpoint => {
-            let authority = HeaderValue::try_from(settings.endpoint.authority()).map_err(|_| Denial::Internal)?;
-            fields.insert(HOST, authority);
-        }
-        HostRule::Fixed(name) => {
-            fields.insert(HOST, name.clone());
-        }
-    }
+    let host = match &settings.host {
+        HostRule::Keep => return Ok(()),
+        HostRule::Endpoint => HeaderValue::try_from(settings.endpoint.authority()).map_err(|_| Denial::Internal)?,
+        HostRule::Fixed(name) => name.clone(),
+    };
+    fields.insert(HOST, host);
+    Ok(())
+}
+
+/// Says in the pseudo-fields of HTTP/2 what the `Host` field says over HTTP/1.1 (RFC 9113 §8.3.1).
+fn write_authority(settings: &UpstreamSettings, request: &mut Request<RequestContent>) -> Result<(), Denial> {
+    let host = request.headers_mut().remove(HOST).ok_or(Denial::Internal)?;
+    let mut target = uri::Parts::from(std::mem::take(request.uri_mut()));
+    target.scheme = Some(if settings.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
+    target.authority = Some(Authority::try_from(host.as_bytes()).map_err(|_| Denial::BadRequest)?);
+    *request.uri_mut() = Uri::from_parts(target).map_err(|_| Denial::Internal)?;
+    *request.version_mut() = Version::HTTP_2;
     Ok(())
 }
 
@@ -181,28 +199,38 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    /// Sends the request; once more, on a new connection, where the one it was sent on had been used before and died before any
-    /// answer, if nothing was sent or the method is idempotent and there is no content (RFC 9110 §9.2.2).
-    async fn send(&self, request: Request<RequestContent>) -> Result<Answered, Denial> {
+    /// Sends the request. Once more, on another connection, if the upstream says that it did nothing with it and its content is
+    /// still there (RFC 9113 §8.7); or if the connection had been used before and died before any answer, the method is idempotent
+    /// and there is no content (RFC 9110 §9.2.2). A request of which nothing was sent has not been tried yet.
+    async fn send(&self, mut request: Request<RequestContent>) -> Result<Answered, Denial> {
         self.exchange.wait_within_bounds();
-        let lease = self.pool.connections.acquire().await.map_err(|fault| self.no_connection(&fault))?;
+        let mut lease = self.pool.connections.acquire().await.map_err(|fault| self.no_connection(&fault))?;
         self.exchange.asked_upstream(Instant::now());
-        let reused = lease.is_reused();
-        let spare = if reused { spare(&request) } else { None };
-        let fault = match self.attempt(lease, request).await? {
-            Ok(answered) => return Ok(answered),
-            Err(_) if self.exchange.content.broke_off.get() => return Err(Denial::BadRequest),
-            Err(fault) => fault,
-        };
-        let again = match (fault.unsent, spare) {
-            (Some(unsent), _) if reused => unsent,
-            (None, Some(spare)) if !fault.answered => spare,
-            (Some(_) | None, _) => return Err(self.broke_off()),
-        };
-        self.upstream.metrics.failure(UpstreamFailure::Retried);
-        self.exchange.wait_within_bounds();
-        let lease = self.pool.connections.acquire_new().await.map_err(|fault| self.no_connection(&fault))?;
-        self.attempt(lease, again).await?.map_err(|_| self.broke_off())
+        let (mut unsent_left, mut is_last) = (UNSENT, false);
+        loop {
+            let is_reused = lease.is_reused();
+            let spare = if is_last { None } else { spare(&request, &lease) };
+            let fault = match self.attempt(lease, request).await? {
+                Ok(answered) => return Ok(answered),
+                Err(_) if self.exchange.content.broke_off.get() => return Err(Denial::BadRequest),
+                Err(fault) => fault,
+            };
+            let is_untouched = fault.unprocessed || (is_reused && !fault.answered);
+            request = match (fault.unsent, spare) {
+                (Some(unsent), _) if is_reused && unsent_left > 0 => {
+                    unsent_left -= 1;
+                    unsent
+                }
+                (None, Some(spare)) if is_untouched && may_repeat(&spare, fault.unprocessed) => {
+                    is_last = true;
+                    spare
+                }
+                (Some(_) | None, _) => return Err(self.broke_off()),
+            };
+            self.upstream.metrics.failure(UpstreamFailure::Retried);
+            self.exchange.wait_within_bounds();
+            lease = self.pool.connections.acquire_again().await.map_err(|fault| self.no_connection(&fault))?;
+        }
     }
 
     /// Whether an answer is one to what was asked.
@@ -253,12 +281,15 @@ impl Sending<'_> {
                 Err(Denial::UpstreamUnreachable)
             }
             Some(Ok(response)) => Ok(Ok((response, lease))),
-            Some(Err(fault)) if fault.source.is_parse() => {
+            Some(Err(fault)) if fault.source.is_parse() || fault.is_malformed() => {
                 self.upstream.metrics.failure(UpstreamFailure::Protocol);
                 Err(Denial::UpstreamUnreachable)
             }
             Some(Err(fault)) => Ok(Err(fault)),
-            None => Err(self.expired()),
+            None => {
+                lease.suspect();
+                Err(self.expired())
+            }
         }
     }
 
@@ -279,24 +310,46 @@ impl Sending<'_> {
     fn no_connection(&self, fault: &ConnectFault) -> Denial {
         let (kind, denial) = match fault {
             ConnectFault::Refused(_) => (UpstreamFailure::Connect, Denial::UpstreamUnreachable),
+            ConnectFault::Tls(fault) => (self.no_tls(fault), Denial::UpstreamUnreachable),
             ConnectFault::TimedOut => (UpstreamFailure::ConnectTimeout, Denial::UpstreamTimeout),
             ConnectFault::QueueFull => (UpstreamFailure::QueueFull, Denial::Overloaded),
+            ConnectFault::Protocol => (UpstreamFailure::Protocol, Denial::UpstreamUnreachable),
         };
         self.upstream.metrics.failure(kind);
         denial
     }
+
+    /// The reason is for the operator, who can mend it, and not once for every request.
+    fn no_tls(&self, fault: &HandshakeFault) -> UpstreamFailure {
+        let UpstreamSettings { name, tls, .. } = &self.upstream.settings;
+        if tls.as_ref().is_some_and(|tls| tls.is_worth_telling(Instant::now())) {
+            tracing::warn!(upstream = &**name, %fault, "no connection to the upstream");
+        }
+        match fault {
+            HandshakeFault::OtherProtocol(_) => UpstreamFailure::Alpn,
+            HandshakeFault::Failed(_) => UpstreamFailure::Tls,
+        }
+    }
 }
 
-/// A copy to send again, of a request that may be: idempotent, and without content that would be gone.
-fn spare(request: &Request<RequestContent>) -> Option<Request<RequestContent>> {
-    if !is_idempotent(request.method()) {
+/// A copy to send again, of a request for which that may come to pass.
+fn spare(request: &Request<RequestContent>, lease: &Lease<RequestContent>) -> Option<Request<RequestContent>> {
+    let may_die = lease.is_reused() && is_idempotent(request.method()) && request.body().is_empty();
+    if !may_die && !lease.may_be_refused() {
         return None;
     }
-    let mut copy = Request::new(request.body().spare()?);
+    let mut copy = Request::new(request.body().spare());
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
     *copy.headers_mut() = request.headers().clone();
     Some(copy)
+}
+
+/// Whether a request may be sent again; `unprocessed`, if the upstream says that it did nothing with it.
+fn may_repeat(spare: &Request<RequestContent>, unprocessed: bool) -> bool {
+    let content = spare.body();
+    content.begin_again() && (unprocessed || (is_idempotent(spare.method()) && content.is_empty()))
 }
 
 /// RFC 9110 §9.2.2.

@@ -19,6 +19,7 @@ mod forward;
 mod forwarded;
 mod http2_request;
 mod peers;
+mod request_content;
 mod request_fields;
 mod request_id;
 mod response_fields;
@@ -26,6 +27,7 @@ mod service;
 mod settings;
 mod snapshot;
 mod tunnel;
+mod turned_away;
 mod upgrade;
 
 pub use peers::{WorkerStart, serve};

@@ -14,16 +14,19 @@ use hyper::body::Incoming;
 
 use crate::gateway::Limits;
 use crate::gateway::body::AnswerContent;
+use crate::gateway::challenge::refuse;
 use crate::gateway::data_plane::DataPlane;
 use crate::gateway::exchange::{From, PeerConnection};
 use crate::gateway::forwarded::Story;
 use crate::gateway::service::respond;
 use crate::gateway::snapshot::Shared;
 use crate::net::{
-    Accepted, Acceptor, Application, BACKLOG, ConnectionEnd, ConnectionEvent, Drained, Listening, Phase, Protocol,
-    ServerLimits, Socket, Stream, Watch, serve_connection,
+    AcceptFault, Accepted, Acceptor, Application, BACKLOG, ConnectionEnd, ConnectionEvent, Drained, Listening, Phase,
+    Protocol, ServerLimits, ServerTls, Socket, Stream, Watch, serve_connection,
 };
+use crate::policy::Denial;
 use crate::telemetry::{ConnectionError, ConnectionProtocol};
+use crate::verify::FairShare;
 
 /// How long to wait after the system refused to accept, for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -123,23 +126,28 @@ fn welcome(plane: &Rc<DataPlane>, socket: Socket, address: Option<IpAddr>, liste
     let Some(settings) = view.snapshot.listeners.get(listener) else { return };
     let Some(counted) = Counted::new(plane, settings.address.to_string()) else {
         plane.shared.metrics.connection_error(ConnectionError::TooMany);
+        if settings.tls.is_none() {
+            turn_away(plane, socket);
+        }
         return;
     };
-    let watch = Rc::new(Watch::new(limits.keep_alive, limits.header_time));
-    plane.watch(&watch);
-    let accepted = Accepted {
-        stream: Stream::Clear(socket),
-        protocol: None,
-        protocols: settings.protocols,
-        watch,
-        draining: Rc::clone(&plane.draining),
-    };
-    let server_limits = server_limits(limits);
-    let connection =
-        Rc::new(PeerConnection { address, story: Story::new(address), listener, tunnel: RefCell::default() });
+    let (tls, protocols, server_limits) = (settings.tls.clone(), settings.protocols, server_limits(limits));
+    let connection = Rc::new(PeerConnection {
+        address,
+        story: Story::new(address),
+        fair_share: FairShare::default(),
+        listener,
+        tunnel: RefCell::default(),
+    });
     let peer = Peer { plane: Rc::clone(plane), connection, counted: Rc::new(counted) };
     plane.connections.spawn_local(async move {
         let Peer { plane, connection, counted: _counted } = peer.clone();
+        let ServerLimits { keep_alive, header_time, .. } = server_limits;
+        // Boxed, so that a connection that rests does not hold the space that a handshake needs.
+        let Some((stream, protocol)) = Box::pin(secure(&plane, socket, tls, header_time)).await else { return };
+        let watch = Rc::new(Watch::new(keep_alive, header_time));
+        plane.watch(&watch);
+        let accepted = Accepted { stream, protocol, protocols, watch, draining: Rc::clone(&plane.draining) };
         let end = serve_connection(accepted, server_limits, peer).await;
         if let Some(kind) = kind_of(&end) {
             plane.shared.metrics.connection_error(kind);
@@ -150,6 +158,17 @@ fn welcome(plane: &Rc<DataPlane>, socket: Socket, address: Option<IpAddr>, liste
             Box::pin(tunnel.run(peer.stream, peer.early)).await;
         }
     });
+}
+
+/// Tells a peer for whom there is no place, unless too many are being told just now.
+fn turn_away(plane: &Rc<DataPlane>, socket: Socket) {
+    if !plane.turned_away.has_place() {
+        return;
+    }
+    let realm = &plane.view().snapshot.realm;
+    let refusal = refuse(&Denial::Overloaded, realm, &plane.request_ids.choose(None));
+    let plane = Rc::clone(plane);
+    tokio::task::spawn_local(async move { plane.turned_away.answer(socket, refusal).await });
 }
 
 fn server_limits(limits: &Limits) -> ServerLimits {
@@ -195,6 +214,30 @@ impl Application for Peer {
             }
         }
     }
+}
+
+/// Takes the peer's handshake where there is TLS; with the version of HTTP that ALPN chose. Without TLS, or without ALPN, none is
+/// chosen. `None` if the handshake comes to nothing, which has then been counted.
+async fn secure(
+    plane: &DataPlane,
+    socket: Socket,
+    tls: Option<ServerTls>,
+    time: Duration,
+) -> Option<(Stream, Option<Protocol>)> {
+    let Some(tls) = tls else { return Some((Stream::Clear(socket), None)) };
+    let fault = match tls.accept(socket, time).await {
+        Ok(accepted) => return Some(accepted),
+        Err(fault) => fault,
+    };
+    match &fault {
+        AcceptFault::Left => {}
+        AcceptFault::TimedOut => plane.shared.metrics.connection_error(ConnectionError::HeaderTimeout),
+        AcceptFault::Failed(cause) => {
+            plane.shared.metrics.connection_error(ConnectionError::Tls);
+            tracing::debug!(%fault, %cause, "a peer was not let in");
+        }
+    }
+    None
 }
 
 /// A connection's place among those of the process, for as long as it lasts, however it ends.

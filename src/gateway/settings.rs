@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
 
-use crate::net::{Endpoint, ListenAddress, Network, Protocol, Protocols};
+use crate::net::{ClientTls, Endpoint, ListenAddress, Network, Protocol, Protocols, ServerTls};
 
 /// `limits:` as far as requests, connections and tokens are concerned.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +49,8 @@ pub struct UpstreamSettings {
     pub endpoint: Endpoint,
     /// What it speaks.
     pub protocol: Protocol,
+    /// TLS with it; without, it is spoken to in clear text.
+    pub tls: Option<ClientTls>,
     /// Whether the token is passed on.
     pub forward_token: bool,
     /// What its `Host` field says.
@@ -124,6 +126,8 @@ pub struct ListenerSettings {
     pub address: ListenAddress,
     /// Which versions of HTTP it takes.
     pub protocols: Protocols,
+    /// TLS with its peers; without, it takes clear text.
+    pub tls: Option<ServerTls>,
     /// Scheme and authority that upstreams are told of.
     pub public_url: Option<Uri>,
     /// Networks whose `Forwarded` and `X-Forwarded-*` fields are kept.

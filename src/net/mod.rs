@@ -11,6 +11,7 @@
 //! * [`UpstreamPool`] keeps a worker's connections to one upstream: bounded in number, with a bounded queue, reused last in
 //!   first out.
 //! * [`Tunnel`] passes on the bytes of two streams that have left HTTP.
+//! * [`ServerTls`] and [`ClientTls`] make a [`Stream`] of a socket under TLS, with a peer and with an upstream.
 //! * [`fetch`] is the small client for key sets and whatever else issuers are asked for; [`Fetcher`] keeps connections
 //!   for questions that follow one another.
 //! * [`serve_router`] serves what stands beside the data plane, on a runtime of its own: the admin listener, the authorization server.
@@ -32,6 +33,8 @@ mod fetcher_tests;
 mod lease;
 mod listener;
 mod metered;
+mod multiplex;
+mod multiplexed;
 mod network;
 mod parked;
 mod polled;
@@ -45,7 +48,15 @@ mod serve_http2;
 mod serve_router;
 mod socket;
 mod stream;
+mod tls_certificate;
+mod tls_client;
+mod tls_fault;
+mod tls_names;
+mod tls_pem;
+mod tls_provider;
+mod tls_server;
 mod tunnel;
+mod upstream_pool;
 mod watch;
 mod worker;
 
@@ -54,12 +65,10 @@ pub use drain::{Drain, Drained};
 pub use fetch::{Answer, BODY_LIMIT, FetchFault, FetchSettings, fetch};
 pub use fetch_request::{Content, Credentials, Sent, is_loopback};
 pub use fetcher::Fetcher;
-pub use lease::{Exchanged, Lease, SendFault};
 pub use listener::{Acceptor, BACKLOG, ListenAddress, Listening, bind};
 pub use metered::Metered;
 pub use network::Network;
 pub use polled::Polled;
-pub use pool::{PoolEvent, PoolSettings, UpstreamPool};
 pub use protocol::{Protocol, Protocols};
 pub use rewind::Rewind;
 pub use schedule::{Schedule, chance};
@@ -67,6 +76,13 @@ pub use serve::{Accepted, Application, ConnectionEnd, ConnectionEvent, ServerLim
 pub use serve_router::{RouterBounds, serve_router};
 pub use socket::Socket;
 pub use stream::Stream;
+pub use tls_certificate::{Certificate, CertificateDoubt};
+pub use tls_client::{ClientTls, ClientTlsSettings};
+pub use tls_fault::{AcceptFault, CertificateFault, HandshakeFault, TlsFault};
+pub use tls_pem::read_certificates;
+pub use tls_provider::Roots;
+pub use tls_server::{ClientCertificates, ServerTls, ServerTlsSettings, TlsVersion};
 pub use tunnel::{Carried, Tunnel, TunnelEnd};
+pub use upstream_pool::{Exchanged, Lease, PoolEvent, PoolSettings, SendFault, UpstreamPool};
 pub use watch::{Phase, Watch};
 pub use worker::Worker;

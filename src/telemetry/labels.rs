@@ -185,7 +185,7 @@ pub enum ConnectionError {
     Parse,
     /// The parser met a head beyond its bounds.
     TooLarge,
-    /// The head did not come within the time allowed.
+    /// The head, or the TLS handshake, did not come within the time allowed.
     HeaderTimeout,
     /// The body stood still beyond the time allowed.
     BodyTimeout,
@@ -193,6 +193,8 @@ pub enum ConnectionError {
     Incomplete,
     /// The socket failed.
     Io,
+    /// The TLS handshake failed.
+    Tls,
     /// Beyond the number of connections allowed.
     TooMany,
     /// The peer reset more streams of an HTTP/2 connection than it may.
@@ -213,6 +215,7 @@ impl ClosedLabel for ConnectionError {
         Self::BodyTimeout,
         Self::Incomplete,
         Self::Io,
+        Self::Tls,
         Self::TooMany,
         Self::Resets,
         Self::Flood,
@@ -227,6 +230,7 @@ impl ClosedLabel for ConnectionError {
             Self::BodyTimeout => "body_timeout",
             Self::Incomplete => "incomplete",
             Self::Io => "io",
+            Self::Tls => "tls",
             Self::TooMany => "too_many",
             Self::Resets => "resets",
             Self::Flood => "flood",
@@ -274,6 +278,10 @@ pub enum UpstreamFailure {
     Connect,
     /// No connection within the time allowed.
     ConnectTimeout,
+    /// The TLS handshake failed: a certificate was not trusted, or the two could not agree.
+    Tls,
+    /// The upstream does not offer its version of HTTP by ALPN.
+    Alpn,
     /// Every connection is busy and the queue for one is full.
     QueueFull,
     /// No response fields within the time allowed.
@@ -292,6 +300,8 @@ impl ClosedLabel for UpstreamFailure {
     const ALL: &'static [Self] = &[
         Self::Connect,
         Self::ConnectTimeout,
+        Self::Tls,
+        Self::Alpn,
         Self::QueueFull,
         Self::ResponseTimeout,
         Self::IdleTimeout,
@@ -303,6 +313,8 @@ impl ClosedLabel for UpstreamFailure {
         match self {
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect_timeout",
+            Self::Tls => "tls",
+            Self::Alpn => "alpn",
             Self::QueueFull => "queue_full",
             Self::ResponseTimeout => "response_timeout",
             Self::IdleTimeout => "idle_timeout",
@@ -408,9 +420,9 @@ mod tests {
         assert_closed::<CacheResult>(3);
         assert_closed::<FetchResult>(6);
         assert_closed::<ReloadResult>(3);
-        assert_closed::<ConnectionError>(11);
+        assert_closed::<ConnectionError>(12);
         assert_closed::<ConnectionProtocol>(4);
-        assert_closed::<UpstreamFailure>(8);
+        assert_closed::<UpstreamFailure>(10);
         assert_closed::<MethodLabel>(10);
     }
 

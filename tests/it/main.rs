@@ -38,6 +38,7 @@ mod server_sent_events;
 mod support;
 mod timeouts;
 mod upstream_connections;
+mod upstream_http2;
 mod websocket;
 mod websocket_ends;
 mod websocket_http2;

@@ -14,6 +14,7 @@ mod foreign_server;
 mod gateway;
 mod golden;
 mod http2;
+mod http2_upstream;
 mod key_server;
 mod load;
 mod message;
@@ -35,6 +36,7 @@ pub use foreign_server::{ForeignServer, INTROSPECTION, Reply, form, form_decoded
 pub use gateway::{Gateway, POLICY, Setup};
 pub use golden::golden;
 pub use http2::{Http2Answer, Http2Client};
+pub use http2_upstream::{Http2Upstream, Order};
 pub use key_server::{Behaviour, KeyServer};
 pub use load::Load;
 pub use message::{Chunk, Message, read_chunk};
