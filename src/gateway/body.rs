@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use crate::gateway::exchange::Exchange;
 use crate::gateway::request_content::{ContentTimes, RequestContent};
 use crate::gateway::response_fields;
-use crate::net::{Lease, Phase};
+use crate::net::{Lease, Phase, reset};
 use crate::telemetry::{UpstreamFailure, UpstreamMetrics};
 
 /// The content of an answer. It carries the exchange, which ends when the last of it is gone.
@@ -38,11 +38,14 @@ pub(super) struct UpstreamContent {
 /// Why an answer broke off after its fields had gone to the peer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AnswerFault {
-    /// The upstream broke off.
-    #[error("the upstream broke off its answer")]
-    Upstream(#[source] hyper::Error),
-    /// The upstream ended it before the length that it had announced (RFC 9113 §8.1.1).
-    #[error("the upstream's answer is shorter than it said")]
+    /// The upstream broke off. The cause is kept from hyper, which would tell an HTTP/2 peer of faults that are not its own.
+    #[error("the upstream broke off its answer: {0}")]
+    Upstream(hyper::Error),
+    /// The upstream reset its stream for a reason that concerns the peer; hyper finds it here and resets the peer's likewise.
+    #[error("the upstream reset its stream")]
+    Reset(#[source] h2::Error),
+    /// The upstream reset its stream without an error before the end, which hyper takes for the end.
+    #[error("the upstream's answer ended too early")]
     Short,
     /// The upstream sent nothing for too long.
     #[error("the upstream paused its answer for too long")]
@@ -162,7 +165,7 @@ impl UpstreamContent {
             Poll::Ready(Some(Err(fault))) => {
                 self.lease = None;
                 self.metrics.failure(UpstreamFailure::Closed);
-                Poll::Ready(Some(Err(AnswerFault::Upstream(fault))))
+                Poll::Ready(Some(Err(AnswerFault::from(fault))))
             }
             Poll::Ready(None) if self.is_short() => {
                 self.lease = None;
@@ -176,9 +179,8 @@ impl UpstreamContent {
         }
     }
 
-    /// hyper takes a stream's reset without an error for the end of its content.
     fn is_short(&self) -> bool {
-        !self.incoming.is_end_stream() && self.incoming.size_hint().exact().is_some_and(|left| left > 0)
+        self.lease.as_ref().is_some_and(Lease::is_stream) && !self.incoming.is_end_stream()
     }
 
     /// Gives the connection back as soon as nothing more can come, before the peer has taken the last of it.
@@ -202,5 +204,16 @@ fn pass(frame: Frame<Bytes>) -> Frame<Bytes> {
             Frame::trailers(trailers)
         }
         Err(data) => data,
+    }
+}
+
+impl From<hyper::Error> for AnswerFault {
+    fn from(fault: hyper::Error) -> Self {
+        let cause = reset(&fault).filter(|cause| cause.is_remote() && cause.is_reset());
+        match cause.and_then(h2::Error::reason) {
+            // Others speak of the connection, or would have the peer believe that nothing was done.
+            Some(reason @ (h2::Reason::CANCEL | h2::Reason::ENHANCE_YOUR_CALM)) => Self::Reset(reason.into()),
+            Some(_) | None => Self::Upstream(fault),
+        }
     }
 }

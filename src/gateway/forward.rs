@@ -2,7 +2,6 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -71,13 +70,7 @@ pub(super) async fn forward(
     };
     let asking = handshake.map(|handshake| Asking::new(handshake, exchange, upstream)).transpose()?.flatten();
     let response_time = route.timeout.unwrap_or(upstream.settings.response);
-    let content = RequestContent::new(
-        content,
-        &exchange.watch,
-        Rc::clone(&exchange.content),
-        ContentTimes { peer: exchange.view.snapshot.limits.body_idle, upstream: response_time },
-        &pool.remove,
-    );
+    let content = RequestContent::new(content, parts.version, exchange, response_time, &pool.remove);
     let mut request = Request::new(content);
     *request.method_mut() = parts.method;
     *request.uri_mut() = Uri::from(path_and_query);
@@ -141,13 +134,9 @@ fn write_fields(
         Some(0) if !says_length => {}
         Some(length) => drop(fields.insert(CONTENT_LENGTH, HeaderValue::from(length))),
     }
-    let told = Told {
-        style: settings.forwarded,
-        public_url: listener.and_then(|listener| listener.public_url.as_ref()),
-        tls: listener.is_some_and(|listener| listener.tls.is_some()),
-        trusted,
-    };
-    connection.story.tell(told, &host, fields);
+    let public_url = listener.and_then(|listener| listener.public_url.as_ref());
+    let tls = listener.is_some_and(|listener| listener.tls.is_some());
+    connection.story.tell(Told { style: settings.forwarded, public_url, tls, trusted }, &host, fields);
     add_via(received, fields);
     fields.insert(REQUEST_ID, exchange.request_id.clone());
     write_identity(exchange, grant, fields);
@@ -225,7 +214,7 @@ impl Sending<'_> {
                     is_last = true;
                     spare
                 }
-                (Some(_) | None, _) => return Err(self.broke_off()),
+                (Some(_) | None, _) => return Err(self.broke_off(&fault.source)),
             };
             self.upstream.metrics.failure(UpstreamFailure::Retried);
             self.exchange.wait_within_bounds();
@@ -246,11 +235,18 @@ impl Sending<'_> {
         if self.exchange.plane.draining.get() {
             return Err(Denial::Draining);
         }
-        lease.switched().await.ok_or_else(|| self.broke_off())
+        lease.switched().await.ok_or_else(|| self.gone())
     }
 
-    fn broke_off(&self) -> Denial {
+    /// A connection that broke off in the midst of an exchange.
+    fn gone(&self) -> Denial {
         self.upstream.metrics.failure(UpstreamFailure::Closed);
+        Denial::UpstreamUnreachable
+    }
+
+    fn broke_off(&self, fault: &hyper::Error) -> Denial {
+        let kind = HandshakeFault::of_exchange(fault).map_or(UpstreamFailure::Closed, |fault| self.no_tls(&fault));
+        self.upstream.metrics.failure(kind);
         Denial::UpstreamUnreachable
     }
 
@@ -335,7 +331,7 @@ impl Sending<'_> {
 /// A copy to send again, of a request for which that may come to pass.
 fn spare(request: &Request<RequestContent>, lease: &Lease<RequestContent>) -> Option<Request<RequestContent>> {
     let may_die = lease.is_reused() && is_idempotent(request.method()) && request.body().is_empty();
-    if !may_die && !lease.may_be_refused() {
+    if !may_die && !lease.is_stream() {
         return None;
     }
     let mut copy = Request::new(request.body().spare());

@@ -19,6 +19,7 @@ mod forward;
 mod forwarded;
 mod http2_request;
 mod peers;
+mod refusal_form;
 mod request_content;
 mod request_fields;
 mod request_id;

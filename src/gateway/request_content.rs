@@ -1,19 +1,19 @@
 //! A request's content on its way to an upstream, part by part: counted, under a deadline, its trailers cleaned.
 
 use std::cell::{Cell, RefCell};
-use std::error::Error as _;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::HeaderName;
+use http::{HeaderName, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::gateway::exchange::Exchange;
 use crate::gateway::request_fields;
-use crate::net::{Phase, Watch};
+use crate::net::{Phase, Watch, reset};
 
 /// How long the two sides of a stream may take for the next part.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,8 @@ pub(super) struct Received {
     pub(super) broke_off: Cell<bool>,
     /// Some of it has been handed on, and is gone.
     begun: Cell<bool>,
+    /// It comes over HTTP/2.
+    is_stream: Cell<bool>,
     /// The number of the sending that it belongs to now.
     sending: Cell<u32>,
     /// Who waits for the next part.
@@ -59,6 +61,9 @@ pub(super) enum RequestFault {
     /// The peer left.
     #[error("the peer left")]
     Left(#[source] h2::Error),
+    /// The peer reset its stream without an error before the end, which hyper takes for the end.
+    #[error("the request's content ended too early")]
+    Short(#[source] h2::Error),
     /// The whole answer has gone out, or the request is sent on another connection: nobody waits for the rest.
     #[error("the rest of the request is not wanted")]
     NotWanted(#[source] h2::Error),
@@ -83,16 +88,24 @@ impl Received {
 }
 
 impl RequestContent {
+    /// `received_by` is the version of the peer's connection; `upstream` how long the upstream may take to take it, and to answer.
     pub(super) fn new(
         incoming: Incoming,
-        watch: &Rc<Watch>,
-        received: Rc<Received>,
-        times: ContentTimes,
+        received_by: Version,
+        exchange: &Exchange,
+        upstream: Duration,
         remove: &Rc<[HeaderName]>,
     ) -> Self {
+        let received = Rc::clone(&exchange.content);
+        received.is_stream.set(received_by == Version::HTTP_2);
         *received.incoming.borrow_mut() = (!incoming.is_end_stream()).then_some(incoming);
-        let sending = received.sending.get();
-        Self { received, sending, watch: Rc::clone(watch), times, remove: Rc::clone(remove) }
+        Self {
+            sending: received.sending.get(),
+            received,
+            watch: Rc::clone(&exchange.watch),
+            times: ContentTimes { peer: exchange.view.snapshot.limits.body_idle, upstream },
+            remove: Rc::clone(remove),
+        }
     }
 
     /// The same content for another sending, which is to be begun by [`RequestContent::begin_again`].
@@ -130,24 +143,33 @@ impl Body for RequestContent {
         let mut incoming = received.incoming.borrow_mut();
         let Some(incoming) = &mut *incoming else { return Poll::Ready(None) };
         let polled = Pin::new(&mut *incoming).poll_frame(context);
-        match &polled {
-            Poll::Pending => {
-                received.wait(context.waker());
-                if self.watch.phase() != Phase::Content {
-                    self.watch.enter(Phase::Content, Instant::now(), self.times.peer);
-                }
+        if polled.is_pending() {
+            received.wait(context.waker());
+            if self.watch.phase() != Phase::Content {
+                self.watch.enter(Phase::Content, Instant::now(), self.times.peer);
             }
-            Poll::Ready(Some(Err(_))) => received.broke_off.set(true),
-            Poll::Ready(Some(Ok(_)) | None) => {
-                self.watch.enter(Phase::Upstream, Instant::now(), self.times.upstream);
-                if incoming.is_end_stream() {
-                    self.watch.content_ended();
-                }
-            }
+            return Poll::Pending;
         }
         let frame = ready!(polled);
         received.begun.set(true);
-        Poll::Ready(frame.map(|frame| frame.map(|frame| self.pass(frame)).map_err(RequestFault::from)))
+        match frame {
+            Some(Err(fault)) => {
+                received.broke_off.set(true);
+                Poll::Ready(Some(Err(RequestFault::from(fault))))
+            }
+            None if received.is_stream.get() && !incoming.is_end_stream() => {
+                received.broke_off.set(true);
+                Poll::Ready(Some(Err(RequestFault::Short(h2::Reason::CANCEL.into()))))
+            }
+            Some(Ok(frame)) => {
+                self.goes_on(incoming);
+                Poll::Ready(Some(Ok(self.pass(frame))))
+            }
+            None => {
+                self.goes_on(incoming);
+                Poll::Ready(None)
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
@@ -160,6 +182,13 @@ impl Body for RequestContent {
 }
 
 impl RequestContent {
+    fn goes_on(&self, incoming: &Incoming) {
+        self.watch.enter(Phase::Upstream, Instant::now(), self.times.upstream);
+        if incoming.is_end_stream() {
+            self.watch.content_ended();
+        }
+    }
+
     fn pass(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
         if let Some(data) = frame.data_ref() {
             self.received.bytes.set(self.received.bytes.get() + data.len() as u64);
@@ -185,8 +214,7 @@ impl Drop for RequestContent {
 
 impl From<hyper::Error> for RequestFault {
     fn from(fault: hyper::Error) -> Self {
-        let cause = fault.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
-        match cause.and_then(h2::Error::reason) {
+        match reset(&fault).and_then(h2::Error::reason) {
             Some(_) => Self::Peer(fault),
             // The peer's connection ended. Over HTTP/2 that is told as what it means: nobody waits for the answer any more.
             None => Self::Left(h2::Reason::CANCEL.into()),

@@ -15,11 +15,11 @@ use hyper::body::Incoming;
 
 use crate::gateway::authorize::authorize;
 use crate::gateway::body::AnswerContent;
-use crate::gateway::challenge::refuse;
 use crate::gateway::data_plane::DataPlane;
 use crate::gateway::exchange::{Exchange, From, REQUEST_ID};
 use crate::gateway::forward::{Forwarded, forward};
 use crate::gateway::http2_request;
+use crate::gateway::refusal_form::RefusalForm;
 use crate::gateway::tunnel::Tunnel;
 use crate::gateway::upgrade::Handshake;
 use crate::net::Phase;
@@ -35,13 +35,14 @@ pub(super) async fn respond(
     let draining = Rc::clone(&plane.draining);
     // RFC 9113 §8.2.2: over HTTP/2 the connection says itself that it ends.
     let says_close = request.version() != Version::HTTP_2;
+    let form = RefusalForm::of(&request);
     let survivor = Rc::clone(&plane);
-    let mut response = match catch(answer(plane, from, request)).await {
+    let mut response = match catch(answer(plane, from, request, form)).await {
         Ok(response) => response,
         Err(_) => {
             survivor.shared.metrics.connection_error(ConnectionError::Panic);
             let realm = &survivor.view().snapshot.realm;
-            refuse(&Denial::Internal, realm, &survivor.request_ids.choose(None)).map(AnswerContent::lone_text)
+            form.refuse(&Denial::Internal, realm, &survivor.request_ids.choose(None)).map(AnswerContent::lone_text)
         }
     };
     if draining.get() && says_close && response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -50,7 +51,12 @@ pub(super) async fn respond(
     Ok(response)
 }
 
-async fn answer(plane: Rc<DataPlane>, from: From, mut request: Request<Incoming>) -> Response<AnswerContent> {
+async fn answer(
+    plane: Rc<DataPlane>,
+    from: From,
+    mut request: Request<Incoming>,
+    form: RefusalForm,
+) -> Response<AnswerContent> {
     let handshake = Handshake::read(&mut request);
     let (mut parts, content) = request.into_parts();
     let view = plane.view();
@@ -83,7 +89,7 @@ async fn answer(plane: Rc<DataPlane>, from: From, mut request: Request<Incoming>
                 Tunnel::begin(exchange, opened, fields).map(|()| AnswerContent::lone_text(Bytes::new())),
             );
         }
-        Err(denial) => refused(&denial, exchange, is_http2),
+        Err(denial) => refused(&denial, exchange, is_http2, form),
     };
     if must_close {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -106,9 +112,9 @@ async fn unless_cut<T>(exchange: &Exchange, forwarding: impl Future<Output = Res
     .await
 }
 
-fn refused(denial: &Denial, exchange: Exchange, is_http2: bool) -> Response<AnswerContent> {
+fn refused(denial: &Denial, exchange: Exchange, is_http2: bool, form: RefusalForm) -> Response<AnswerContent> {
     exchange.denied(denial);
-    let mut response = refuse(denial, &exchange.view.snapshot.realm, &exchange.request_id);
+    let mut response = form.refuse(denial, &exchange.view.snapshot.realm, &exchange.request_id);
     response.headers_mut().insert(REQUEST_ID, exchange.request_id.clone());
     if exchange.watch.phase() == Phase::Content && !is_http2 {
         // The rest of the content may never come: what follows on this connection could not be told from it. A stream of HTTP/2

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::{ClientTls, HandshakeFault, Socket, Stream};
@@ -89,6 +90,7 @@ impl Endpoint {
                     Err(_) => TcpStream::connect((host.as_str(), *port)).await?,
                 };
                 stream.set_nodelay(true)?;
+                SockRef::from(&stream).set_tcp_keepalive(&keepalive())?;
                 Ok(Socket::Tcp(stream))
             }
             Self::Unix(path) => UnixStream::connect(path).await.map(Socket::Unix),
@@ -115,6 +117,12 @@ impl Endpoint {
             Self::Unix(_) => "localhost".to_owned(),
         }
     }
+}
+
+/// Has the system notice within two minutes that an upstream's host has vanished, however quiet its streams are. HTTP/2's own pings
+/// would do the same, but gRPC servers take frequent ones for an attack.
+fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15)).with_retries(4)
 }
 
 #[cfg(test)]

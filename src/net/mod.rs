@@ -55,6 +55,8 @@ mod tls_names;
 mod tls_pem;
 mod tls_provider;
 mod tls_server;
+#[cfg(test)]
+mod tls_tests;
 mod tunnel;
 mod upstream_pool;
 mod watch;
@@ -83,6 +85,6 @@ pub use tls_pem::read_certificates;
 pub use tls_provider::Roots;
 pub use tls_server::{ClientCertificates, ServerTls, ServerTlsSettings, TlsVersion};
 pub use tunnel::{Carried, Tunnel, TunnelEnd};
-pub use upstream_pool::{Exchanged, Lease, PoolEvent, PoolSettings, SendFault, UpstreamPool};
+pub use upstream_pool::{Exchanged, Lease, PoolEvent, PoolSettings, SendFault, UpstreamPool, reset};
 pub use watch::{Phase, Watch};
 pub use worker::Worker;

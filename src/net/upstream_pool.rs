@@ -188,7 +188,7 @@ impl<B> SendFault<B> {
 }
 
 /// What HTTP/2 knows of a fault.
-pub(super) fn reset(fault: &hyper::Error) -> Option<&h2::Error> {
+pub fn reset(fault: &hyper::Error) -> Option<&h2::Error> {
     fault.source().and_then(|cause| cause.downcast_ref())
 }
 
@@ -204,8 +204,8 @@ where
         }
     }
 
-    /// Whether an upstream can say that it did nothing with a request.
-    pub fn may_be_refused(&self) -> bool {
+    /// Whether it is a stream of HTTP/2, so that the upstream can say that it did nothing with a request.
+    pub fn is_stream(&self) -> bool {
         match &self.0 {
             Lent::Http1(_) => false,
             Lent::Http2(_) => true,

@@ -4,7 +4,7 @@ use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc;
 
-use crate::support::{Answer, Chunk, DEADLINE, Http2Client, Setup, Upstream, read_chunk};
+use crate::support::{Answer, Chunk, DEADLINE, Http2Streams, Setup, Upstream, read_chunk};
 
 /// An upstream that begins an endless answer to each request, and hands it to the test.
 fn streaming() -> (Upstream, mpsc::Receiver<BufReader<TcpStream>>) {
@@ -51,7 +51,7 @@ fn each_event_arrives_before_the_next_is_sent() {
 async fn each_event_arrives_before_the_next_is_sent_over_http2() {
     let (upstream, streams) = streaming();
     let gateway = Setup::default().start(&upstream);
-    let mut client = Http2Client::connect(gateway.address).await;
+    let mut client = Http2Streams::connect(gateway.address).await;
     let mut answer = client.get("/open/events").await;
     let mut stream = streams.recv().unwrap();
     for number in 0..100 {

@@ -4,20 +4,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use h2::Reason;
 use h2::server::Builder;
 use http::{HeaderMap, HeaderValue, Response};
 
-use crate::support::{Answer, Client, Gateway, Http2Upstream, Order, Setup, Upstream, eventually};
+use crate::support::{Answer, Client, Gateway, Http2Client, Http2Upstream, Order, Setup, Upstream, eventually};
 
 fn start(upstream: &Http2Upstream, api: &str) -> Gateway {
     let comma = if api.is_empty() { "" } else { ", " };
     let setup = Setup { api: format!("protocol: http2{comma}{api}"), more: "workers: 1".into(), ..Setup::default() };
     setup.start_before(&upstream.endpoint())
-}
-
-fn failures(gateway: &Gateway, kind: &str) -> f64 {
-    gateway.metric("scopegate_upstream_failures_total", &[&format!("kind=\"{kind}\"")])
 }
 
 #[test]
@@ -175,7 +170,7 @@ fn what_speaks_no_http2_is_502() {
         let response = gateway.client().request("GET", "/open/a", "");
         assert_eq!((response.status, response.reason()), (502, "upstream_unreachable".into()));
     }
-    assert_eq!(failures(&gateway, "protocol"), 3.0);
+    assert_eq!(gateway.metric("scopegate_upstream_failures_total", &["kind=\"protocol\""]), 3.0);
     assert_eq!(gateway.metric("scopegate_upstream_connections", &[]), 0.0);
 }
 
@@ -192,6 +187,7 @@ fn a_connection_that_drains_takes_no_more_streams_and_ends_those_it_has() {
     let mut client = gateway.client();
     assert_eq!(client.request("GET", "/open/a", "").text(), "1");
     assert_eq!(client.request("GET", "/open/drain", "").text(), "1");
+    eventually("it goes elsewhere", || (client.request("GET", "/open/a", "").text() == "2").then_some(()));
     for _ in 0..3 {
         assert_eq!(client.request("POST", "/open/a", "Content-Length: 0\r\n").text(), "2");
     }
@@ -201,32 +197,77 @@ fn a_connection_that_drains_takes_no_more_streams_and_ends_those_it_has() {
 }
 
 #[test]
-fn what_the_upstream_refused_is_sent_once_more() {
-    let refusals = Arc::new(AtomicUsize::new(0));
-    let left = Arc::clone(&refusals);
-    let upstream = Http2Upstream::answering(move |mut call| {
-        let refuse = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
-        async move {
-            match refuse {
-                true => call.respond.send_reset(Reason::REFUSED_STREAM),
-                false => call.ok("done"),
-            }
-        }
-    });
-    let gateway = start(&upstream, "");
-    let mut client = gateway.client();
-    for (method, refused, status) in [("GET", 1, 200), ("POST", 1, 200), ("GET", 2, 502), ("POST", 0, 200)] {
-        refusals.store(refused, Ordering::SeqCst);
-        let response = client.request(method, "/open/a", if method == "POST" { "Content-Length: 0\r\n" } else { "" });
-        assert_eq!(response.status, status, "{method} refused {refused} times");
-    }
-    assert_eq!(failures(&gateway, "retried"), 3.0);
+fn a_connection_that_rests_too_long_is_closed() {
+    let upstream = Http2Upstream::echo();
+    let gateway = start(&upstream, "connections: {idle: 100ms}");
+    assert_eq!(gateway.client().request("GET", "/open/a", "").status, 200);
+    eventually("it is closed", || (gateway.metric("scopegate_upstream_connections", &[]) == 0.0).then_some(()));
+    assert_eq!(gateway.client().request("GET", "/open/a", "").status, 200);
+    assert_eq!(upstream.connections(), 2);
 }
 
 #[test]
-fn a_reset_with_another_reason_is_502_and_not_repeated() {
-    let upstream = Http2Upstream::answering(|mut call| async move { call.respond.send_reset(Reason::INTERNAL_ERROR) });
+fn a_reload_that_changes_an_upstream_lets_its_old_streams_end() {
+    let (upstream, held) = held(100);
+    let gateway = start(&upstream, "connections: {idle: 80s}");
+    let mut client = gateway.client();
+    client.send(ASK);
+    eventually("it arrives", || (held.lock().unwrap().len() == 1).then_some(()));
+    let file = std::fs::read_to_string(gateway.folder.path().join("scopegate.yaml")).unwrap();
+    gateway.write("scopegate.yaml", &file.replace("80s", "81s"));
+    assert_eq!(gateway.ask("POST", "/reload").status, 200);
+    let mut next = gateway.client();
+    next.send(ASK);
+    eventually("the next arrives", || (held.lock().unwrap().len() == 2).then_some(()));
+    assert_eq!(upstream.connections(), 2);
+    held.lock().unwrap().drain(..).for_each(|go| go.send(()).unwrap());
+    assert_eq!((client.response_to("GET").status, next.response_to("GET").status), (200, 200));
+    eventually("one connection is left", || {
+        (gateway.metric("scopegate_upstream_connections", &[]) == 1.0).then_some(())
+    });
+}
+
+#[test]
+fn content_and_trailers_pass_from_stream_to_stream() {
+    let upstream = Http2Upstream::answering(|mut call| async move {
+        let (content, trailers) = call.read().await;
+        let mut stream = call.answer(Response::new(()));
+        stream.send_data(Bytes::from(content), false).unwrap();
+        stream.send_trailers(trailers.unwrap_or_default()).unwrap();
+    });
     let gateway = start(&upstream, "");
-    assert_eq!(gateway.client().request("GET", "/open/a", "").status, 502);
-    assert_eq!(upstream.taken().len(), 1);
+    let mut client = Http2Client::connect(gateway.address);
+    let mut asked = client.begin("POST", "/open/a", &[("te", "trailers")], false);
+    asked.content.send_data(Bytes::from_static(b"abc"), false).unwrap();
+    let mut trailers = HeaderMap::new();
+    trailers.insert("x-sum", HeaderValue::from_static("7"));
+    trailers.insert("scopegate-access", HeaderValue::from_static("admin"));
+    asked.content.send_trailers(trailers).unwrap();
+    let answered = client.answer(asked).unwrap();
+    assert_eq!(answered.text(), "abc");
+    assert_eq!(answered.trailers.get("x-sum").unwrap(), "7");
+    assert_eq!(answered.trailers.len(), 1);
+}
+
+#[test]
+fn a_peer_that_takes_nothing_holds_up_nobody_else() {
+    let upstream = Http2Upstream::answering(|mut call| async move {
+        let large = call.request.uri().path() == "/open/large";
+        let mut stream = call.answer(Response::new(()));
+        let content = if large { vec![b'x'; 8 << 20] } else { b"small".to_vec() };
+        stream.send_data(Bytes::from(content), true).unwrap();
+    });
+    let gateway = start(&upstream, "connections: {max: 1}");
+    let mut slow: Vec<Client> = (0..8).map(|_| gateway.client()).collect();
+    for client in &mut slow {
+        client.send("GET /open/large HTTP/1.1\r\nHost: api.test\r\n\r\n");
+        assert!(client.has_byte());
+    }
+    for _ in 0..20 {
+        assert_eq!(gateway.client().request("GET", "/open/small", "").text(), "small");
+    }
+    for client in &mut slow {
+        assert_eq!(client.response_to("GET").message.content.len(), 8 << 20);
+    }
+    assert_eq!(upstream.connections(), 1);
 }

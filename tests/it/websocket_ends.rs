@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::support::{Answer, Setup, Upstream, eventually, now};
+use crate::support::{Answer, Authority, Message, Setup, TlsClient, TlsFront, Upstream, eventually, now};
 use crate::websocket::{HANDSHAKE, accepting, bearer, ended, open, read, switching, tunnels};
 
 fn started(api: &str, more: &str) -> Setup {
@@ -46,6 +46,49 @@ fn the_end_of_one_side_is_passed_on_and_the_other_goes_on() {
         (gateway.metric("scopegate_tunnels_ended_total", &["end=\"closed\""]) == 2.0).then_some(())
     });
     assert_eq!(tunnels(&gateway), 0.0);
+}
+
+#[test]
+fn under_tls_on_both_sides_the_ends_are_said_by_tls() {
+    let authority = Authority::new("tunnels");
+    let (upstream, streams) = accepting();
+    let front = TlsFront::start(&authority.issue(&["127.0.0.1"]), None, upstream.address);
+    let setup = Setup {
+        tls: "{certificates: [{chain: tls/api.pem, key: tls/api.key}]}".into(),
+        certificates: vec![("api", authority.issue(&["api.test"]))],
+        api: "tls: {ca: ca.pem}".into(),
+        files: vec![("ca.pem", authority.pem())],
+        ..started("tls: {ca: ca.pem}", "")
+    };
+    let gateway = setup.start_before(&format!("https://{}", front.address));
+    let mut client = TlsClient::trusting(&authority).connect(gateway.address, "api.test").unwrap();
+    client.write_all(format!("GET /open/x HTTP/1.1\r\nHost: api.test\r\n{HANDSHAKE}\r\nearly ").as_bytes()).unwrap();
+    let mut client = std::io::BufReader::new(client);
+    let head = Message::read_head(&mut client).unwrap().unwrap();
+    assert_eq!(head.start_line, "HTTP/1.1 101 Switching Protocols");
+    let mut stream = streams.recv().unwrap();
+    let large = vec![9; 3 << 20];
+    let sender = std::thread::spawn({
+        let (mut socket, large) = (stream.get_ref().try_clone().unwrap(), large.clone());
+        move || socket.write_all(&large).unwrap()
+    });
+    let mut heard = vec![0; large.len()];
+    client.read_exact(&mut heard).unwrap();
+    assert!(heard == large);
+    sender.join().unwrap();
+    client.get_mut().write_all(b"words").unwrap();
+    client.get_mut().conn.send_close_notify();
+    client.get_mut().flush().unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "early words");
+    stream.get_mut().write_all(b"an answer").unwrap();
+    drop(stream);
+    let mut answer = String::new();
+    // This fails where the end is not said by TLS.
+    client.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "an answer");
+    ended(&gateway, "closed");
 }
 
 #[test]

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::support::{Answer, Gateway, Http2Answer, Http2Client, Setup, Upstream, eventually};
+use crate::support::{Answer, Gateway, Http2Answer, Http2Streams, Setup, Upstream, eventually};
 use crate::websocket::{accepting, ended, read, tunnels};
 
 const VERSION: (&str, &str) = ("sec-websocket-version", "13");
 
-async fn open(client: &mut Http2Client, target: &str) -> Http2Answer {
+async fn open(client: &mut Http2Streams, target: &str) -> Http2Answer {
     let answer = client.connect_to(target, "websocket", &[VERSION]).await;
     assert_eq!(answer.status(), 200, "{:?}", answer.head);
     answer
@@ -29,7 +29,7 @@ fn send(stream: &mut Http2Answer, bytes: &'static [u8], ends: bool) {
 async fn rfc_8441_section_5_a_stream_becomes_a_tunnel() {
     let (upstream, streams) = accepting();
     let gateway = with_log("", "").start(&upstream);
-    let mut client = Http2Client::connect(gateway.address).await;
+    let mut client = Http2Streams::connect(gateway.address).await;
     let token = gateway.signer.token("items:read", &serde_json::json!({}));
     let fields = [
         VERSION,
@@ -85,7 +85,7 @@ async fn rfc_8441_section_5_a_stream_becomes_a_tunnel() {
 async fn one_connection_carries_tunnels_and_requests() {
     let (upstream, streams) = accepting();
     let gateway = with_log("", "").start(&upstream);
-    let mut client = Http2Client::connect(gateway.address).await;
+    let mut client = Http2Streams::connect(gateway.address).await;
     let (mut first, mut second) = (open(&mut client, "/open/1").await, open(&mut client, "/open/2").await);
     let (mut one, mut two) = (streams.recv().unwrap(), streams.recv().unwrap());
     assert_eq!(client.get("/open/x").await.rest().await, b"plain");
@@ -109,7 +109,7 @@ async fn one_connection_carries_tunnels_and_requests() {
 async fn a_connection_that_carries_a_tunnel_is_not_idle() {
     let (upstream, streams) = accepting();
     let gateway = with_log("", "limits: {keep_alive: 300ms}").start(&upstream);
-    let mut client = Http2Client::connect(gateway.address).await;
+    let mut client = Http2Streams::connect(gateway.address).await;
     let mut answer = open(&mut client, "/open/x").await;
     let mut stream = streams.recv().unwrap();
     tokio::time::sleep(Duration::from_millis(1200)).await;
@@ -125,7 +125,7 @@ async fn a_peer_that_leaves_ends_its_tunnels() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let address = gateway.address;
     let held = runtime.spawn(async move {
-        let mut client = Http2Client::connect(address).await;
+        let mut client = Http2Streams::connect(address).await;
         let answer = open(&mut client, "/open/x").await;
         (client, answer)
     });
@@ -141,7 +141,7 @@ async fn a_peer_that_leaves_ends_its_tunnels() {
 async fn what_may_not_become_a_tunnel_is_refused() {
     let (upstream, _streams) = accepting();
     let gateway = Setup::default().start(&upstream);
-    let mut client = Http2Client::connect(gateway.address).await;
+    let mut client = Http2Streams::connect(gateway.address).await;
     for (name, target, protocol, fields, status, reason) in [
         ("no token", "/items", "websocket", &[VERSION][..], 401, "no_token"),
         ("no route", "/nowhere", "websocket", &[VERSION], 404, "no_route"),
@@ -163,7 +163,7 @@ async fn what_may_not_become_a_tunnel_is_refused() {
 }
 
 async fn asked(gateway: &Gateway) -> (u16, Vec<u8>) {
-    let mut answer = Http2Client::connect(gateway.address).await.connect_to("/open/x", "websocket", &[VERSION]).await;
+    let mut answer = Http2Streams::connect(gateway.address).await.connect_to("/open/x", "websocket", &[VERSION]).await;
     let status = answer.status().as_u16();
     (status, answer.rest().await)
 }
@@ -183,7 +183,7 @@ async fn an_upstreams_refusal_is_passed_on_and_its_success_is_none() {
 async fn tunnels_on_streams_are_drained_too() {
     let (upstream, streams) = accepting();
     let mut gateway = with_log("", "drain_timeout: 1500ms").start(&upstream);
-    let mut client = Http2Client::connect(gateway.address).await;
+    let mut client = Http2Streams::connect(gateway.address).await;
     let mut answer = open(&mut client, "/open/x").await;
     let mut stream = streams.recv().unwrap();
     gateway.signal("TERM");

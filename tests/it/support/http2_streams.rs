@@ -1,4 +1,4 @@
-//! A client of HTTP/2 over clear text, by prior knowledge (RFC 9113 §3.3).
+//! A client of HTTP/2 by prior knowledge whose streams go both ways at once, for asynchronous tests.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use h2::{RecvStream, SendStream};
 use http::{Request, StatusCode};
 
 /// One connection.
-pub struct Http2Client {
+pub struct Http2Streams {
     requests: SendRequest<Bytes>,
 }
 
@@ -20,7 +20,7 @@ pub struct Http2Answer {
     pub sent: SendStream<Bytes>,
 }
 
-impl Http2Client {
+impl Http2Streams {
     /// A connection whose peer has told its settings.
     pub async fn connect(address: SocketAddr) -> Self {
         let socket = tokio::net::TcpStream::connect(address).await.expect("a connection");
