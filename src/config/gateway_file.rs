@@ -160,6 +160,7 @@ fn limits(fields: &Fields<'_, '_>) -> Limits {
         streams: small(fields.count("streams")),
         resets: small(fields.count("resets")),
         requests_in_flight: fields.count("requests_in_flight"),
+        tunnels: fields.count("tunnels"),
         connections: fields.count("connections"),
         remembered_tokens: fields.count("remembered_tokens"),
         verification: fields.share("verification"),

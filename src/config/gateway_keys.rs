@@ -334,6 +334,7 @@ pub(super) static UPSTREAM: &[Key] = &[
     .default("[_method]"),
     Key::new("base_path", Shape::Text, "Put in front of every path").default("/"),
     Key::new("timeouts", Shape::Section(TIMEOUTS), "How long it may take"),
+    Key::new("tunnels", Shape::Section(TUNNELS), "What WebSocket connections to it may do"),
     Key::new("connections", Shape::Section(CONNECTIONS), "Connections to it, for each worker"),
     Key::new(
         "tls",
@@ -360,6 +361,14 @@ static TIMEOUTS: &[Key] = &[
     Key::new("idle", LIMIT, "Between two parts of a body").default("60s"),
 ];
 
+static TUNNELS: &[Key] = &[
+    Key::new("websocket", Shape::Boolean, "Whether handshakes are passed on; if not they go on as plain requests")
+        .default("on"),
+    Key::new("idle", LIMIT, "How long one may carry nothing").default("1h"),
+    Key::new("end_with_token", Shape::Boolean, "Whether one ends when the token that opened it expires or is revoked")
+        .default("off"),
+];
+
 static CONNECTIONS: &[Key] = &[
     Key::new("max", Shape::Count(1, 65_535), "Connections at most").default("256"),
     Key::new("queue", Shape::Count(0, MANY), "Requests that may wait for one").default("64"),
@@ -382,6 +391,7 @@ static LIMITS: &[Key] = &[
     )
     .default("64"),
     Key::new("requests_in_flight", Shape::Count(1, MANY), "Requests at one time, for the process").default("10000"),
+    Key::new("tunnels", Shape::Count(0, MANY), "WebSocket connections at one time, for the process").default("10000"),
     Key::new("connections", Shape::Count(1, MANY), "Connections at one time, for the process")
         .default("20000")
         .restart(),

@@ -5,7 +5,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::{Gateway, is_gateway_file, load_gateway, load_gateway_with_inputs, load_policy};
-use crate::gateway::{ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, UpstreamSettings};
+use crate::gateway::{
+    ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, TunnelSettings, UpstreamSettings,
+};
 use crate::net::{Endpoint, ListenAddress, Protocol, Protocols};
 use crate::policy::{Entry, Readings};
 use crate::scope::Catalog;
@@ -150,6 +152,7 @@ fn limits_and_log_have_the_documented_defaults() {
         streams: 128,
         resets: 64,
         requests_in_flight: 10_000,
+        tunnels: 10_000,
         connections: 20_000,
         remembered_tokens: 65_536,
         verification: 0.5,
@@ -200,6 +203,7 @@ fn an_upstream_has_the_documented_defaults() {
         connect: 2 * SECOND,
         response: 30 * SECOND,
         idle: 60 * SECOND,
+        tunnels: TunnelSettings { websocket: true, idle: 3600 * SECOND, end_with_token: false },
         max_connections: 256,
         queue: 64,
         connection_idle: 90 * SECOND,
@@ -239,6 +243,7 @@ upstreams:
     refuse_query: []
     base_path: /v2
     timeouts: {connect: 1s, response: 2s, idle: 3s}
+    tunnels: {websocket: off, idle: 7s, end_with_token: on}
     connections: {max: 4, queue: 5, idle: 6s}
 limits: {header_bytes: 32KiB, verification: 1}
 realm: automations and apps
@@ -312,6 +317,7 @@ fn every_key_of_an_upstream_is_read_where_it_is_written() {
         connect: SECOND,
         response: 2 * SECOND,
         idle: 3 * SECOND,
+        tunnels: TunnelSettings { websocket: false, idle: 7 * SECOND, end_with_token: true },
         max_connections: 4,
         queue: 5,
         connection_idle: 6 * SECOND,

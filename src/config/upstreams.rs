@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::gateway::{ForwardedStyle, HostRule, UpstreamSettings};
+use crate::gateway::{ForwardedStyle, HostRule, TunnelSettings, UpstreamSettings};
 use crate::net::{ClientTls, Protocol};
 use crate::policy::{Readings, UpstreamRules};
 
@@ -88,6 +88,7 @@ fn base_path(fields: &Fields<'_, '_>) -> String {
 fn settings(name: Arc<str>, fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Option<UpstreamSettings> {
     let timeouts = fields.section("timeouts");
     let connections = fields.section("connections");
+    let tunnels = fields.section("tunnels");
     let host = fields.parsed("host", host_rule).map(|placed| placed.value);
     let remove = fields.list("remove", removable).into_iter().map(|placed| placed.value).collect();
     let forwarded = match fields.choice("forwarded") {
@@ -109,6 +110,11 @@ fn settings(name: Arc<str>, fields: &Fields<'_, '_>, folder: &mut Folder<'_>) ->
         connect: timeouts.duration("connect").unwrap_or_default(),
         response: timeouts.duration("response").unwrap_or_default(),
         idle: timeouts.duration("idle").unwrap_or_default(),
+        tunnels: TunnelSettings {
+            websocket: tunnels.boolean("websocket"),
+            idle: tunnels.duration("idle").unwrap_or_default(),
+            end_with_token: tunnels.boolean("end_with_token"),
+        },
         max_connections: connections.count("max"),
         queue: connections.count("queue"),
         connection_idle: connections.duration("idle").unwrap_or_default(),

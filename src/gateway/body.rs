@@ -6,7 +6,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::HeaderValue;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -78,13 +77,6 @@ impl AnswerContent {
             exchange.answered_whole();
         }
         Self { source: Content::Upstream(content), exchange: Some(exchange) }
-    }
-}
-
-impl AnswerContent {
-    /// The id of the request that this answers.
-    pub(super) fn request_id(&self) -> Option<&HeaderValue> {
-        self.exchange.as_ref().map(|exchange| &exchange.request_id)
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::HeaderName;
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::gateway::bearer::Note;
@@ -26,6 +27,8 @@ pub(super) struct DataPlane {
     pub(super) draining: Rc<Cell<bool>>,
     /// Set when the drain's time is over: what is still unanswered is refused.
     pub(super) cutting: Cell<bool>,
+    /// Tells tunnels of it.
+    pub(super) cut: Notify,
     /// `limits.connections` as it was at the start.
     pub(super) most_connections: usize,
     pub(super) turned_away: TurnedAway,
@@ -70,6 +73,7 @@ impl DataPlane {
             request_ids: RequestIds::new(seed),
             draining: Rc::default(),
             cutting: Cell::new(false),
+            cut: Notify::new(),
             most_connections: snapshot.limits.connections,
             turned_away: TurnedAway::default(),
             view: RefCell::new(Rc::new(View::new(snapshot, None))),

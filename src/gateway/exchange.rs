@@ -13,11 +13,12 @@ use crate::gateway::bearer::{Bearer, Note};
 use crate::gateway::data_plane::{DataPlane, View};
 use crate::gateway::forwarded::Story;
 use crate::gateway::request_content::Received;
-use crate::net::{Phase, Watch};
+use crate::gateway::tunnel::Tunnel;
+use crate::net::{Carried, Phase, Watch};
 use crate::policy::{Access, Denial, Found, Reason};
 use crate::telemetry::{self, AccessRecord, CutOff, Peer, Source};
 use crate::token::BearerToken;
-use crate::verify::{FairShare, Remembered};
+use crate::verify::{FairShare, Refusal, Remembered};
 
 /// The field that names one request in every record of it.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -38,6 +39,8 @@ pub(super) struct PeerConnection {
     pub(super) fair_share: FairShare,
     /// Position of its listener.
     pub(super) listener: usize,
+    /// What the connection becomes after a 101.
+    pub(super) tunnel: RefCell<Option<Box<Tunnel>>>,
 }
 
 /// Where a request comes from.
@@ -66,6 +69,7 @@ pub(super) struct Exchange {
     bytes_out: Cell<u64>,
     /// None once the whole answer has been handed over.
     cut_off_by: Cell<Option<CutOff>>,
+    in_flight: Cell<bool>,
     progress: RefCell<Progress>,
 }
 
@@ -100,6 +104,7 @@ impl Exchange {
             content: Rc::default(),
             bytes_out: Cell::new(0),
             cut_off_by: Cell::new(Some(CutOff::Peer)),
+            in_flight: Cell::new(true),
             progress: RefCell::default(),
         }
     }
@@ -116,6 +121,34 @@ impl Exchange {
     pub(super) fn answer_broke_off(&self) {
         let by = if self.plane.cutting.get() { CutOff::Gateway } else { CutOff::Upstream };
         self.cut_off_by.set(Some(by));
+    }
+
+    /// What a tunnel has carried counts as content.
+    pub(super) fn carried(&self, carried: Carried) {
+        self.content.bytes.set(carried.inward);
+        self.bytes_out.set(carried.outward);
+        self.cut_off_by.set(None);
+    }
+
+    /// Counts as no request in flight from now on.
+    pub(super) fn leave_flight(&self) {
+        if self.in_flight.replace(false) {
+            self.plane.shared.end_request();
+        }
+    }
+
+    /// How long the token that was verified still lasts; `None` without a token, zero if it has ended or was revoked. While nobody
+    /// can tell whether it was revoked it lasts.
+    pub(super) fn token_lasts(&self) -> Option<Duration> {
+        let progress = self.progress.borrow();
+        let (remembered, _) = progress.token.as_ref()?;
+        let issuers = &self.plane.view().snapshot.issuers;
+        match self.plane.verifier.recheck(issuers, remembered) {
+            Err(Refusal::Fault(_)) => Some(Duration::ZERO),
+            Ok(()) | Err(Refusal::Unavailable(_) | Refusal::Overloaded) => {
+                Some(remembered.token.exp.saturating_sub(self.plane.shared.clock.now()))
+            }
+        }
     }
 
     pub(super) fn found(&self, found: Found) {
@@ -227,7 +260,7 @@ impl Drop for Exchange {
         self.content.end();
         let limits = &self.view.snapshot.limits;
         self.watch.rest(Instant::now(), limits.keep_alive, limits.header_time);
-        self.plane.shared.end_request();
+        self.leave_flight();
         self.record();
     }
 }

@@ -20,8 +20,10 @@ use crate::gateway::forwarded::{Told, add_via};
 use crate::gateway::request_content::{BrokeOff, ContentTimes, RequestContent};
 use crate::gateway::request_fields::{self, Removal};
 use crate::gateway::snapshot::Upstream;
+use crate::gateway::tunnel::{Asking, Opened};
+use crate::gateway::upgrade::Handshake;
 use crate::gateway::{HostRule, UpstreamSettings, response_fields};
-use crate::net::{self, ConnectFault, HandshakeFault, Lease, Phase, Protocol, SendFault};
+use crate::net::{self, ConnectFault, HandshakeFault, Lease, Phase, Protocol, SendFault, Switched};
 use crate::policy::{Denial, Grant};
 use crate::telemetry::{ConnectionError, UpstreamFailure};
 
@@ -38,6 +40,14 @@ const UNSENT: usize = 4;
 /// An answer's head and content, with the connection that it comes on.
 type Answered = (Response<Incoming>, Lease<RequestContent>);
 
+/// What came of a forwarded request.
+pub(super) enum Forwarded {
+    /// An answer's head and content.
+    Answer(Response<()>, UpstreamContent),
+    /// The fields of a 101, and what follows it.
+    Tunnel(HeaderMap, Opened),
+}
+
 /// Forwards what the grant allows, and nothing else: it is used up here.
 ///
 /// # Errors
@@ -48,7 +58,8 @@ pub(super) async fn forward(
     exchange: &Exchange,
     parts: Parts,
     content: Incoming,
-) -> Result<(Response<()>, UpstreamContent), Denial> {
+    handshake: Option<Handshake>,
+) -> Result<Forwarded, Denial> {
     let Authorized { grant, path_and_query, unchecked_credentials } = authorized;
     let table = &exchange.view.snapshot.table;
     let route = table.route(grant.found().route);
@@ -57,6 +68,7 @@ pub(super) async fn forward(
     else {
         return Err(Denial::Internal);
     };
+    let asking = handshake.map(|handshake| Asking::new(handshake, exchange, upstream)).transpose()?.flatten();
     let response_time = route.timeout.unwrap_or(upstream.settings.response);
     let content = RequestContent::new(content, parts.version, exchange, response_time, &pool.remove);
     let mut request = Request::new(content);
@@ -65,23 +77,32 @@ pub(super) async fn forward(
     *request.version_mut() = parts.version;
     *request.headers_mut() = parts.headers;
     write_fields(exchange, &grant, upstream, unchecked_credentials, &mut request)?;
+    if let Some(asking) = &asking {
+        asking.handshake().ask(request.headers_mut());
+    }
     if upstream.settings.protocol == Protocol::Http2 {
         write_authority(&upstream.settings, &mut request)?;
     }
 
-    let sending = Sending { exchange, upstream, pool, response_time };
+    let sending = Sending { exchange, upstream, pool, response_time, asking: asking.as_ref() };
     let (response, mut lease) = sending.send(request).await?;
-    exchange.answered(response.status().as_u16(), Instant::now());
     let (mut head, incoming) = response.into_parts();
     if response_fields::is_framed_twice(&head.headers) {
         lease.use_no_more();
     }
     response_fields::clean(&mut head.headers);
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        let switched = sending.switched(lease).await?;
+        let opened = asking.ok_or(Denial::Internal)?.open(switched);
+        exchange.answered(head.status.as_u16(), Instant::now());
+        return Ok(Forwarded::Tunnel(head.headers, opened));
+    }
+    exchange.answered(head.status.as_u16(), Instant::now());
     let times = ContentTimes { peer: exchange.view.snapshot.limits.body_idle, upstream: upstream.settings.idle };
     let content = UpstreamContent::new(incoming, lease, upstream.metrics.clone(), times);
     // The version of the peer's connection is hyper's to write.
     head.version = Version::HTTP_11;
-    Ok((Response::from_parts(head, ()), content))
+    Ok(Forwarded::Answer(Response::from_parts(head, ()), content))
 }
 
 /// Writes the fields that the upstream receives; the grant says which side was granted.
@@ -165,6 +186,8 @@ struct Sending<'a> {
     upstream: &'a Upstream,
     pool: &'a Pool,
     response_time: Duration,
+    /// What the upstream is asked to change to, if anything.
+    asking: Option<&'a Asking>,
 }
 
 impl Sending<'_> {
@@ -214,6 +237,28 @@ impl Sending<'_> {
         Denial::BadRequest
     }
 
+    /// Whether an answer is one to what was asked.
+    fn may_be_answered<T>(&self, response: &Response<T>) -> bool {
+        match self.asking {
+            Some(asking) => asking.may_be_answered(response.status(), response.headers()),
+            None => response.status() != StatusCode::SWITCHING_PROTOCOLS,
+        }
+    }
+
+    /// The upstream's stream after its 101.
+    async fn switched(&self, lease: Lease<RequestContent>) -> Result<Switched, Denial> {
+        if self.exchange.plane.draining.get() {
+            return Err(Denial::Draining);
+        }
+        lease.switched().await.ok_or_else(|| self.gone())
+    }
+
+    /// A connection that broke off in the midst of an exchange.
+    fn gone(&self) -> Denial {
+        self.upstream.metrics.failure(UpstreamFailure::Closed);
+        Denial::UpstreamUnreachable
+    }
+
     fn broke_off(&self, fault: &hyper::Error) -> Denial {
         let kind = HandshakeFault::of_exchange(fault).map_or(UpstreamFailure::Closed, |fault| self.no_tls(&fault));
         self.upstream.metrics.failure(kind);
@@ -232,6 +277,9 @@ impl Sending<'_> {
         request: Request<RequestContent>,
     ) -> Result<Result<Answered, SendFault<RequestContent>>, Denial> {
         self.exchange.wait_for_upstream(Instant::now(), self.response_time);
+        if self.asking.is_some() {
+            lease.expect_switch();
+        }
         let sent = {
             let mut sending = pin!(lease.send(request));
             let watch = &self.exchange.watch;
@@ -243,8 +291,8 @@ impl Sending<'_> {
             .await
         };
         match sent {
-            Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                // Nobody asked for it: `Upgrade` is not passed on.
+            Some(Ok(response)) if !self.may_be_answered(&response) => {
+                // Nobody asked for it, or it does not answer what was asked.
                 Err(self.unreadable())
             }
             Some(Ok(response)) if response_fields::is_coded(response.headers()) => Err(self.unreadable()),

@@ -27,8 +27,12 @@ mod response_fields;
 mod service;
 mod settings;
 mod snapshot;
+mod tunnel;
 mod turned_away;
+mod upgrade;
 
 pub use peers::{WorkerStart, serve};
-pub use settings::{ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, UpstreamSettings};
+pub use settings::{
+    ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, TunnelSettings, UpstreamSettings,
+};
 pub use snapshot::{Shared, Snapshot, Upstream};

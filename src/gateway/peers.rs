@@ -1,6 +1,6 @@
 //! One worker at its listeners: accepting peers, serving them, draining.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
@@ -133,11 +133,16 @@ fn welcome(plane: &Rc<DataPlane>, socket: Socket, address: Option<IpAddr>, liste
         return;
     };
     let (tls, protocols, server_limits) = (settings.tls.clone(), settings.protocols, server_limits(limits));
-    let connection =
-        Rc::new(PeerConnection { address, story: Story::new(address), fair_share: FairShare::default(), listener });
+    let connection = Rc::new(PeerConnection {
+        address,
+        story: Story::new(address),
+        fair_share: FairShare::default(),
+        listener,
+        tunnel: RefCell::default(),
+    });
     let peer = Peer { plane: Rc::clone(plane), connection, counted: Rc::new(counted) };
     plane.connections.spawn_local(async move {
-        let plane = Rc::clone(&peer.plane);
+        let Peer { plane, connection, counted: _counted } = peer.clone();
         let ServerLimits { keep_alive, header_time, .. } = server_limits;
         // Boxed, so that a connection that rests does not hold the space that a handshake needs.
         let Some((stream, protocol)) = Box::pin(secure(&plane, socket, tls, header_time)).await else { return };
@@ -147,6 +152,11 @@ fn welcome(plane: &Rc<DataPlane>, socket: Socket, address: Option<IpAddr>, liste
         let end = serve_connection(accepted, server_limits, peer).await;
         if let Some(kind) = kind_of(&end) {
             plane.shared.metrics.connection_error(kind);
+        }
+        let tunnel = connection.tunnel.take();
+        if let (ConnectionEnd::Switched(peer), Some(tunnel)) = (end, tunnel) {
+            // Boxed, so that those who never become one do not hold its space.
+            Box::pin(tunnel.run(peer.stream, peer.early)).await;
         }
     });
 }
@@ -269,7 +279,7 @@ impl Drop for Counted {
 /// What a connection's end is counted as, unless it is nobody's fault.
 fn kind_of(end: &ConnectionEnd) -> Option<ConnectionError> {
     match end {
-        ConnectionEnd::Closed | ConnectionEnd::TimedOut(Phase::Idle) => None,
+        ConnectionEnd::Closed | ConnectionEnd::Switched(_) | ConnectionEnd::TimedOut(Phase::Idle) => None,
         ConnectionEnd::TimedOut(Phase::Head) => Some(ConnectionError::HeaderTimeout),
         ConnectionEnd::TimedOut(Phase::Content | Phase::Peer | Phase::Upstream) => Some(ConnectionError::BodyTimeout),
         ConnectionEnd::Fault(fault) if fault.is_parse_too_large() => Some(ConnectionError::TooLarge),
@@ -310,6 +320,7 @@ async fn drain(plane: &Rc<DataPlane>, timeout: Duration) {
         return;
     }
     plane.cutting.set(true);
+    plane.cut.notify_waiters();
     plane.wake_all();
     let _ = tokio::time::timeout(CUT_GRACE, plane.connections.wait()).await;
 }

@@ -8,17 +8,20 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
+use bytes::Bytes;
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use crate::gateway::authorize::authorize;
 use crate::gateway::body::AnswerContent;
 use crate::gateway::data_plane::DataPlane;
 use crate::gateway::exchange::{Exchange, Origin, REQUEST_ID};
-use crate::gateway::forward::forward;
+use crate::gateway::forward::{Forwarded, forward};
 use crate::gateway::http2_request;
 use crate::gateway::refusal_form::RefusalForm;
+use crate::gateway::tunnel::Tunnel;
+use crate::gateway::upgrade::Handshake;
 use crate::net::Phase;
 use crate::policy::Denial;
 use crate::telemetry::ConnectionError;
@@ -42,7 +45,7 @@ pub(super) async fn respond(
             form.refuse(&Denial::Internal, realm, &survivor.request_ids.choose(None)).map(AnswerContent::lone_text)
         }
     };
-    if draining.get() && says_close {
+    if draining.get() && says_close && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
@@ -51,14 +54,17 @@ pub(super) async fn respond(
 async fn answer(
     plane: Rc<DataPlane>,
     origin: Origin,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     form: RefusalForm,
 ) -> Response<AnswerContent> {
+    let handshake = Handshake::read(&mut request);
     let (mut parts, content) = request.into_parts();
     let view = plane.view();
     let limit = view.snapshot.limits.requests_in_flight;
     let within_limit = plane.shared.begin_request(limit);
     let is_http2 = parts.version == Version::HTTP_2;
+    // What the peer sends behind a handshake could not be told from requests: without a 101 the connection ends.
+    let must_close = !is_http2 && !matches!(handshake, Ok(None));
     let shaped = if is_http2 { http2_request::reshape(&mut parts) } else { Ok(()) };
     let exchange = Exchange::begin(plane, view, origin, &parts);
     exchange.wait_within_bounds();
@@ -67,19 +73,33 @@ async fn answer(
             return Err(Denial::Overloaded);
         }
         shaped?;
+        let handshake = handshake?;
         let authorized = authorize(&exchange, &parts).await?;
-        forward(authorized, &exchange, parts, content).await
+        forward(authorized, &exchange, parts, content, handshake).await
     };
-    match unless_cut(&exchange, forwarding).await {
-        Ok((head, content)) => {
-            let mut response = head.map(|()| AnswerContent::upstream(content, exchange));
-            if let Some(id) = response.body().request_id().cloned() {
-                response.headers_mut().insert(REQUEST_ID, id);
-            }
-            response
+    let mut response = match unless_cut(&exchange, forwarding).await {
+        Ok(Forwarded::Answer(head, content)) => {
+            let id = exchange.request_id.clone();
+            with_id(id, head.map(|()| AnswerContent::upstream(content, exchange)))
+        }
+        Ok(Forwarded::Tunnel(fields, opened)) => {
+            let id = exchange.request_id.clone();
+            return with_id(
+                id,
+                Tunnel::begin(exchange, opened, fields).map(|()| AnswerContent::lone_text(Bytes::new())),
+            );
         }
         Err(denial) => refused(&denial, exchange, is_http2, form),
+    };
+    if must_close {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    response
+}
+
+fn with_id(id: HeaderValue, mut response: Response<AnswerContent>) -> Response<AnswerContent> {
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
 }
 
 /// Runs to its end what asks an upstream, unless the drain's time ends first.

@@ -26,6 +26,8 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// Requests under way in the process, at most.
     pub requests_in_flight: usize,
+    /// Tunnels in the process, at most.
+    pub tunnels: usize,
     /// Connections of peers in the process, at most.
     pub connections: usize,
     /// Requests at one time on one HTTP/2 connection, at most.
@@ -63,12 +65,25 @@ pub struct UpstreamSettings {
     pub response: Duration,
     /// Between two parts of an answer's content.
     pub idle: Duration,
+    /// What its tunnels may do.
+    pub tunnels: TunnelSettings,
     /// Connections of each worker, at most.
     pub max_connections: usize,
     /// Requests of each worker that wait for a connection, at most.
     pub queue: usize,
     /// How long an unused connection is kept.
     pub connection_idle: Duration,
+}
+
+/// Tunnels to one upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TunnelSettings {
+    /// Whether WebSocket handshakes are passed on; if not they go on as plain requests.
+    pub websocket: bool,
+    /// How long a tunnel may carry nothing.
+    pub idle: Duration,
+    /// Whether a tunnel ends when the token that opened it expires or is revoked.
+    pub end_with_token: bool,
 }
 
 /// What an upstream's `Host` field says.

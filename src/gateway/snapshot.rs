@@ -63,6 +63,7 @@ pub struct Shared {
     pub clock: Clock,
     in_flight: AtomicUsize,
     connections: AtomicUsize,
+    tunnels: AtomicUsize,
 }
 
 impl Shared {
@@ -75,6 +76,7 @@ impl Shared {
             clock,
             in_flight: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
+            tunnels: AtomicUsize::new(0),
         }
     }
 
@@ -101,6 +103,19 @@ impl Shared {
             self.end_connection();
         }
         within
+    }
+
+    /// Counts a tunnel in, unless there are `limit` already.
+    pub(super) fn begin_tunnel(&self, limit: usize) -> bool {
+        let within = self.tunnels.fetch_add(1, Ordering::Relaxed) < limit;
+        if !within {
+            self.end_tunnel();
+        }
+        within
+    }
+
+    pub(super) fn end_tunnel(&self) {
+        self.tunnels.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(super) fn end_connection(&self) {

@@ -154,12 +154,15 @@ impl<A: Clone> Clone for Streams<A> {
 
 impl<A: Application, F: Future<Output = ()> + 'static> Executor<F> for Streams<A> {
     fn execute(&self, future: F) {
-        // What hyper spawns besides has no watch: it carries the content of a stream that goes on without it.
+        let under = Under::begin(&self.state);
+        // What hyper spawns besides has no watch: it carries what is sent on a stream that has become a tunnel.
         let Some(next) = self.state.next.borrow_mut().take() else {
-            tokio::task::spawn_local(future);
+            tokio::task::spawn_local(async move {
+                let _under = under;
+                future.await;
+            });
             return;
         };
-        let under = Under::begin(&self.state);
         let application = self.application.clone();
         tokio::task::spawn_local(async move {
             match drive(next, future).await {

@@ -8,10 +8,14 @@ use std::time::Duration;
 use http::Request;
 use http_body::Body;
 use hyper::client::conn::http1::SendRequest;
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::pool::Http1Pool;
-use super::{Exchanged, SendFault};
+use super::{Exchanged, SendFault, Switched};
+
+/// Where a connection's task hands its stream after a 101, if somebody asked for one.
+pub(super) type SwitchedSlot = Rc<Cell<Option<oneshot::Sender<Switched>>>>;
 
 /// What the upstream may take to read the rest of a request that it has answered already.
 const REST_TIME: Duration = Duration::from_secs(1);
@@ -24,6 +28,8 @@ pub(super) struct Http1Lease<B> {
     exchanges: u64,
     connection: AbortHandle,
     is_last: bool,
+    slot: SwitchedSlot,
+    switched: Option<oneshot::Receiver<Switched>>,
 }
 
 impl<B> fmt::Debug for Http1Lease<B> {
@@ -38,8 +44,21 @@ impl<B> Http1Lease<B> {
         sender: SendRequest<B>,
         read: Rc<Cell<u64>>,
         connection: AbortHandle,
+        slot: SwitchedSlot,
     ) -> Self {
-        Self { pool, sender, read, exchanges: 0, connection, is_last: false }
+        Self { pool, sender, read, exchanges: 0, connection, is_last: false, slot, switched: None }
+    }
+
+    /// Says that the next request asks for another protocol. Whatever the answer, the connection serves no other exchange.
+    pub(super) fn expect_switch(&mut self) {
+        let (give, take) = oneshot::channel();
+        self.slot.set(Some(give));
+        self.switched = Some(take);
+    }
+
+    /// After a 101: the stream. `None` if it has failed, or nobody expected it.
+    pub(super) async fn switched(mut self) -> Option<Switched> {
+        self.switched.take()?.await.ok()
     }
 
     /// Whether the connection has carried an exchange already, so that the upstream may be closing it just now.
@@ -84,7 +103,8 @@ where
 
     /// Gives the connection back for the next exchange once it can take one; closes it if it never will.
     pub(super) fn release(mut self) {
-        if self.is_last {
+        // An upstream that was asked for another protocol may believe that it speaks it.
+        if self.is_last || self.switched.is_some() {
             return;
         }
         if self.sender.is_ready() {

@@ -11,6 +11,7 @@
 //!   counts what a stream brings and tells the watch of what it carries; [`Rewind`] gives back what was read to find out.
 //! * [`UpstreamPool`] keeps a worker's connections to one upstream: bounded in number, with a bounded queue, reused last in
 //!   first out.
+//! * [`Tunnel`] passes on the bytes of two streams that have left HTTP.
 //! * [`ServerTls`] and [`ClientTls`] make a [`Stream`] of a socket under TLS, with a peer and with an upstream.
 //! * [`fetch`] is the small client for key sets and whatever else issuers are asked for; [`Fetcher`] keeps connections
 //!   for questions that follow one another.
@@ -62,6 +63,7 @@ mod tls_provider;
 mod tls_server;
 #[cfg(test)]
 mod tls_tests;
+mod tunnel;
 mod upstream_pool;
 mod watch;
 mod worker;
@@ -79,7 +81,9 @@ pub use polled::Polled;
 pub use protocol::{Protocol, Protocols};
 pub use rewind::Rewind;
 pub use schedule::{Schedule, chance};
-pub use serve::{Accepted, Application, ConnectionEnd, ConnectionEvent, Excess, ServerLimits, serve_connection};
+pub use serve::{
+    Accepted, Application, ConnectionEnd, ConnectionEvent, Excess, ServerLimits, Switched, serve_connection,
+};
 pub use serve_router::{RouterBounds, serve_router};
 pub use socket::Socket;
 pub use stream::Stream;
@@ -89,6 +93,7 @@ pub use tls_fault::{AcceptFault, CertificateFault, HandshakeFault, TlsFault};
 pub use tls_pem::read_certificates;
 pub use tls_provider::Roots;
 pub use tls_server::{ClientCertificates, ServerTls, ServerTlsSettings, TlsVersion};
+pub use tunnel::{Carried, Tunnel, TunnelEnd};
 pub use upstream_pool::{Exchanged, Lease, PoolEvent, PoolSettings, SendFault, UpstreamPool, reset};
 pub use watch::{Phase, Watch};
 pub use worker::Worker;

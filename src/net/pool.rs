@@ -11,8 +11,8 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
-use super::lease::Http1Lease;
-use super::{ConnectFault, Metered, PoolEvent, PoolSettings};
+use super::lease::{Http1Lease, SwitchedSlot};
+use super::{ConnectFault, Metered, PoolEvent, PoolSettings, Switched};
 
 /// Connections to one upstream, kept by one worker: the one used last is used next, so that the others can fall idle.
 pub(super) struct Http1Pool<B> {
@@ -179,17 +179,24 @@ where
         let stream =
             Metered::new(self.settings.endpoint.connect(self.settings.connect, self.settings.tls.as_ref()).await?);
         let read = stream.bytes_read();
-        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+        let slot = SwitchedSlot::default();
+        let given = Rc::clone(&slot);
+        let (sender, mut connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|fault| ConnectFault::Refused(std::io::Error::other(fault)))?;
         place.opened = true;
         (self.told)(PoolEvent::Opened);
         let driving = tokio::task::spawn_local(async move {
             // A fault of the connection reaches the request that it carries; one without a request concerns nobody.
-            let _ = connection.await;
+            let ended = (&mut connection).await;
+            if let (Ok(()), Some(give)) = (ended, given.take()) {
+                // hyper ends its part without a shutdown after a 101. After anything else nobody waits for the stream.
+                let parts = connection.into_parts();
+                let _ = give.send(Switched { stream: parts.io.into_inner().into_inner(), early: parts.read_buf });
+            }
             drop(place);
         });
-        Ok(Http1Lease::new(Rc::clone(self), sender, read, driving.abort_handle()))
+        Ok(Http1Lease::new(Rc::clone(self), sender, read, driving.abort_handle(), slot))
     }
 }
 

@@ -86,6 +86,8 @@ pub enum ConnectionEnd {
     TimedOut(Phase),
     /// The peer broke off, or sent what is no HTTP.
     Fault(hyper::Error),
+    /// A 101 has gone out, as [`Watch::switch_protocols`] announced: what now goes over the stream is no HTTP/1.1.
+    Switched(Switched),
     /// The socket failed before anything was said.
     Broken(io::Error),
     /// The peer speaks a version that the listener does not take.
@@ -103,8 +105,19 @@ pub enum Excess {
     Resets,
 }
 
+/// A stream that has left HTTP/1.1 (RFC 9110 §7.8).
+#[derive(Debug)]
+pub struct Switched {
+    /// The stream, at the first byte that nobody has read.
+    pub stream: Stream,
+    /// Bytes that were read with the last message and come after it.
+    pub early: Bytes,
+}
+
 /// Serves the requests of one connection until it ends, its watch closes it, or `draining` is set (and [`Watch::wake`] called):
 /// then what is under way is the last, and a connection that rests closes soon.
+///
+/// After a 101 that [`Watch::switch_protocols`] announced, the stream is not shut down but handed back.
 ///
 /// While no request is under way nothing is held for it but the stream and this future, which is small.
 pub async fn serve_connection<A: Application>(

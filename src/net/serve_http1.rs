@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 use super::driver::{Driven, Driver, Rest};
-use super::serve::{Application, ConnectionEnd, ServerLimits};
+use super::serve::{Application, ConnectionEnd, ServerLimits, Switched};
 use super::{Metered, Rewind, Stream};
 
 /// hyper's own bound on fields; with it the parser's table lies on the stack.
@@ -44,6 +44,14 @@ pub(super) async fn serve_http1<A: Application>(
         let polled =
             poll_fn(|context| driver.poll(context, Rest::Told, |context| Pin::new(&mut connection).poll(context)));
         match polled.await {
+            // hyper ends its part without a shutdown where a 101 answers a request that asked for one.
+            Driven::Ended(Ok(())) if watch.has_switched() => {
+                let parts = connection.into_parts();
+                let (stream, ahead) = parts.io.into_inner().into_inner().into_parts();
+                debug_assert!(ahead.is_empty(), "hyper reads until nothing is left");
+                let switched = Switched { stream, early: parts.read_buf };
+                return Http1End::Ended(ConnectionEnd::Switched(switched));
+            }
             Driven::Ended(Ok(())) => return Http1End::Ended(ConnectionEnd::Closed),
             Driven::Ended(Err(fault)) => return Http1End::Ended(ConnectionEnd::Fault(fault)),
             Driven::TimedOut(phase) => return Http1End::Ended(ConnectionEnd::TimedOut(phase)),

@@ -83,6 +83,8 @@ fn protocol<E: Clone>(limits: &ServerLimits, executor: E) -> http2::Builder<E> {
     let resets = usize::try_from(limits.resets).unwrap_or(usize::MAX);
     protocol
         .timer(TokioTimer::new())
+        // RFC 8441 §3: a peer may ask for WebSocket on a stream.
+        .enable_connect_protocol()
         .max_header_list_size(u32::try_from(list).unwrap_or(u32::MAX))
         .max_concurrent_streams(limits.streams)
         .max_pending_accept_reset_streams(resets)

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use super::lease::Http1Lease;
 use super::multiplex::{Http2Lease, Http2Pool};
 use super::pool::Http1Pool;
-use super::{ClientTls, ConnectFault, Endpoint, Protocol};
+use super::{ClientTls, ConnectFault, Endpoint, Protocol, Switched};
 
 /// How many connections a worker may hold to one upstream, and how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -210,6 +210,24 @@ where
         match &self.0 {
             Lent::Http1(_) => false,
             Lent::Http2(_) => true,
+        }
+    }
+
+    /// Says that the next request asks for another protocol (RFC 9110 §7.8). Whatever the answer, the connection serves no other
+    /// exchange. HTTP/2 has no such thing: there it says nothing.
+    pub fn expect_switch(&mut self) {
+        match &mut self.0 {
+            Lent::Http1(lease) => lease.expect_switch(),
+            Lent::Http2(_) => {}
+        }
+    }
+
+    /// After a 101: the stream, with what the upstream has sent on it already. `None` if it has failed, or nobody called
+    /// [`Lease::expect_switch`].
+    pub async fn switched(self) -> Option<Switched> {
+        match self.0 {
+            Lent::Http1(lease) => lease.switched().await,
+            Lent::Http2(_) => None,
         }
     }
 

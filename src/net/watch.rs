@@ -38,6 +38,7 @@ pub struct Watch {
     armed: Cell<Option<Instant>>,
     expired: Cell<bool>,
     head_time: Cell<Duration>,
+    switched: Cell<bool>,
     /// Content of the last request may still come: what follows it is not yet where the next head begins.
     content_open: Cell<bool>,
     /// What was written last has not been flushed, or the stream is being shut down.
@@ -57,6 +58,7 @@ impl Watch {
             armed: Cell::new(None),
             expired: Cell::new(false),
             head_time: Cell::new(head_time),
+            switched: Cell::new(false),
             content_open: Cell::new(false),
             unsettled: Cell::new(false),
             driver: RefCell::new(None),
@@ -102,6 +104,16 @@ impl Watch {
     pub fn expire(&self) {
         self.deadline.set(Instant::now());
         self.expired.set(true);
+    }
+
+    /// Says that the answer now given is the connection's last, a 101: after it the stream speaks another protocol, and is handed on.
+    pub fn switch_protocols(&self) {
+        self.switched.set(true);
+    }
+
+    /// Whether that was said.
+    pub fn has_switched(&self) -> bool {
+        self.switched.get()
     }
 
     /// Takes note that the whole of the request's content has come.

@@ -16,6 +16,7 @@ use super::labels::{
     CacheResult, Children, ClosedLabel, ConnectionError, ConnectionProtocol, FetchResult, ReloadResult, TokenLabel,
 };
 use super::routes::{LiveTable, RouteMetrics};
+use super::tunnels::{TunnelEnd, TunnelMetrics};
 use super::upstreams::{UpstreamFamilies, UpstreamMetrics};
 
 /// The version of this build.
@@ -43,6 +44,7 @@ pub struct Metrics {
     certificates: CertificateFamilies,
     requests: Requests,
     connections: Connections,
+    tunnels: TunnelMetrics,
     tokens: Tokens,
     reloads: Reloads,
     log_lines_dropped: IntCounter,
@@ -66,6 +68,7 @@ impl Metrics {
             certificates: CertificateFamilies::new(&families),
             requests: Requests::new(&families),
             connections: Connections::new(&families),
+            tunnels: TunnelMetrics::new(&families),
             tokens: Tokens::new(&families),
             reloads: Reloads::new(&families),
             log_lines_dropped: families.counter(
@@ -192,6 +195,11 @@ impl Metrics {
     /// Adds to the number of open connections of a listener, named as the gateway file writes its address, that speak `protocol`.
     pub fn connection(&self, listener: &str, protocol: ConnectionProtocol, change: i64) {
         self.connections.open.with_label_values(&[listener, protocol.text()]).add(change);
+    }
+
+    /// Counts the end of a tunnel.
+    pub fn tunnel_ended(&self, end: TunnelEnd) {
+        self.tunnels.ended(end);
     }
 
     /// Adds to the number of requests being served.

@@ -41,6 +41,7 @@ mod settings;
 mod sums;
 mod tally;
 mod timestamp;
+mod tunnels;
 mod upstreams;
 mod writer;
 
@@ -61,4 +62,5 @@ pub use metrics::{Metrics, REVISION, VERSION};
 pub use record::{AccessRecord, CutOff, Peer, finish};
 pub use routes::RouteMetrics;
 pub use settings::{LogAccess, LogFormat, LogSettings, LogSubject};
+pub use tunnels::TunnelEnd;
 pub use upstreams::UpstreamMetrics;

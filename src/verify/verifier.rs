@@ -96,6 +96,22 @@ impl<N: Default> Verifier<N> {
         Ok((remembered, provenance))
     }
 
+    /// Checks again, for a use that outlasts its request, that a verified token has not ended and was not revoked. Keys and answers
+    /// that it was verified by are not asked for again.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Fault`] if the token would be refused, [`Refusal::Unavailable`] if its issuer's revocations are not to be had.
+    pub fn recheck(&self, issuers: &Issuers, remembered: &Remembered<N>) -> Result<(), Refusal> {
+        let token = &remembered.token;
+        // By name: an issuer whose settings were changed is still the issuer of the token.
+        let issuer = issuers.named(&token.issuer).ok_or(TokenFault::UnknownIssuer)?;
+        let now = self.clock.now();
+        token.check_times(now, issuer.trusted.leeway())?;
+        let Some(feed) = &issuer.feed else { return Ok(()) };
+        feed.admit(token, &Cell::new(0), now)
+    }
+
     /// Refuses a token that its issuer has revoked, and one of which nobody can know.
     fn admit(&self, issuers: &Issuers, remembered: &Remembered<N>) -> Result<(), Refusal> {
         let issuer = issuers.of_generation(remembered.issuer).ok_or(TokenFault::UnknownIssuer)?;

@@ -16,6 +16,7 @@ mod gateway;
 mod golden;
 pub mod http2;
 mod http2_client;
+mod http2_streams;
 mod http2_upstream;
 mod key_server;
 mod load;
@@ -43,6 +44,7 @@ pub use foreign_server::{ForeignServer, INTROSPECTION, Reply, form, form_decoded
 pub use gateway::{Gateway, POLICY, Setup};
 pub use golden::golden;
 pub use http2_client::{Answered, Http2Client};
+pub use http2_streams::{Http2Answer, Http2Streams};
 pub use http2_upstream::{Http2Upstream, Order};
 pub use key_server::{Behaviour, KeyServer};
 pub use load::Load;

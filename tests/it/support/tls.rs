@@ -73,16 +73,23 @@ impl TlsClient {
 
     /// Connects, asks one request, and reads to the end, which must be one that TLS says.
     pub fn ask(&self, address: SocketAddr, name: &str) -> io::Result<Exchanged> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(DEADLINE))?;
-        let name = ServerName::try_from(name.to_owned()).expect("a name");
-        let connection = ClientConnection::new(Arc::clone(&self.0), name).map_err(io::Error::other)?;
-        let mut stream = StreamOwned::new(connection, stream);
+        let mut stream = self.connect(address, name)?;
         stream.write_all(REQUEST)?;
         let mut text = String::new();
         stream.read_to_string(&mut text)?;
         let certificate = stream.conn.peer_certificates().expect("a certificate")[0].clone().into_owned();
         Ok(Exchanged { text, certificate, kind: stream.conn.handshake_kind().expect("a handshake") })
+    }
+}
+
+impl TlsClient {
+    /// A connection, whose handshake is made with the first bytes that go over it.
+    pub fn connect(&self, address: SocketAddr, name: &str) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(DEADLINE))?;
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        let connection = ClientConnection::new(Arc::clone(&self.0), name).map_err(io::Error::other)?;
+        Ok(StreamOwned::new(connection, stream))
     }
 }
 
