@@ -8,8 +8,12 @@ from cryptography import x509
 
 from good import FAULTS
 from http1 import Peer
-from stage import until
+from stage import children, until
 from watch import total
+
+# Shares of the time at which the gateway hands over to a new process: at both ends, so that one process serves long enough between
+# them for its memory to be judged.
+HAND_OVERS, SHORT_RUN = (0.04, 0.08, 0.12, 0.88, 0.92, 0.96), (0.15, 0.85)
 
 BROKEN_POLICIES = (
     "routes: [\n",
@@ -27,6 +31,7 @@ class Effect(Exception):
 class Disturber:
     def __init__(self, run):
         self.run, self.stage, self.random = run, run.stage, run.random
+        self.one_at_a_time = asyncio.Lock()
         self.deck = [self.good_policy, self.good_policy, self.broken_policy, self.death, self.death_and_move, self.move]
         if "tls" in self.stage.features:
             self.deck += [self.good_certificate, self.broken_certificate]
@@ -43,12 +48,13 @@ class Disturber:
 
     async def injected(self, kind, steps, upstream=None):
         """Runs an injection, and notes when and whether it did what it must."""
-        disturbance, fault = self.run.record.disturb(kind, upstream), None
-        try:
-            await steps
-        except (Effect, TimeoutError, OSError) as caught:
-            fault = f"{type(caught).__name__}: {caught}"
-        disturbance.over(fault)
+        async with self.one_at_a_time:
+            disturbance, fault = self.run.record.disturb(kind, upstream), None
+            try:
+                await steps
+            except (Effect, TimeoutError, OSError) as caught:
+                fault = f"{type(caught).__name__}: {caught}"
+            disturbance.over(fault)
 
     # Reloads
 
@@ -190,3 +196,34 @@ class Disturber:
         await self.tell_gateway()
         old.send_signal(signal.SIGTERM)
         await asyncio.to_thread(old.wait, 30)
+
+    # A new process
+
+    async def hand_overs(self, seconds):
+        """Hands over to a new process at the times set for a run of so many seconds."""
+        begin = time.monotonic()
+        for share in SHORT_RUN if seconds < 900 else HAND_OVERS:
+            await self.run.sleep(begin + share * seconds - time.monotonic())
+            if self.run.stopping.is_set():
+                return
+            await self.injected("hand-over", self.hand_over())
+
+    async def hand_over(self):
+        """The process that serves starts its successor, which serves from now on; the old one ends what it has begun, and ends."""
+        old, before = self.stage.pid, await self.stage.metrics()
+        self.stage.child_signal(signal.SIGUSR2)
+
+        async def another_serves():
+            return (await self.stage.metrics()).get("process_start_time_seconds") != before["process_start_time_seconds"]
+        await until(another_serves, 30, "a new process serves")
+        found = children(old)
+        if len(found) != 1:
+            raise Effect(f"{len(found)} processes below the old one")
+        self.run.watch.next_generation(found[0])
+        self.run.leaving.append(asyncio.create_task(self.leave(old)))
+
+    async def leave(self, old):
+        """The old process ends within its time for draining."""
+        status = await self.stage.ended(old, 75)
+        if status != 0:
+            self.run.record.failed("hand-over", None, time.monotonic(), f"the old process: {status}")

@@ -14,12 +14,15 @@ import tempfile
 import time
 
 import good
+import streams
 import ugly
 from disturb import Disturber
+from grpc_clients import grpc_calls
+from http2 import Shared
 from judge import judge
 from plot import picture
 from run import Run
-from stage import Stage, cpu_seconds
+from stage import Stage, adopt_orphans, cpu_seconds
 from watch import Watch, descriptors, total
 
 FEATURES = ("tls", "unix", "http2", "websocket", "grpc", "restart")
@@ -56,6 +59,20 @@ def clients(run, args):
                good.uploads(run, secure, 40, args.size, 40e6), good.downloads(run, secure, 40, args.size, 40e6),
                ugly.slow_readers(run, clear, 3), ugly.slow_readers(run, secure, 3),
                ugly.slow_writers(run, clear, 3), ugly.slow_writers(run, secure, 3)]
+    for place in places.values() if "http2" in args.features else ():
+        result += [streams.many_streams(run, place, 0.1, 12), streams.bursts(run, place, 3, 30), streams.mortal_streams(run, place, 0.4),
+                   streams.refused_streams(run, place, 0.5), streams.aborting_streams(run, place, 0.4), streams.event_streams(run, place),
+                   streams.download_streams(run, place, 4, 2_000_000, 250_000, "slow-download")]
+    if "http2" in args.features:
+        result += [streams.upload_streams(run, secure, 30, args.size // 4, 20e6), streams.download_streams(run, secure, 30, args.size // 4, 20e6)]
+    if "websocket" in args.features:
+        for place in places.values():
+            result += [streams.tunnels(run, place, 1) for _ in range(4)] + [streams.refused_tunnels(run, place, 2)]
+            if "http2" in args.features:
+                shared = Shared(place)
+                result += [streams.tunnels(run, place, 1, shared) for _ in range(4)]
+    if "grpc" in args.features:
+        result.append(grpc_calls(run))
     return result
 
 
@@ -88,13 +105,16 @@ async def soak(args, folder):
         watch, disturber = Watch(run), Disturber(run)
         run.watch = watch
         watching = asyncio.create_task(watch.look())
-        tasks = [asyncio.create_task(client) for client in [*clients(run, args), disturber.disturb(2)]]
-        await supervised(run, tasks, args.seconds)
+        everything = [*clients(run, args), disturber.disturb(2)]
+        if "restart" in args.features:
+            everything.append(disturber.hand_overs(args.seconds))
+        await supervised(run, [asyncio.create_task(client) for client in everything], args.seconds)
+        await asyncio.gather(*run.leaving)
         after = await quiet_again(stage, before)
         watch.generations[-1]["metrics"] = after["metrics"]
         run.over = True
         await watching
-        cpu = {"clients": sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), "gateway": sum(watch.cpu.values()),
+        cpu = {"clients": sum(resource.getrusage(resource.RUSAGE_SELF)[:2]) + run.children_cpu, "gateway": sum(watch.cpu.values()),
                "upstreams": sum(u.cpu_before + (cpu_seconds(u.child.pid) if u.child else 0) for u in stage.upstreams.values())}
     finally:
         status = await stage.stop()
@@ -158,6 +178,7 @@ def report(args, run, watch, verdict, cpu):
 def main():
     args = options()
     gc.freeze()
+    adopt_orphans()
     folder = tempfile.mkdtemp(prefix="soak-")
     try:
         run, watch, verdict, cpu = asyncio.run(soak(args, folder))

@@ -2,7 +2,7 @@
 import collections
 import time
 
-OUTAGE_ANSWERS = (502, 503, 504)
+OUTAGE_ANSWERS = (502, 503, 504, "UNAVAILABLE", "DEADLINE_EXCEEDED")
 MARGIN = 0.5  # seconds: what is under way when an upstream is back
 
 
@@ -67,7 +67,7 @@ class Record:
         """Which injected fault a failure belongs to, or None."""
         outage = next((d for d in self.disturbances if d.upstream and d.upstream == failure.upstream
                        and d.kind.startswith("death") and d.touches(failure.begin, failure.end)), None)
-        if outage and (failure.status in OUTAGE_ANSWERS or failure.status is None and failure.begun or failure.status == "UNAVAILABLE"):
+        if outage and (failure.status in OUTAGE_ANSWERS or failure.status is None and failure.begun):
             return outage.kind
         return None
 

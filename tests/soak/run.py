@@ -12,6 +12,7 @@ class Run:
         self.stage, self.seconds, self.seed = stage, seconds, seed
         self.random, self.record, self.forger = random.Random(seed), Record(), Signer()
         self.stopping, self.over = asyncio.Event(), False
+        self.leaving, self.children_cpu = [], 0.0
         # Kinds of client of which at least one request must have got through.
         self.kinds = set()
         self.tokens = [stage.signer.token("items", seconds + 7200) for _ in range(200)]

@@ -1,5 +1,6 @@
 """The gateway under test, its files, and the upstreams behind it, each a process of its own."""
 import asyncio
+import ctypes
 import json
 import os
 import re
@@ -213,18 +214,47 @@ class Stage:
         samples = (line.rpartition(" ") for line in text.splitlines() if line and line[0] != "#")
         return {name: float(value) for name, _, value in samples}
 
+    async def ended(self, pid, seconds):
+        """Waits until a gateway has ended by itself; its exit status, or in words why there is none."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if pid == self.child.pid:
+                status = self.child.poll()
+            else:
+                done, status = os.waitpid(pid, os.WNOHANG)
+                status = os.waitstatus_to_exitcode(status) if done else None
+            if status is not None:
+                return status
+            await asyncio.sleep(0.1)
+        os.kill(pid, signal.SIGKILL)
+        return f"killed, for it did not end within {seconds} s"
+
     async def stop(self):
-        """Ends everything; the gateway's exit status."""
-        self.child.send_signal(signal.SIGTERM)
-        try:
-            status = await asyncio.to_thread(self.child.wait, 70)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            status = "killed: it did not drain"
+        """Ends everything; the exit status of the gateway that served last."""
+        self.child_signal(signal.SIGTERM)
+        status = await self.ended(self.pid, 70)
         for upstream in self.upstreams.values():
             if child := upstream.end(signal.SIGKILL):
                 child.wait()
         return status
+
+
+def adopt_orphans():
+    """Makes this process the parent of the gateways whose own parent ends (`PR_SET_CHILD_SUBREAPER`)."""
+    ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0)
+
+
+def children(pid):
+    """The processes that a process has started."""
+    found = []
+    for entry in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/stat") as file:
+                if int(file.read().rpartition(")")[2].split()[1]) == pid:
+                    found.append(int(entry))
+        except OSError:
+            pass
+    return found
 
 
 def accepts(port):

@@ -48,16 +48,20 @@ async def refused(run, place, every, keep=True):
     """Requests that must be refused, each with its status and reason."""
     client = Client(run, f"refused {place.name}", place, keep)
     while await run.pause(every):
-        method, path, route, token, status, reason = run.random.choice(REFUSALS)
-        body = b"x" * 2000 if method == "POST" else None
-        answer = await client.exchange(route, method, path, None, status, token=bad_token(run, token), body=body)
-        if answer:
-            why = judge_refusal(answer[1], answer[2], status, reason)
-            if why:
-                run.record.answered_wrongly(client.kind, route, method, None, answer[3], status, f"{token} token: {why}")
-            else:
-                run.record.refused(client.kind, route, method, status, reason)
+        await refuse(run, client, run.random.choice(REFUSALS))
     client.close()
+
+
+async def refuse(run, client, row):
+    method, path, route, token, status, reason = row
+    body = b"x" * 2000 if method == "POST" else None
+    answer = await client.exchange(route, method, path, None, status, token=bad_token(run, token), body=body)
+    if answer:
+        why = judge_refusal(answer[1], answer[2], status, reason)
+        if why:
+            run.record.answered_wrongly(client.kind, route, method, None, answer[3], status, f"{token} token: {why}")
+        else:
+            run.record.refused(client.kind, route, method, status, reason)
 
 
 async def aborting(run, place, every):
