@@ -27,7 +27,7 @@ class Client:
                 # RFC 9112 section 9.3.1: a kept connection may end at any time, and the request that met it is sent once more.
                 if cut.begun or not self.was_kept or "nothing came" in str(cut):
                     raise
-                record.notes[f"a kept connection ended under a request ({self.place.name})"] += 1
+                record.sent_again.append((f"{self.kind}: {method} {path}", time.monotonic()))
                 record.begun[route, method] += 1
                 status, fields, content = await self.attempt(method, path, request)
         except FAULTS as fault:
@@ -42,7 +42,7 @@ class Client:
         return status, fields, content, begin
 
     async def attempt(self, method, path, request):
-        if self.peer is None or not self.peer.open:
+        if self.peer is None or not self.peer.open or self.peer.reader.at_eof():
             self.close()
             self.peer = await Peer.connect(self.place)
         self.was_kept = self.peer.used > 0

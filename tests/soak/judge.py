@@ -38,6 +38,9 @@ def judge(run, watch, quiet, status):
     bad, excused = record.verdicts()
     verdict.check("no request failed outside of what was injected", not bad,
                   f"{len(bad)} did; {len(excused)} during injected outages; {record.finished} were answered")
+    ends = record.unexplained_ends()
+    verdict.check("kept connections end under a request only when a process leaves", not ends,
+                  f"{len(record.sent_again)} requests were sent again" + (f", {len(ends)} of them at other times: {'; '.join(ends[:5])}" if ends else ""))
     faults = [f"{d.kind} at {d.begin - record.start:.0f} s: {d.fault}" for d in record.disturbances if d.fault]
     verdict.check("every injection had its effect", not faults, "; ".join(faults) or f"{len(record.disturbances)} injections")
     idle = [kind for kind in run.kinds if not record.kinds[kind]]

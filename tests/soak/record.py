@@ -35,6 +35,7 @@ class Record:
         self.notes = collections.Counter()        # what is neither good nor bad
         self.largest = collections.defaultdict(float)
         self.failures, self.disturbances = [], []
+        self.sent_again = []                      # requests under which a kept connection ended, and when
         self.finished = 0
 
     def good(self, kind, route, method, status, begin=None):
@@ -76,6 +77,11 @@ class Record:
         for failure in self.failures:
             failure.excuse = self.excuse(failure)
         return [f for f in self.failures if not f.excuse], [f for f in self.failures if f.excuse]
+
+    def unexplained_ends(self):
+        """Kept connections that ended under a request although no process was leaving."""
+        leaving = [d for d in self.disturbances if d.kind == "hand-over"]
+        return [what for what, at in self.sent_again if not any(d.touches(at, at, 5) for d in leaving)]
 
     def described(self, failure):
         """A failure with its time and what was going on."""

@@ -221,8 +221,7 @@ class Stage:
             if pid == self.child.pid:
                 status = self.child.poll()
             else:
-                done, status = os.waitpid(pid, os.WNOHANG)
-                status = os.waitstatus_to_exitcode(status) if done else None
+                status = exit_status(pid)
             if status is not None:
                 return status
             await asyncio.sleep(0.1)
@@ -242,6 +241,15 @@ class Stage:
 def adopt_orphans():
     """Makes this process the parent of the gateways whose own parent ends (`PR_SET_CHILD_SUBREAPER`)."""
     ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0)
+
+
+def exit_status(pid):
+    """The exit status of an adopted process; None while it, or its parent that hands over, still runs."""
+    try:
+        done, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return None if os.path.exists(f"/proc/{pid}") else "gone, and nobody knows how"
+    return os.waitstatus_to_exitcode(status) if done else None
 
 
 def children(pid):
