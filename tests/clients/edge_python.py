@@ -1,4 +1,5 @@
 """Python's HTTP and gRPC clients through the gateway: `edge_python.py NAME`, with where to find it as JSON at its input."""
+import asyncio
 import http.client
 import json
 import os
@@ -45,13 +46,19 @@ def kept_by_requests(base, verify):
 
 
 def by_httpx(base, version, **options):
+    """200 requests, eight at a time, by the asynchronous client."""
     import httpx
-    with httpx.Client(timeout=20, **options) as client, ThreadPoolExecutor(8) as pool:
-        def one(number):
-            answer = client.post(f"{base}/echo/1", content=b"y" * number * 300, headers=FIELDS)
-            equal((answer.status_code, answer.http_version, len(answer.content)), (200, version, number * 300))
-        list(pool.map(one, range(200)))
-        equal(client.get(f"{base}/admin/1", headers=FIELDS).status_code, 403)
+
+    async def all_requests():
+        turns = asyncio.Semaphore(8)
+        async with httpx.AsyncClient(timeout=20, **options) as client:
+            async def one(number):
+                async with turns:
+                    answer = await client.post(f"{base}/echo/1", content=b"y" * number * 300, headers=FIELDS)
+                equal((answer.status_code, answer.http_version, len(answer.content)), (200, version, number * 300))
+            await asyncio.gather(*map(one, range(200)))
+            equal((await client.get(f"{base}/admin/1", headers=FIELDS)).status_code, 403)
+    asyncio.run(all_requests())
 
 
 def context():

@@ -80,7 +80,7 @@ export async function startGateway({ binary, python, chromium }) {
   const minted = execFileSync(
     binary,
     ["token", "mint", "--new-key", join(folder, "keys"), "--issuer", ISSUER, "--audience", AUDIENCE, "--scope", "items", "--subject", "nora", "--format", "json"],
-    { encoding: "utf8" },
+    { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] },
   );
   const token = JSON.parse(minted).token;
   const [clear, tls, mutual, admin, api, calls] = await Promise.all(Array.from({ length: 6 }, freePort));

@@ -13,7 +13,7 @@ from watch import total
 
 # Shares of the time at which the gateway hands over to a new process: at both ends, so that one process serves long enough between
 # them for its memory to be judged.
-HAND_OVERS, SHORT_RUN = (0.04, 0.08, 0.12, 0.88, 0.92, 0.96), (0.15, 0.85)
+HAND_OVERS, SHORT_RUN = (0.02, 0.06, 0.1, 0.9, 0.94, 0.98), (0.08, 0.95)
 
 BROKEN_POLICIES = (
     "routes: [\n",
@@ -210,7 +210,7 @@ class Disturber:
 
     async def hand_over(self):
         """The process that serves starts its successor, which serves from now on; the old one ends what it has begun, and ends."""
-        old, before = self.stage.pid, await self.stage.metrics()
+        old, before = self.stage.pid, await self.run.watch.scrape()
         self.stage.child_signal(signal.SIGUSR2)
 
         async def another_serves():
@@ -224,6 +224,6 @@ class Disturber:
 
     async def leave(self, old):
         """The old process ends within its time for draining."""
-        status = await self.stage.ended(old, 75)
+        status = await self.stage.ended(old, 130)
         if status != 0:
             self.run.record.failed("hand-over", None, time.monotonic(), f"the old process: {status}")

@@ -179,7 +179,7 @@ async def expiring(run, place, every):
 async def uploads(run, place, every, size, rate):
     """Large uploads at `rate` bytes a second; the upstream compares every byte."""
     kind, number = f"upload {place.name}", 0
-    while await run.pause(every):
+    while await run.pause(every if number else 3):
         number += 1
         seed, begin, sent = run.random.randrange(4), time.monotonic(), 0
         try:
@@ -208,10 +208,9 @@ async def uploads(run, place, every, size, rate):
 
 async def downloads(run, place, every, size, rate):
     """Large downloads at `rate` bytes a second; every byte is compared."""
-    kind = f"download {place.name}"
-    while await run.pause(every):
-        seed, begin = run.random.randrange(4), time.monotonic()
-        got = 0
+    kind, number = f"download {place.name}", 0
+    while await run.pause(every if number else 3):
+        number, seed, begin, got = number + 1, run.random.randrange(4), time.monotonic(), 0
         try:
             peer = await Peer.connect(place, limit=1 << 18)
             await peer.send(peer.head("GET", f"/download/{size}/{seed}", run.token()))

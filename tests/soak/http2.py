@@ -106,11 +106,14 @@ class Connection:
         self.settled = asyncio.Event()
 
     @classmethod
-    async def connect(cls, place):
+    async def connect(cls, place, window=65535):
+        """`window`: bytes that the peer may send ahead on one stream."""
         self = cls(place, *await place.connect("h2", limit=1 << 18))
         if place.tls and self.writer.get_extra_info("ssl_object").selected_alpn_protocol() != "h2":
             self.writer.close()
             raise Cut("h2 was not chosen by ALPN", False)
+        self.frames.local_settings = h2.settings.Settings(client=True, initial_values={
+            h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: window, h2.settings.SettingCodes.ENABLE_PUSH: 0})
         self.frames.initiate_connection()
         self.frames.increment_flow_control_window(WINDOW - 65535)
         self.reading = asyncio.create_task(self.read())
@@ -169,7 +172,8 @@ class Connection:
                 pass
 
     def send_soon(self):
-        if data := self.frames.data_to_send():
+        data = self.frames.data_to_send()
+        if data and not self.writer.is_closing():
             self.writer.write(data)
 
     async def flush(self):

@@ -4,8 +4,8 @@ import statistics
 
 from watch import MIB, total
 
-WARM_UP = 30.0          # seconds after the start of a process that are not judged, at most a quarter of its time
-SHORTEST = 40.0         # a process that served for less is not judged by its memory's trend
+WARM_UP = 60.0          # seconds after the start of a process that are not judged, at most two fifths of its time
+SHORTEST = 90.0         # a process that served for less is not judged by its memory's trend, but by its peak
 GROWTH, SLACK = 0.05, 3 * MIB     # of the median, and besides: how far the fitted line may rise from its begin to its end
 PEAK, PEAK_SLACK = 0.5, 16 * MIB  # above the median
 # A route that comes and goes with reloads: its counts go with it.
@@ -56,16 +56,20 @@ def judge_memory(verdict, rows, number, of):
     name = "memory is flat" if of == 1 else f"memory of process {number + 1} is flat"
     rows = [row for row in rows if row["rss"]]
     length = rows[-1]["at"] - rows[0]["at"] if rows else 0
-    warm = rows[0]["at"] + min(WARM_UP, length / 4) if rows else 0
+    warm = rows[0]["at"] + min(WARM_UP, length * 0.4) if rows else 0
     points = [(row["at"] - warm, row["rss"]) for row in rows if row["at"] >= warm]
-    if length < SHORTEST or len(points) < 20:
+    if len(points) < 10:
+        return
+    median, peak = statistics.median(y for _, y in points), max(y for _, y in points)
+    ceiling = median * (1 + PEAK) + PEAK_SLACK
+    said = f"median {median / MIB:.1f} MiB, peak {peak / MIB:.1f} (at most {ceiling / MIB:.1f})"
+    if length < SHORTEST:
+        verdict.check(name, peak <= ceiling, f"{said}; it served for {length:.0f} s, too short for a trend")
         return
     slope, _ = fitted(points)
-    rise, median, peak = slope * points[-1][0], statistics.median(y for _, y in points), max(y for _, y in points)
-    allowed, ceiling = GROWTH * median + SLACK, median * (1 + PEAK) + PEAK_SLACK
+    rise, allowed = slope * points[-1][0], GROWTH * median + SLACK
     verdict.check(name, rise <= allowed and peak <= ceiling,
-                  f"median {median / MIB:.1f} MiB, peak {peak / MIB:.1f} (at most {ceiling / MIB:.1f}), the line rises by {rise / MIB:+.2f} MiB"
-                  f" in {points[-1][0]:.0f} s (at most {allowed / MIB:.2f}), {slope * 3600 / MIB:+.1f} MiB/h")
+                  f"{said}, the line rises by {rise / MIB:+.2f} MiB in {points[-1][0]:.0f} s (at most {allowed / MIB:.2f}), {slope * 3600 / MIB:+.1f} MiB/h")
 
 
 def judge_end(verdict, quiet, status):

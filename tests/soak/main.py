@@ -16,6 +16,7 @@ import time
 import good
 import streams
 import ugly
+from calls import CASES
 from disturb import Disturber
 from grpc_clients import grpc_calls
 from http2 import Shared
@@ -55,8 +56,8 @@ def clients(run, args):
                    ugly.aborting(run, place, 0.5), ugly.too_slow(run, place, 10)]
         result += [good.events(run, place) for _ in range(3)]
     result += [good.distinct_tokens(run, clear, 0.1), good.pipelined(run, clear, 1), good.expiring(run, clear, 3),
-               good.uploads(run, clear, 20, args.size, 60e6), good.downloads(run, clear, 20, args.size, 60e6),
-               good.uploads(run, secure, 40, args.size, 40e6), good.downloads(run, secure, 40, args.size, 40e6),
+               good.uploads(run, clear, 40, args.size, 60e6), good.downloads(run, clear, 40, args.size, 60e6),
+               good.uploads(run, secure, 80, args.size, 40e6), good.downloads(run, secure, 80, args.size, 40e6),
                ugly.slow_readers(run, clear, 3), ugly.slow_readers(run, secure, 3),
                ugly.slow_writers(run, clear, 3), ugly.slow_writers(run, secure, 3)]
     for place in places.values() if "http2" in args.features else ():
@@ -64,7 +65,7 @@ def clients(run, args):
                    streams.refused_streams(run, place, 0.5), streams.aborting_streams(run, place, 0.4), streams.event_streams(run, place),
                    streams.download_streams(run, place, 4, 2_000_000, 250_000, "slow-download")]
     if "http2" in args.features:
-        result += [streams.upload_streams(run, secure, 30, args.size // 4, 20e6), streams.download_streams(run, secure, 30, args.size // 4, 20e6)]
+        result += [streams.upload_streams(run, secure, 80, args.size, 30e6), streams.download_streams(run, secure, 80, args.size, 30e6)]
     if "websocket" in args.features:
         for place in places.values():
             result += [streams.tunnels(run, place, 1) for _ in range(4)] + [streams.refused_tunnels(run, place, 2)]
@@ -74,6 +75,25 @@ def clients(run, args):
     if "grpc" in args.features:
         result.append(grpc_calls(run))
     return result
+
+
+def kinds(args, places):
+    """The kinds of client of which at least one must get through."""
+    names = [place.name for place in places.values()]
+    secure = "tls" if "tls" in names else "clear"
+    found = ["distinct tokens", "pipelined", "expiring token", "reload check"]
+    for name in names:
+        found += [f"http1 {name} kept", f"http1 {name} fresh", f"mortal upstream {name}", f"refused {name}", f"aborted {name}", f"cut off {name}", f"events {name}"]
+        if "http2" in args.features:
+            found += [f"http2 {name}", f"http2 burst {name}", f"mortal upstream http2 {name}", f"refused http2 {name}", f"aborted http2 {name}",
+                      f"events http2 {name}", f"slow reader http2 {name}"]
+        if "websocket" in args.features:
+            found += [f"websocket http1 {name}", f"refused websocket {name}"] + ([f"websocket http2 {name}"] if "http2" in args.features else [])
+        if "grpc" in args.features:
+            found += [f"grpc {name} {case[0]}" for case in CASES]
+    for name in {"clear", secure}:
+        found += [f"{kind} {name}" for kind in ("upload", "download", "slow reader", "slow writer")]
+    return found + ([f"upload http2 {secure}", f"download http2 {secure}"] if "http2" in args.features else [])
 
 
 async def look(stage):
@@ -100,7 +120,7 @@ async def soak(args, folder):
     try:
         run = Run(stage, args.seconds, args.seed)
         # The first request opens what stays open; then nobody is there.
-        before = await look(stage)
+        before, run.kinds = await look(stage), kinds(args, stage.places)
         run.record.start = time.monotonic()
         watch, disturber = Watch(run), Disturber(run)
         run.watch = watch

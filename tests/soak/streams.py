@@ -96,9 +96,9 @@ async def reset_at(run, connection, step):
 
 async def upload_streams(run, place, every, size, rate):
     """Large uploads over HTTP/2; the upstream compares every byte."""
-    kind = f"upload http2 {place.name}"
-    while await run.pause(every):
-        seed, begin, sent, connection = run.random.randrange(4), time.monotonic(), 0, None
+    kind, number = f"upload http2 {place.name}", 0
+    while await run.pause(every if number else 3):
+        number, seed, begin, sent, connection = number + 1, run.random.randrange(4), time.monotonic(), 0, None
         try:
             connection = await Connection.connect(place)
             stream = connection.begin("PUT", f"/upload/{seed}", run.token(), end=False)
@@ -122,10 +122,11 @@ async def upload_streams(run, place, every, size, rate):
 async def download_streams(run, place, every, size, rate, route="download"):
     """Large downloads over HTTP/2, read no faster than `rate` bytes a second; every byte is compared."""
     kind = f"{'download' if route == 'download' else 'slow reader'} http2 {place.name}"
-    while await run.pause(every):
-        seed, begin, got, connection = run.random.randrange(4), time.monotonic(), 0, None
+    number = 0
+    while await run.pause(every if number else 3):
+        number, seed, begin, got, connection = number + 1, run.random.randrange(4), time.monotonic(), 0, None
         try:
-            connection = await Connection.connect(place)
+            connection = await Connection.connect(place, 1 << 20 if route == "download" else 65535)
             stream = connection.begin("GET", f"/{route}/{size}/{seed}", run.token())
             status, _ = await stream.answer_head()
             assert status == 200, f"{status}"

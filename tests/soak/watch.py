@@ -61,7 +61,9 @@ class Watch:
             metrics = await self.run.stage.metrics()
         except (OSError, TimeoutError, IndexError, ValueError):
             return None
-        if generation is self.generations[-1]:
+        # While another process takes over it may be that one which answers.
+        started = metrics.get("process_start_time_seconds")
+        if generation is self.generations[-1] and generation.setdefault("started", started) == started:
             generation["metrics"] = metrics
         return metrics
 
