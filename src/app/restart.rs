@@ -8,8 +8,8 @@ use crate::net::ListenAddress;
 /// The settings that a process keeps from its start to its end.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Fixed {
-    listeners: Vec<ListenAddress>,
-    admin: AdminSettings,
+    pub(super) listeners: Vec<ListenAddress>,
+    pub(super) admin: AdminSettings,
     workers: usize,
     connections: usize,
     remembered_tokens: usize,

@@ -1,8 +1,11 @@
 //! Paths and addresses as texts: prefixes, sockets, URLs.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use http::Uri;
+
+use crate::net::{LONGEST_SOCKET_PATH, ListenAddress};
 
 use super::scalars::Wrong;
 
@@ -25,13 +28,39 @@ pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Wrong> {
         let port = text.rsplit(':').next().unwrap_or_default();
         match text.strip_prefix("localhost:") {
             Some(port) => wrong.hint(format!("write `127.0.0.1:{port}`")),
-            None if text.starts_with("unix:") => wrong.hint("unix sockets are not supported yet"),
+            None if text.starts_with("unix:") => wrong.hint("only `listeners` may be unix sockets"),
             None if text.starts_with(':') => wrong.hint(format!("write `0.0.0.0{text}` for every address")),
             None if port == text && text.parse::<u16>().is_ok() => wrong.hint(format!("write `127.0.0.1:{text}`")),
             None if text.parse::<IpAddr>().is_ok() => wrong.hint("write the port too"),
             None => wrong,
         }
     })
+}
+
+/// `127.0.0.1:8080`, `unix:/run/scopegate.sock`.
+pub(super) fn listen_address(text: &str) -> Result<ListenAddress, Wrong> {
+    match text.strip_prefix("unix:") {
+        Some(path) => socket_path(path).map(ListenAddress::Unix),
+        None => socket_address(text).map(ListenAddress::Tcp),
+    }
+}
+
+/// The path of a unix socket. It is absolute, so that whoever connects and whoever starts the next process mean the same one.
+fn socket_path(text: &str) -> Result<PathBuf, Wrong> {
+    let wrong = || Wrong::expected("an absolute path behind `unix:`, such as `unix:/run/scopegate/http.sock`");
+    let path = PathBuf::from(text);
+    if !path.is_absolute() {
+        return Err(wrong().hint("write the whole path, from `/` on"));
+    }
+    if path.file_name().is_none() || text.ends_with('/') {
+        return Err(wrong().hint("write the name of the socket too"));
+    }
+    if text.len() > LONGEST_SOCKET_PATH {
+        let hint =
+            format!("it has {} bytes, and the system takes {LONGEST_SOCKET_PATH}: choose a shorter one", text.len());
+        return Err(wrong().hint(hint));
+    }
+    Ok(path)
 }
 
 /// Scheme and authority without path: how clients reach a listener.
@@ -146,6 +175,32 @@ mod tests {
             let found = endpoint(text).ok();
             assert_eq!(found.as_ref().map(|(host, port)| (host.as_str(), *port)), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn listeners_are_addresses_or_absolute_paths_of_sockets() {
+        let longest = format!("unix:/{}", "x".repeat(LONGEST_SOCKET_PATH - 1));
+        let cases = [
+            ("127.0.0.1:8080", true),
+            ("[::]:0", true),
+            ("unix:/run/scopegate.sock", true),
+            (&longest, true),
+            (&format!("{longest}x"), false),
+            ("unix:", false),
+            ("unix:/", false),
+            ("unix:/run/", false),
+            ("unix:/run/..", false),
+            ("unix:run/scopegate.sock", false),
+            ("unix:@abstract", false),
+            ("unix://run/scopegate.sock", true),
+            ("/run/scopegate.sock", false),
+        ];
+        for (text, expected) in cases {
+            let read = listen_address(text);
+            assert_eq!(read.is_ok(), expected, "{text}");
+        }
+        let twice = listen_address("unix:/run//./s").ok().zip(listen_address("unix:/run/s").ok());
+        assert!(twice.is_some_and(|(one, other)| one == other), "two spellings of one path");
     }
 
     #[test]

@@ -26,5 +26,5 @@ mod settings;
 mod snapshot;
 
 pub use peers::{WorkerStart, serve};
-pub use settings::{ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, UpstreamSettings};
+pub use settings::{ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, TrustedPeers, UpstreamSettings};
 pub use snapshot::{Shared, Snapshot, Upstream};

@@ -3,8 +3,8 @@
 //! This room moves bytes and bounds how long and how many. It knows HTTP/1.1's connections (RFC 9112 §9) through hyper, and
 //! nothing of tokens, scopes or routes: what a request means is decided above, in `gateway`.
 //!
-//! * [`bind`] opens one `SO_REUSEPORT` socket for each worker, so that the kernel spreads connections and no two workers
-//!   share one.
+//! * [`Listener`] opens one `SO_REUSEPORT` socket for each worker, so that the kernel spreads connections and no two workers
+//!   share one, or takes over sockets that another process has opened ([`receive_descriptor`], [`passed_sockets`]).
 //! * [`Worker`] is a thread with a runtime of its own; everything below lives on one worker and is never sent elsewhere.
 //! * [`Metered`] counts what a stream brings and tells of what it carries; [`Watch`] holds the one deadline that a connection has at any moment;
 //!   [`serve_connection`] drives hyper under both and under [`Drain`].
@@ -15,6 +15,7 @@
 //! * [`serve_router`] serves what stands beside the data plane, on a runtime of its own: the admin listener, the authorization server.
 //! * [`Schedule`] says when something is asked for again, and [`Polled`] describes what is asked for every few seconds.
 
+mod bind;
 mod connect;
 mod drain;
 mod fetch;
@@ -27,6 +28,7 @@ mod fetch_tests;
 mod fetcher;
 #[cfg(test)]
 mod fetcher_tests;
+mod handover;
 mod lease;
 mod listener;
 mod metered;
@@ -38,17 +40,20 @@ mod schedule;
 mod serve;
 mod serve_router;
 mod socket;
+mod socket_file;
 mod stream;
 mod watch;
 mod worker;
 
+pub use bind::Listener;
 pub use connect::{ConnectFault, Endpoint};
 pub use drain::{Drain, Drained};
 pub use fetch::{Answer, BODY_LIMIT, FetchFault, FetchSettings, fetch};
 pub use fetch_request::{Content, Credentials, Sent, is_loopback};
 pub use fetcher::Fetcher;
+pub use handover::{passed_sockets, receive_descriptor, send_descriptor};
 pub use lease::{Exchanged, Lease, SendFault};
-pub use listener::{Acceptor, BACKLOG, ListenAddress, Listening, bind};
+pub use listener::{Acceptor, BACKLOG, ListenAddress, Listening};
 pub use metered::Metered;
 pub use network::Network;
 pub use polled::Polled;
@@ -58,6 +63,7 @@ pub use schedule::{Schedule, chance};
 pub use serve::{ConnectionEnd, ServerLimits, serve_connection};
 pub use serve_router::{RouterBounds, serve_router};
 pub use socket::Socket;
+pub use socket_file::LONGEST_SOCKET_PATH;
 pub use stream::Stream;
 pub use watch::{Phase, Watch};
 pub use worker::Worker;

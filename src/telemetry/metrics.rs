@@ -11,7 +11,7 @@ use crate::policy::RouteTable;
 use super::families::{DECISION_SECONDS, Families, increase, observe};
 use super::introspection::{IntrospectionFamilies, IntrospectionMetrics};
 use super::keys::{FetchedFamilies, KEYS, REVOCATIONS, ROLE_DIRECTORY};
-use super::labels::{CacheResult, Children, ConnectionError, FetchResult, ReloadResult, TokenLabel};
+use super::labels::{CacheResult, Children, ConnectionError, FetchResult, HandoverResult, ReloadResult, TokenLabel};
 use super::routes::{LiveTable, RouteMetrics};
 use super::upstreams::{UpstreamFamilies, UpstreamMetrics};
 
@@ -41,6 +41,7 @@ pub struct Metrics {
     connections: Connections,
     tokens: Tokens,
     reloads: Reloads,
+    handovers: Children<HandoverResult, IntCounter>,
     log_lines_dropped: IntCounter,
 }
 
@@ -63,6 +64,11 @@ impl Metrics {
             connections: Connections::new(&families),
             tokens: Tokens::new(&families),
             reloads: Reloads::new(&families),
+            handovers: families.closed_counters(
+                "scopegate_handover_total",
+                "Hand-overs to a new process, those before this one included.",
+                "result",
+            ),
             log_lines_dropped: families.counter(
                 "scopegate_log_lines_dropped_total",
                 "Log lines dropped: of allowed requests when the writer was behind, of any kind when they could not be written.",
@@ -172,6 +178,18 @@ impl Metrics {
             ReloadResult::Ok | ReloadResult::Unchanged => self.reloads.success.set(now.as_secs_f64()),
             ReloadResult::Failed => {}
         }
+    }
+
+    /// Counts `times` hand-overs: one that ended now, or what the processes before this one have counted.
+    pub fn handovers(&self, result: HandoverResult, times: u64) {
+        if let Some(counter) = self.handovers.get(result) {
+            counter.inc_by(times);
+        }
+    }
+
+    /// Hand-overs with this result so far.
+    pub fn handovers_so_far(&self, result: HandoverResult) -> u64 {
+        self.handovers.get(result).map_or(0, IntCounter::get)
     }
 
     /// Counts what ended a connection, or a panic in a request.

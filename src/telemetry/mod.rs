@@ -51,7 +51,9 @@ mod metrics_tests;
 mod routes_tests;
 
 pub use introspection::{IntrospectionMetrics, IntrospectionResult};
-pub use labels::{CacheResult, ConnectionError, FetchResult, ReloadResult, Source, TokenLabel, UpstreamFailure};
+pub use labels::{
+    CacheResult, ConnectionError, FetchResult, HandoverResult, ReloadResult, Source, TokenLabel, UpstreamFailure,
+};
 pub use log::Log;
 pub use metrics::{Metrics, REVISION, VERSION};
 pub use record::{AccessRecord, Peer, finish};
