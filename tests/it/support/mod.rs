@@ -5,6 +5,7 @@
 
 mod authorization_server;
 mod browser;
+mod busy;
 mod capture;
 mod client;
 mod demo;
@@ -17,6 +18,7 @@ mod key_server;
 mod load;
 mod message;
 mod server;
+mod service;
 mod signer;
 mod upstream;
 mod workplace;
@@ -25,6 +27,7 @@ use std::time::{Duration, Instant};
 
 pub use authorization_server::{API, AuthorizationServer, AuthorizationServerSetup, GATEWAY_TOKEN, SCOPES};
 pub use browser::{Browser, Page};
+pub use busy::{Busy, Place};
 pub use capture::Capture;
 pub use client::{Client, Response};
 pub use demo::{Demo, Visitor};
@@ -36,6 +39,8 @@ pub use golden::golden;
 pub use key_server::{Behaviour, KeyServer};
 pub use load::Load;
 pub use message::{Chunk, Message, read_chunk};
+pub use server::Server;
+pub use service::{Service, is_alive, signal};
 pub use signer::{ISSUER, Signer, now};
 pub use upstream::{Answer, Upstream};
 pub use workplace::{ROOT, Workplace, shipped};
