@@ -99,7 +99,12 @@ fn listeners(root: &Fields<'_, '_>) -> Vec<ListenerSettings> {
             root.faults.push(Fault::error(address.place, message).related(first, "first written here"));
         }
         warn_of_peers_that_never_come(&fields, &address.value, &trusted_peers);
-        list.push(ListenerSettings { address: address.value, protocols: Protocols::ALL, public_url, trusted_peers });
+        list.push(ListenerSettings {
+            address: address.value,
+            protocols: protocols(&fields),
+            public_url,
+            trusted_peers,
+        });
     }
     list
 }
@@ -126,6 +131,12 @@ fn warn_of_peers_that_never_come(fields: &Fields<'_, '_>, address: &ListenAddres
     };
     let message = fields.subject.say("trusted_peers", format_args!("{what}"));
     fields.faults.push(Fault::warning(fields.place_of("trusted_peers"), message));
+}
+
+fn protocols(listener: &Fields<'_, '_>) -> Protocols {
+    refuse_empty(listener, "protocols", "write `[http1, http2]`, or one of them");
+    let words = listener.choices("protocols");
+    Protocols { http1: words.contains(&"http1"), http2: words.contains(&"http2") }
 }
 
 fn role_directory(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Option<Polled> {
@@ -164,11 +175,18 @@ fn limits(fields: &Fields<'_, '_>) -> Limits {
         header_time: fields.duration("header_time").unwrap_or_default(),
         body_idle: fields.duration("body_idle").unwrap_or_default(),
         keep_alive: fields.duration("keep_alive").unwrap_or_default(),
+        streams: small(fields.count("streams")),
+        resets: small(fields.count("resets")),
         requests_in_flight: fields.count("requests_in_flight"),
         connections: fields.count("connections"),
         remembered_tokens: fields.count("remembered_tokens"),
         verification: fields.share("verification"),
     }
+}
+
+/// A count whose key allows no more than fits.
+fn small(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 fn log(fields: &Fields<'_, '_>) -> LogSettings {

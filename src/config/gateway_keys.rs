@@ -65,6 +65,12 @@ pub(super) static ROOT: &[Key] = &[
 pub(super) static LISTENER: &[Key] = &[
     Key::new("address", Shape::Text, "IP address and port, or `unix:` and an absolute path").required().restart(),
     Key::new(
+        "protocols",
+        Shape::List(&Shape::Choice(&["http1", "http2"])),
+        "Versions of HTTP that are spoken there: HTTP/2 by ALPN under TLS, by prior knowledge in clear text",
+    )
+    .default("[http1, http2]"),
+    Key::new(
         "public_url",
         Shape::Text,
         "Scheme and authority under which clients reach this listener, for what upstreams are told",
@@ -290,6 +296,12 @@ static CEILINGS: &[Key] = &[
 
 pub(super) static UPSTREAM: &[Key] = &[
     Key::new("endpoints", Shape::List(&Shape::Text), "Its address, as `http://host:port`; exactly one").required(),
+    Key::new(
+        "protocol",
+        Shape::Choice(&["http1", "http2"]),
+        "What it speaks; `http2` in clear text is spoken without asking",
+    )
+    .default("http1"),
     Key::new("forward_token", Shape::Boolean, "Whether it receives the token").default("true"),
     Key::new(
         "host",
@@ -352,6 +364,13 @@ static LIMITS: &[Key] = &[
     Key::new("header_time", LIMIT, "From a request's first byte to the end of its fields").default("10s"),
     Key::new("body_idle", LIMIT, "Between two parts of a request's body").default("30s"),
     Key::new("keep_alive", LIMIT, "How long a connection waits for its next request").default("75s"),
+    Key::new("streams", Shape::Count(1, 65_535), "Requests at one time on one HTTP/2 connection").default("128"),
+    Key::new(
+        "resets",
+        Shape::Count(1, 65_535),
+        "Streams that a client may reset in one minute on one HTTP/2 connection",
+    )
+    .default("64"),
     Key::new("requests_in_flight", Shape::Count(1, MANY), "Requests at one time, for the process").default("10000"),
     Key::new("connections", Shape::Count(1, MANY), "Connections at one time, for the process")
         .default("20000")

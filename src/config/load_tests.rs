@@ -148,6 +148,8 @@ fn limits_and_log_have_the_documented_defaults() {
         header_time: 10 * SECOND,
         body_idle: 30 * SECOND,
         keep_alive: 75 * SECOND,
+        streams: 128,
+        resets: 64,
         requests_in_flight: 10_000,
         connections: 20_000,
         remembered_tokens: 65_536,

@@ -94,10 +94,11 @@ fn settings(name: Arc<str>, fields: &Fields<'_, '_>) -> Option<UpstreamSettings>
         "none" => ForwardedStyle::None,
         _ => ForwardedStyle::XForwarded,
     };
+    let protocol = if fields.choice("protocol") == "http2" { Protocol::Http2 } else { Protocol::Http1 };
     let endpoint = endpoint(fields);
     Some(UpstreamSettings {
         name,
-        protocol: Protocol::Http1,
+        protocol,
         forward_token: fields.boolean("forward_token"),
         forwarded,
         remove,

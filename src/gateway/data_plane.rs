@@ -10,9 +10,10 @@ use http::HeaderName;
 use tokio_util::task::TaskTracker;
 
 use crate::gateway::bearer::Note;
-use crate::gateway::body::RequestContent;
+use crate::gateway::request_content::RequestContent;
 use crate::gateway::request_id::RequestIds;
 use crate::gateway::snapshot::{Shared, Snapshot, Upstream};
+use crate::gateway::turned_away::TurnedAway;
 use crate::net::{PoolEvent, PoolSettings, UpstreamPool, Watch};
 use crate::verify::Verifier;
 
@@ -27,6 +28,7 @@ pub(super) struct DataPlane {
     pub(super) cutting: Cell<bool>,
     /// `limits.connections` as it was at the start.
     pub(super) most_connections: usize,
+    pub(super) turned_away: TurnedAway,
     view: RefCell<Rc<View>>,
     peers: RefCell<Vec<Weak<Watch>>>,
     /// The connections' tasks; a drain waits for the last of them.
@@ -41,7 +43,7 @@ pub(super) struct View {
 
 /// A pool, and what its requests are spared.
 pub(super) struct Pool {
-    pub(super) connections: Rc<UpstreamPool<RequestContent>>,
+    pub(super) connections: UpstreamPool<RequestContent>,
     pub(super) remove: Rc<[HeaderName]>,
 }
 
@@ -69,6 +71,7 @@ impl DataPlane {
             draining: Rc::default(),
             cutting: Cell::new(false),
             most_connections: snapshot.limits.connections,
+            turned_away: TurnedAway::default(),
             view: RefCell::new(Rc::new(View::new(snapshot, None))),
             peers: RefCell::default(),
             connections: TaskTracker::new(),
@@ -128,7 +131,7 @@ impl View {
     /// Retires the pools that `next` does not go on with.
     fn retire_all_but(&self, next: &Self) {
         for pool in &self.pools {
-            if !next.pools.iter().any(|kept| Rc::ptr_eq(&kept.connections, &pool.connections)) {
+            if !next.pools.iter().any(|kept| kept.connections.is(&pool.connections)) {
                 pool.connections.retire();
             }
         }
@@ -141,6 +144,7 @@ impl Pool {
         let settings = &upstream.settings;
         let wanted = PoolSettings {
             endpoint: settings.endpoint.clone(),
+            protocol: settings.protocol,
             connect: settings.connect,
             max: settings.max_connections,
             queue: settings.queue,
@@ -150,7 +154,7 @@ impl Pool {
             let mut known = view.snapshot.upstreams.iter().zip(&view.pools);
             known
                 .find(|(known, pool)| known.settings.name == settings.name && *pool.connections.settings() == wanted)
-                .map(|(_, pool)| Rc::clone(&pool.connections))
+                .map(|(_, pool)| pool.connections.clone())
         };
         let connections = previous.and_then(same).unwrap_or_else(|| {
             let metrics = upstream.metrics.clone();

@@ -10,14 +10,14 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use crate::gateway::bearer::{Bearer, Note};
-use crate::gateway::body::Seen;
 use crate::gateway::data_plane::{DataPlane, View};
 use crate::gateway::forwarded::Story;
+use crate::gateway::request_content::Received;
 use crate::net::{Phase, Watch};
 use crate::policy::{Access, Denial, Found, Reason};
 use crate::telemetry::{self, AccessRecord, Peer, Source};
 use crate::token::BearerToken;
-use crate::verify::Remembered;
+use crate::verify::{FairShare, Remembered};
 
 /// The field that names one request in every record of it.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,12 +31,20 @@ const PEER_LEFT: u16 = 499;
 /// What a connection is to all of its requests.
 #[derive(Debug)]
 pub(super) struct PeerConnection {
-    pub(super) watch: Rc<Watch>,
     /// A peer at a unix socket has none.
     pub(super) address: Option<IpAddr>,
     pub(super) story: Story,
+    /// What it has taken of the time for unknown tokens.
+    pub(super) fair_share: FairShare,
     /// Position of its listener.
     pub(super) listener: usize,
+}
+
+/// Where a request comes from.
+#[derive(Debug)]
+pub(super) struct From {
+    pub(super) connection: Rc<PeerConnection>,
+    pub(super) watch: Rc<Watch>,
 }
 
 /// An exchange under way. When it is dropped, with the last of the answer or in the midst of it, it is counted and recorded once.
@@ -45,6 +53,8 @@ pub(super) struct Exchange {
     pub(super) plane: Rc<DataPlane>,
     pub(super) view: Rc<View>,
     pub(super) connection: Rc<PeerConnection>,
+    /// The connection's over HTTP/1.1, the stream's over HTTP/2.
+    pub(super) watch: Rc<Watch>,
     pub(super) request_id: HeaderValue,
     pub(super) started: Instant,
     method: Method,
@@ -52,7 +62,7 @@ pub(super) struct Exchange {
     host: Option<HeaderValue>,
     /// Kept for the record's `token_id`, which is made only for records that are written.
     credentials: Option<HeaderValue>,
-    pub(super) content: Rc<Seen>,
+    pub(super) content: Rc<Received>,
     bytes_out: Cell<u64>,
     progress: RefCell<Progress>,
 }
@@ -72,7 +82,8 @@ struct Progress {
 }
 
 impl Exchange {
-    pub(super) fn begin(plane: Rc<DataPlane>, view: Rc<View>, connection: Rc<PeerConnection>, parts: &Parts) -> Self {
+    pub(super) fn begin(plane: Rc<DataPlane>, view: Rc<View>, from: From, parts: &Parts) -> Self {
+        let From { connection, watch } = from;
         Self {
             request_id: plane.request_ids.choose(parts.headers.get(REQUEST_ID)),
             method: parts.method.clone(),
@@ -82,6 +93,7 @@ impl Exchange {
             plane,
             view,
             connection,
+            watch,
             started: Instant::now(),
             content: Rc::default(),
             bytes_out: Cell::new(0),
@@ -133,7 +145,7 @@ impl Exchange {
 
     /// Waits for the upstream from now on.
     pub(super) fn wait_for_upstream(&self, now: Instant, time: Duration) {
-        self.connection.watch.enter(Phase::Upstream, now, time);
+        self.watch.enter(Phase::Upstream, now, time);
     }
 
     /// Waits for what has a bound of its own: keys, a place among the upstream's connections, connecting.
@@ -198,8 +210,9 @@ impl Drop for Exchange {
         if std::thread::panicking() {
             self.denied(&Denial::Internal);
         }
+        self.content.end();
         let limits = &self.view.snapshot.limits;
-        self.connection.watch.rest(Instant::now(), limits.keep_alive, limits.header_time);
+        self.watch.rest(Instant::now(), limits.keep_alive, limits.header_time);
         self.plane.shared.end_request();
         self.record();
     }

@@ -8,19 +8,21 @@ use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
+use http::uri::{self, Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::gateway::authorize::Authorized;
-use crate::gateway::body::{ContentTimes, RequestContent, UpstreamContent};
+use crate::gateway::body::UpstreamContent;
 use crate::gateway::data_plane::Pool;
 use crate::gateway::exchange::{Exchange, REQUEST_ID};
 use crate::gateway::forwarded::{Told, add_via};
+use crate::gateway::request_content::{ContentTimes, RequestContent};
 use crate::gateway::request_fields::{self, Removal};
 use crate::gateway::snapshot::Upstream;
 use crate::gateway::{HostRule, response_fields};
-use crate::net::{ConnectFault, Lease, Phase, SendFault};
+use crate::net::{ConnectFault, Lease, Phase, Protocol, SendFault};
 use crate::policy::{Denial, Grant};
 use crate::telemetry::UpstreamFailure;
 
@@ -30,6 +32,9 @@ const CLIENT: HeaderName = HeaderName::from_static("scopegate-client");
 const SCOPE: HeaderName = HeaderName::from_static("scopegate-scope");
 const ISSUER: HeaderName = HeaderName::from_static("scopegate-issuer");
 const ROUTE: HeaderName = HeaderName::from_static("scopegate-route");
+
+/// How often a request is taken to another connection because the one at hand took nothing of it any more.
+const UNSENT: usize = 4;
 
 /// An answer's head and content, with the connection that it comes on.
 type Answered = (Response<Incoming>, Lease<RequestContent>);
@@ -56,7 +61,7 @@ pub(super) async fn forward(
     let response_time = route.timeout.unwrap_or(upstream.settings.response);
     let content = RequestContent::new(
         content,
-        &exchange.connection.watch,
+        &exchange.watch,
         Rc::clone(&exchange.content),
         ContentTimes { peer: exchange.view.snapshot.limits.body_idle, upstream: response_time },
         &pool.remove,
@@ -67,6 +72,9 @@ pub(super) async fn forward(
     *request.version_mut() = parts.version;
     *request.headers_mut() = parts.headers;
     write_fields(exchange, &grant, upstream, unchecked_credentials, &mut request)?;
+    if upstream.settings.protocol == Protocol::Http2 {
+        write_authority(&mut request)?;
+    }
 
     let sending = Sending { exchange, upstream, pool, response_time };
     let (response, lease) = sending.send(request).await?;
@@ -100,8 +108,10 @@ fn write_fields(
     let host = fields.get(HOST).cloned().ok_or(Denial::BadRequest)?;
     request_fields::clean_trailer_names(fields, &settings.remove);
     let authorization = unchecked_credentials || !settings.forward_token;
-    request_fields::clean(fields, Removal { more: &settings.remove, authorization, forwarding: !trusted });
+    let protocol = settings.protocol;
+    request_fields::clean(fields, Removal { more: &settings.remove, authorization, forwarding: !trusted, protocol });
     match length {
+        None if protocol == Protocol::Http2 => {}
         // Said outright, for hyper takes content of unknown length for none where the method is GET or HEAD.
         None => drop(fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
         // RFC 9110 §8.6: a method that expects content says that there is none.
@@ -127,6 +137,17 @@ fn write_fields(
             fields.insert(HOST, name.clone());
         }
     }
+    Ok(())
+}
+
+/// Says in the pseudo-fields of HTTP/2 what the `Host` field says over HTTP/1.1 (RFC 9113 §8.3.1).
+fn write_authority(request: &mut Request<RequestContent>) -> Result<(), Denial> {
+    let host = request.headers_mut().remove(HOST).ok_or(Denial::Internal)?;
+    let mut target = uri::Parts::from(std::mem::take(request.uri_mut()));
+    target.scheme = Some(Scheme::HTTP);
+    target.authority = Some(Authority::try_from(host.as_bytes()).map_err(|_| Denial::BadRequest)?);
+    *request.uri_mut() = Uri::from_parts(target).map_err(|_| Denial::Internal)?;
+    *request.version_mut() = Version::HTTP_2;
     Ok(())
 }
 
@@ -156,28 +177,38 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    /// Sends the request; once more, on a new connection, where the one it was sent on had been used before and died before any
-    /// answer, if nothing was sent or the method is idempotent and there is no content (RFC 9110 §9.2.2).
-    async fn send(&self, request: Request<RequestContent>) -> Result<Answered, Denial> {
+    /// Sends the request. Once more, on another connection, if the upstream says that it did nothing with it and its content is
+    /// still there (RFC 9113 §8.7); or if the connection had been used before and died before any answer, the method is idempotent
+    /// and there is no content (RFC 9110 §9.2.2). A request of which nothing was sent has not been tried yet.
+    async fn send(&self, mut request: Request<RequestContent>) -> Result<Answered, Denial> {
         self.exchange.wait_within_bounds();
-        let lease = self.pool.connections.acquire().await.map_err(|fault| self.no_connection(&fault))?;
+        let mut lease = self.pool.connections.acquire().await.map_err(|fault| self.no_connection(&fault))?;
         self.exchange.asked_upstream(Instant::now());
-        let reused = lease.is_reused();
-        let spare = if reused { spare(&request) } else { None };
-        let fault = match self.attempt(lease, request).await? {
-            Ok(answered) => return Ok(answered),
-            Err(_) if self.exchange.content.broke_off.get() => return Err(Denial::BadRequest),
-            Err(fault) => fault,
-        };
-        let again = match (fault.unsent, spare) {
-            (Some(unsent), _) if reused => unsent,
-            (None, Some(spare)) if !fault.answered => spare,
-            (Some(_) | None, _) => return Err(self.broke_off()),
-        };
-        self.upstream.metrics.failure(UpstreamFailure::Retried);
-        self.exchange.wait_within_bounds();
-        let lease = self.pool.connections.acquire_new().await.map_err(|fault| self.no_connection(&fault))?;
-        self.attempt(lease, again).await?.map_err(|_| self.broke_off())
+        let (mut unsent_left, mut is_last) = (UNSENT, false);
+        loop {
+            let is_reused = lease.is_reused();
+            let spare = if is_last { None } else { spare(&request, &lease) };
+            let fault = match self.attempt(lease, request).await? {
+                Ok(answered) => return Ok(answered),
+                Err(_) if self.exchange.content.broke_off.get() => return Err(Denial::BadRequest),
+                Err(fault) => fault,
+            };
+            let is_untouched = fault.unprocessed || (is_reused && !fault.answered);
+            request = match (fault.unsent, spare) {
+                (Some(unsent), _) if is_reused && unsent_left > 0 => {
+                    unsent_left -= 1;
+                    unsent
+                }
+                (None, Some(spare)) if is_untouched && may_repeat(&spare, fault.unprocessed) => {
+                    is_last = true;
+                    spare
+                }
+                (Some(_) | None, _) => return Err(self.broke_off()),
+            };
+            self.upstream.metrics.failure(UpstreamFailure::Retried);
+            self.exchange.wait_within_bounds();
+            lease = self.pool.connections.acquire_again().await.map_err(|fault| self.no_connection(&fault))?;
+        }
     }
 
     fn broke_off(&self) -> Denial {
@@ -194,7 +225,7 @@ impl Sending<'_> {
         self.exchange.wait_for_upstream(Instant::now(), self.response_time);
         let sent = {
             let mut sending = pin!(lease.send(request));
-            let watch = &self.exchange.connection.watch;
+            let watch = &self.exchange.watch;
             poll_fn(|context| match sending.as_mut().poll(context) {
                 Poll::Ready(sent) => Poll::Ready(Some(sent)),
                 Poll::Pending if watch.has_expired() => Poll::Ready(None),
@@ -209,12 +240,15 @@ impl Sending<'_> {
                 Err(Denial::UpstreamUnreachable)
             }
             Some(Ok(response)) => Ok(Ok((response, lease))),
-            Some(Err(fault)) if fault.source.is_parse() => {
+            Some(Err(fault)) if fault.source.is_parse() || fault.is_malformed() => {
                 self.upstream.metrics.failure(UpstreamFailure::Protocol);
                 Err(Denial::UpstreamUnreachable)
             }
             Some(Err(fault)) => Ok(Err(fault)),
-            None => Err(self.expired()),
+            None => {
+                lease.suspect();
+                Err(self.expired())
+            }
         }
     }
 
@@ -223,7 +257,7 @@ impl Sending<'_> {
         if self.exchange.plane.cutting.get() {
             return Denial::Draining;
         }
-        match self.exchange.connection.watch.phase() {
+        match self.exchange.watch.phase() {
             Phase::Content => Denial::BadRequest,
             Phase::Upstream | Phase::Idle | Phase::Head | Phase::Peer => {
                 self.upstream.metrics.failure(UpstreamFailure::ResponseTimeout);
@@ -237,22 +271,31 @@ impl Sending<'_> {
             ConnectFault::Refused(_) => (UpstreamFailure::Connect, Denial::UpstreamUnreachable),
             ConnectFault::TimedOut => (UpstreamFailure::ConnectTimeout, Denial::UpstreamTimeout),
             ConnectFault::QueueFull => (UpstreamFailure::QueueFull, Denial::Overloaded),
+            ConnectFault::Protocol => (UpstreamFailure::Protocol, Denial::UpstreamUnreachable),
         };
         self.upstream.metrics.failure(kind);
         denial
     }
 }
 
-/// A copy to send again, of a request that may be: idempotent, and without content that would be gone.
-fn spare(request: &Request<RequestContent>) -> Option<Request<RequestContent>> {
-    if !is_idempotent(request.method()) {
+/// A copy to send again, of a request for which that may come to pass.
+fn spare(request: &Request<RequestContent>, lease: &Lease<RequestContent>) -> Option<Request<RequestContent>> {
+    let may_die = lease.is_reused() && is_idempotent(request.method()) && request.body().is_empty();
+    if !may_die && !lease.may_be_refused() {
         return None;
     }
-    let mut copy = Request::new(request.body().spare()?);
+    let mut copy = Request::new(request.body().spare());
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
     *copy.headers_mut() = request.headers().clone();
     Some(copy)
+}
+
+/// Whether a request may be sent again; `unprocessed`, if the upstream says that it did nothing with it.
+fn may_repeat(spare: &Request<RequestContent>, unprocessed: bool) -> bool {
+    let content = spare.body();
+    content.begin_again() && (unprocessed || (is_idempotent(spare.method()) && content.is_empty()))
 }
 
 /// RFC 9110 §9.2.2.

@@ -83,7 +83,11 @@ impl Story {
 
 /// Adds this gateway to `Via`, with the version that it received (RFC 9110 §7.6.3).
 pub(super) fn add_via(received: Version, fields: &mut HeaderMap) {
-    let member = if received == Version::HTTP_10 { "1.0 scopegate" } else { "1.1 scopegate" };
+    let member = match received {
+        Version::HTTP_10 => "1.0 scopegate",
+        Version::HTTP_2 => "2.0 scopegate",
+        _ => "1.1 scopegate",
+    };
     append(fields, VIA, HeaderValue::from_static(member));
 }
 

@@ -17,13 +17,16 @@ mod data_plane;
 mod exchange;
 mod forward;
 mod forwarded;
+mod http2_request;
 mod peers;
+mod request_content;
 mod request_fields;
 mod request_id;
 mod response_fields;
 mod service;
 mod settings;
 mod snapshot;
+mod turned_away;
 
 pub use peers::{WorkerStart, serve};
 pub use settings::{ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, TrustedPeers, UpstreamSettings};

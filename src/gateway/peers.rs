@@ -1,5 +1,7 @@
 //! One worker at its listeners: accepting peers, serving them, draining.
 
+use std::cell::Cell;
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
@@ -7,17 +9,24 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::service::service_fn;
+use http::{Request, Response, Version};
+use hyper::body::Incoming;
 
+use crate::gateway::Limits;
+use crate::gateway::body::AnswerContent;
+use crate::gateway::challenge::refuse;
 use crate::gateway::data_plane::DataPlane;
-use crate::gateway::exchange::PeerConnection;
+use crate::gateway::exchange::{From, PeerConnection};
 use crate::gateway::forwarded::Story;
 use crate::gateway::service::respond;
 use crate::gateway::snapshot::Shared;
 use crate::net::{
-    Acceptor, BACKLOG, ConnectionEnd, Drained, Listening, Phase, ServerLimits, Socket, Stream, Watch, serve_connection,
+    Accepted, Acceptor, Application, BACKLOG, ConnectionEnd, ConnectionEvent, Drained, Listening, Phase, Protocol,
+    ServerLimits, Socket, Stream, Watch, serve_connection,
 };
-use crate::telemetry::ConnectionError;
+use crate::policy::Denial;
+use crate::telemetry::{ConnectionError, ConnectionProtocol};
+use crate::verify::FairShare;
 
 /// How long to wait after the system refused to accept, for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -117,34 +126,95 @@ async fn ready_now<T>(future: impl Future<Output = T>) -> Option<T> {
 fn welcome(plane: &Rc<DataPlane>, socket: Socket, address: Option<IpAddr>, listener: usize) {
     let view = plane.view();
     let limits = &view.snapshot.limits;
-    let name = view.snapshot.listeners.get(listener).map_or_else(String::new, |listener| listener.address.to_string());
-    let Some(counted) = Counted::new(plane, name) else {
+    let Some(settings) = view.snapshot.listeners.get(listener) else { return };
+    let Some(counted) = Counted::new(plane, settings.address.to_string()) else {
         plane.shared.metrics.connection_error(ConnectionError::TooMany);
+        turn_away(plane, socket);
         return;
     };
     let watch = Rc::new(Watch::new(limits.keep_alive, limits.header_time));
     plane.watch(&watch);
-    let server_limits =
-        ServerLimits { fields: limits.fields, head_bytes: limits.header_bytes + limits.target_bytes + HEAD_EXTRA };
+    let accepted = Accepted {
+        stream: Stream::Clear(socket),
+        protocol: None,
+        protocols: settings.protocols,
+        watch,
+        draining: Rc::clone(&plane.draining),
+    };
+    let server_limits = server_limits(limits);
     let connection =
-        Rc::new(PeerConnection { watch: Rc::clone(&watch), address, story: Story::new(address), listener });
-    let tracker = plane.connections.clone();
-    let plane = Rc::clone(plane);
-    tracker.spawn_local(async move {
-        let _counted = counted;
-        let service = service_fn(|request| respond(Rc::clone(&plane), Rc::clone(&connection), request));
-        let end =
-            serve_connection(Stream::Clear(socket), watch, server_limits, Rc::clone(&plane.draining), service).await;
+        Rc::new(PeerConnection { address, story: Story::new(address), fair_share: FairShare::default(), listener });
+    let peer = Peer { plane: Rc::clone(plane), connection, counted: Rc::new(counted) };
+    plane.connections.spawn_local(async move {
+        let plane = Rc::clone(&peer.plane);
+        let end = serve_connection(accepted, server_limits, peer).await;
         if let Some(kind) = kind_of(&end) {
             plane.shared.metrics.connection_error(kind);
         }
     });
 }
 
+/// Tells a peer for whom there is no place, unless too many are being told just now.
+fn turn_away(plane: &Rc<DataPlane>, socket: Socket) {
+    if !plane.turned_away.has_place() {
+        return;
+    }
+    let realm = &plane.view().snapshot.realm;
+    let refusal = refuse(&Denial::Overloaded, realm, &plane.request_ids.choose(None));
+    let plane = Rc::clone(plane);
+    tokio::task::spawn_local(async move { plane.turned_away.answer(socket, refusal).await });
+}
+
+fn server_limits(limits: &Limits) -> ServerLimits {
+    ServerLimits {
+        fields: limits.fields,
+        head_bytes: limits.header_bytes + limits.target_bytes + HEAD_EXTRA,
+        header_time: limits.header_time,
+        body_idle: limits.body_idle,
+        keep_alive: limits.keep_alive,
+        streams: limits.streams,
+        resets: limits.resets,
+    }
+}
+
+/// A peer whose requests the gateway answers.
+#[derive(Clone)]
+struct Peer {
+    plane: Rc<DataPlane>,
+    connection: Rc<PeerConnection>,
+    counted: Rc<Counted>,
+}
+
+impl Application for Peer {
+    type Content = AnswerContent;
+
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        watch: Rc<Watch>,
+    ) -> impl Future<Output = Result<Response<AnswerContent>, Infallible>> + 'static {
+        if request.version() == Version::HTTP_2 {
+            self.plane.watch(&watch);
+        }
+        respond(Rc::clone(&self.plane), From { connection: Rc::clone(&self.connection), watch }, request)
+    }
+
+    fn note(&self, event: ConnectionEvent) {
+        match event {
+            ConnectionEvent::Speaks(Protocol::Http1) => self.counted.becomes(ConnectionProtocol::Http1),
+            ConnectionEvent::Speaks(Protocol::Http2) => self.counted.becomes(ConnectionProtocol::Http2),
+            ConnectionEvent::StreamTimedOut(_) => {
+                self.plane.shared.metrics.connection_error(ConnectionError::BodyTimeout);
+            }
+        }
+    }
+}
+
 /// A connection's place among those of the process, for as long as it lasts, however it ends.
 struct Counted {
     plane: Rc<DataPlane>,
     listener: String,
+    protocol: Cell<ConnectionProtocol>,
 }
 
 impl Counted {
@@ -152,8 +222,16 @@ impl Counted {
         if !plane.shared.begin_connection(plane.most_connections) {
             return None;
         }
-        plane.shared.metrics.connection(&listener, 1);
-        Some(Self { plane: Rc::clone(plane), listener })
+        let protocol = ConnectionProtocol::New;
+        plane.shared.metrics.connection(&listener, protocol, 1);
+        Some(Self { plane: Rc::clone(plane), listener, protocol: Cell::new(protocol) })
+    }
+
+    /// Counts the connection under what it speaks from now on.
+    fn becomes(&self, protocol: ConnectionProtocol) {
+        let metrics = &self.plane.shared.metrics;
+        metrics.connection(&self.listener, self.protocol.replace(protocol), -1);
+        metrics.connection(&self.listener, protocol, 1);
     }
 }
 
@@ -162,7 +240,7 @@ impl Drop for Counted {
         if std::thread::panicking() {
             self.plane.shared.metrics.connection_error(ConnectionError::Panic);
         }
-        self.plane.shared.metrics.connection(&self.listener, -1);
+        self.plane.shared.metrics.connection(&self.listener, self.protocol.get(), -1);
         self.plane.shared.end_connection();
     }
 }
@@ -178,7 +256,8 @@ fn kind_of(end: &ConnectionEnd) -> Option<ConnectionError> {
         ConnectionEnd::Fault(fault) if fault.is_incomplete_message() => Some(ConnectionError::Incomplete),
         // Our own service's fault: the upstream broke off, and was counted as the upstream's failure.
         ConnectionEnd::Fault(fault) if fault.is_user() => None,
-        ConnectionEnd::Fault(_) => Some(ConnectionError::Io),
+        ConnectionEnd::Fault(_) | ConnectionEnd::Broken(_) => Some(ConnectionError::Io),
+        ConnectionEnd::WrongProtocol => Some(ConnectionError::Parse),
     }
 }
 

@@ -9,15 +9,16 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 
 use crate::gateway::authorize::authorize;
 use crate::gateway::body::AnswerContent;
 use crate::gateway::challenge::refuse;
 use crate::gateway::data_plane::DataPlane;
-use crate::gateway::exchange::{Exchange, PeerConnection, REQUEST_ID};
+use crate::gateway::exchange::{Exchange, From, REQUEST_ID};
 use crate::gateway::forward::forward;
+use crate::gateway::http2_request;
 use crate::net::Phase;
 use crate::policy::Denial;
 use crate::telemetry::ConnectionError;
@@ -25,12 +26,14 @@ use crate::telemetry::ConnectionError;
 /// Answers one request. A panic on the way answers 500, counts, and touches no other request.
 pub(super) async fn respond(
     plane: Rc<DataPlane>,
-    connection: Rc<PeerConnection>,
+    from: From,
     request: Request<Incoming>,
 ) -> Result<Response<AnswerContent>, Infallible> {
     let draining = Rc::clone(&plane.draining);
+    // RFC 9113 §8.2.2: over HTTP/2 the connection says itself that it ends.
+    let says_close = request.version() != Version::HTTP_2;
     let survivor = Rc::clone(&plane);
-    let mut response = match catch(answer(plane, connection, request)).await {
+    let mut response = match catch(answer(plane, from, request)).await {
         Ok(response) => response,
         Err(_) => {
             survivor.shared.metrics.connection_error(ConnectionError::Panic);
@@ -38,27 +41,26 @@ pub(super) async fn respond(
             refuse(&Denial::Internal, realm, &survivor.request_ids.choose(None)).map(AnswerContent::lone_text)
         }
     };
-    if draining.get() {
+    if draining.get() && says_close {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
 }
 
-async fn answer(
-    plane: Rc<DataPlane>,
-    connection: Rc<PeerConnection>,
-    request: Request<Incoming>,
-) -> Response<AnswerContent> {
-    let (parts, content) = request.into_parts();
+async fn answer(plane: Rc<DataPlane>, from: From, request: Request<Incoming>) -> Response<AnswerContent> {
+    let (mut parts, content) = request.into_parts();
     let view = plane.view();
     let limit = view.snapshot.limits.requests_in_flight;
     let within_limit = plane.shared.begin_request(limit);
-    let exchange = Exchange::begin(plane, view, connection, &parts);
+    let is_http2 = parts.version == Version::HTTP_2;
+    let shaped = if is_http2 { http2_request::reshape(&mut parts) } else { Ok(()) };
+    let exchange = Exchange::begin(plane, view, from, &parts);
     exchange.wait_within_bounds();
     let forwarding = async {
         if !within_limit {
             return Err(Denial::Overloaded);
         }
+        shaped?;
         let authorized = authorize(&exchange, &parts).await?;
         forward(authorized, &exchange, parts, content).await
     };
@@ -70,7 +72,7 @@ async fn answer(
             }
             response
         }
-        Err(denial) => refused(&denial, exchange),
+        Err(denial) => refused(&denial, exchange, is_http2),
     }
 }
 
@@ -84,12 +86,13 @@ async fn unless_cut<T>(exchange: &Exchange, forwarding: impl Future<Output = Res
     .await
 }
 
-fn refused(denial: &Denial, exchange: Exchange) -> Response<AnswerContent> {
+fn refused(denial: &Denial, exchange: Exchange, is_http2: bool) -> Response<AnswerContent> {
     exchange.denied(denial);
     let mut response = refuse(denial, &exchange.view.snapshot.realm, &exchange.request_id);
     response.headers_mut().insert(REQUEST_ID, exchange.request_id.clone());
-    if exchange.connection.watch.phase() == Phase::Content {
-        // The rest of the content may never come: what follows on this connection could not be told from it.
+    if exchange.watch.phase() == Phase::Content && !is_http2 {
+        // The rest of the content may never come: what follows on this connection could not be told from it. A stream of HTTP/2
+        // is reset when it has been answered (RFC 9113 §8.1).
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response.map(|text| AnswerContent::text(text, exchange))

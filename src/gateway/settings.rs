@@ -29,6 +29,10 @@ pub struct Limits {
     pub requests_in_flight: usize,
     /// Connections of peers in the process, at most.
     pub connections: usize,
+    /// Requests at one time on one HTTP/2 connection, at most.
+    pub streams: u32,
+    /// Streams that the peer of an HTTP/2 connection may reset in one minute.
+    pub resets: u32,
     /// Verified tokens that the process remembers, at most.
     pub remembered_tokens: usize,
     /// Share of a worker's time for unknown tokens, above 0 and at most 1.

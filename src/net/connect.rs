@@ -35,6 +35,21 @@ pub enum ConnectFault {
     /// Every connection is in use and the queue for one is full, or waiting took too long.
     #[error("every connection to the upstream is in use")]
     QueueFull,
+    /// What answers there does not speak the protocol.
+    #[error("the upstream does not speak the protocol that is configured for it")]
+    Protocol,
+}
+
+impl ConnectFault {
+    /// The same fault, to tell another who waited for the same connection.
+    pub(super) fn repeated(&self) -> Self {
+        match self {
+            Self::Refused(cause) => Self::Refused(io::Error::new(cause.kind(), cause.to_string())),
+            Self::TimedOut => Self::TimedOut,
+            Self::QueueFull => Self::QueueFull,
+            Self::Protocol => Self::Protocol,
+        }
+    }
 }
 
 impl Endpoint {

@@ -1,51 +1,37 @@
-//! One upstream connection, lent for one exchange.
+//! One HTTP/1.1 connection to an upstream, lent for one exchange.
 
 use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
-use http::{Request, Response};
+use http::Request;
 use http_body::Body;
-use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 
-use super::UpstreamPool;
+use super::pool::Http1Pool;
+use super::{Exchanged, SendFault};
 
-/// A connection in use. Given back by [`Lease::release`]; merely dropped, it is closed.
-pub struct Lease<B> {
-    pool: Rc<UpstreamPool<B>>,
+/// A connection in use. Given back by [`Http1Lease::release`]; merely dropped, it is closed.
+pub(super) struct Http1Lease<B> {
+    pool: Rc<Http1Pool<B>>,
     sender: SendRequest<B>,
     read: Rc<Cell<u64>>,
     exchanges: u64,
 }
 
-/// The head of an answer, with its content still to come.
-pub type Exchanged = Response<Incoming>;
-
-/// Why a request got no answer on a connection.
-#[derive(Debug)]
-pub struct SendFault<B> {
-    /// The request, if not a byte of it was sent.
-    pub unsent: Option<Request<B>>,
-    /// Whether the upstream had begun to answer.
-    pub answered: bool,
-    /// What hyper says.
-    pub source: hyper::Error,
-}
-
-impl<B> fmt::Debug for Lease<B> {
+impl<B> fmt::Debug for Http1Lease<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease").field("exchanges", &self.exchanges).finish_non_exhaustive()
+        f.debug_struct("Http1Lease").field("exchanges", &self.exchanges).finish_non_exhaustive()
     }
 }
 
-impl<B> Lease<B> {
-    pub(super) fn new(pool: Rc<UpstreamPool<B>>, sender: SendRequest<B>, read: Rc<Cell<u64>>) -> Self {
+impl<B> Http1Lease<B> {
+    pub(super) fn new(pool: Rc<Http1Pool<B>>, sender: SendRequest<B>, read: Rc<Cell<u64>>) -> Self {
         Self { pool, sender, read, exchanges: 0 }
     }
 
     /// Whether the connection has carried an exchange already, so that the upstream may be closing it just now.
-    pub fn is_reused(&self) -> bool {
+    pub(super) fn is_reused(&self) -> bool {
         self.exchanges > 0
     }
 
@@ -59,7 +45,7 @@ impl<B> Lease<B> {
     }
 }
 
-impl<B> Lease<B>
+impl<B> Http1Lease<B>
 where
     B: Body + 'static,
 {
@@ -68,18 +54,19 @@ where
     /// # Errors
     ///
     /// [`SendFault`], which says what may be sent again without harm.
-    pub async fn send(&mut self, request: Request<B>) -> Result<Exchanged, SendFault<B>> {
+    pub(super) async fn send(&mut self, request: Request<B>) -> Result<Exchanged, SendFault<B>> {
         self.exchanges += 1;
         let before = self.read.get();
         self.sender.try_send_request(request).await.map_err(|mut fault| SendFault {
             unsent: fault.take_message(),
             answered: self.read.get() > before,
+            unprocessed: false,
             source: fault.into_error(),
         })
     }
 
     /// Gives the connection back for the next exchange once it can take one; closes it if it never will.
-    pub fn release(mut self) {
+    pub(super) fn release(mut self) {
         if self.sender.is_ready() {
             let pool = Rc::clone(&self.pool);
             pool.keep(self);

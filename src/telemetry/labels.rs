@@ -220,6 +220,10 @@ pub enum ConnectionError {
     Io,
     /// Beyond the number of connections allowed.
     TooMany,
+    /// The peer reset more streams of an HTTP/2 connection than it may.
+    Resets,
+    /// The peer sent more frames that carry no request than it may.
+    Flood,
     /// A request's task panicked; nothing else was hurt.
     Panic,
     /// Anything else.
@@ -235,6 +239,8 @@ impl ClosedLabel for ConnectionError {
         Self::Incomplete,
         Self::Io,
         Self::TooMany,
+        Self::Resets,
+        Self::Flood,
         Self::Panic,
         Self::Other,
     ];
@@ -247,8 +253,38 @@ impl ClosedLabel for ConnectionError {
             Self::Incomplete => "incomplete",
             Self::Io => "io",
             Self::TooMany => "too_many",
+            Self::Resets => "resets",
+            Self::Flood => "flood",
             Self::Panic => "panic",
             Self::Other => "other",
+        }
+    }
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// What a client's connection speaks: `scopegate_connections{protocol}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConnectionProtocol {
+    /// Nothing has come yet that would tell.
+    New,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+    /// A protocol that HTTP/1.1 was left for.
+    Upgraded,
+}
+
+impl ClosedLabel for ConnectionProtocol {
+    const ALL: &'static [Self] = &[Self::New, Self::Http1, Self::Http2, Self::Upgraded];
+    fn text(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Http1 => "http1",
+            Self::Http2 => "h2",
+            Self::Upgraded => "upgraded",
         }
     }
     fn index(self) -> usize {
@@ -398,7 +434,8 @@ mod tests {
         assert_closed::<FetchResult>(6);
         assert_closed::<ReloadResult>(3);
         assert_closed::<HandoverResult>(3);
-        assert_closed::<ConnectionError>(9);
+        assert_closed::<ConnectionError>(11);
+        assert_closed::<ConnectionProtocol>(4);
         assert_closed::<UpstreamFailure>(8);
         assert_closed::<MethodLabel>(10);
     }

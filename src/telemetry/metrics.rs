@@ -11,7 +11,10 @@ use crate::policy::RouteTable;
 use super::families::{DECISION_SECONDS, Families, increase, observe};
 use super::introspection::{IntrospectionFamilies, IntrospectionMetrics};
 use super::keys::{FetchedFamilies, KEYS, REVOCATIONS, ROLE_DIRECTORY};
-use super::labels::{CacheResult, Children, ConnectionError, FetchResult, HandoverResult, ReloadResult, TokenLabel};
+use super::labels::{
+    CacheResult, Children, ClosedLabel, ConnectionError, ConnectionProtocol, FetchResult, HandoverResult, ReloadResult,
+    TokenLabel,
+};
 use super::routes::{LiveTable, RouteMetrics};
 use super::upstreams::{UpstreamFamilies, UpstreamMetrics};
 
@@ -197,9 +200,9 @@ impl Metrics {
         increase(self.connections.errors.get(kind));
     }
 
-    /// Adds to the number of open HTTP/1.1 connections of a listener, named as the gateway file writes its address.
-    pub fn connection(&self, listener: &str, change: i64) {
-        self.connections.open.with_label_values(&[listener, "http1"]).add(change);
+    /// Adds to the number of open connections of a listener, named as the gateway file writes its address, that speak `protocol`.
+    pub fn connection(&self, listener: &str, protocol: ConnectionProtocol, change: i64) {
+        self.connections.open.with_label_values(&[listener, protocol.text()]).add(change);
     }
 
     /// Adds to the number of requests being served.

@@ -52,7 +52,8 @@ mod routes_tests;
 
 pub use introspection::{IntrospectionMetrics, IntrospectionResult};
 pub use labels::{
-    CacheResult, ConnectionError, FetchResult, HandoverResult, ReloadResult, Source, TokenLabel, UpstreamFailure,
+    CacheResult, ConnectionError, ConnectionProtocol, FetchResult, HandoverResult, ReloadResult, Source, TokenLabel,
+    UpstreamFailure,
 };
 pub use log::Log;
 pub use metrics::{Metrics, REVISION, VERSION};

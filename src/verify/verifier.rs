@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::budget::{Budget, Reservation};
+use super::budget::{Budget, FairShare, Reservation};
 use super::flights::Flights;
 use super::introspection::milliseconds;
 use super::issuer::{Issuer, Refetch};
@@ -86,9 +86,10 @@ impl<N: Default> Verifier<N> {
         &self,
         issuers: &Issuers,
         token: BearerToken<'_>,
+        fair_share: &FairShare,
         acts_alone: impl Fn(&str) -> bool,
     ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
-        let (remembered, provenance) = self.facts(issuers, token, acts_alone).await?;
+        let (remembered, provenance) = self.facts(issuers, token, fair_share, acts_alone).await?;
         // INVARIANT: after everything else, so that no way to the facts leads around it. A token that is revoked stays
         // remembered: its next showing costs no signature.
         self.admit(issuers, &remembered)?;
@@ -107,6 +108,7 @@ impl<N: Default> Verifier<N> {
         &self,
         issuers: &Issuers,
         token: BearerToken<'_>,
+        fair_share: &FairShare,
         acts_alone: impl Fn(&str) -> bool,
     ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
         let digest = token.digest();
@@ -129,7 +131,7 @@ impl<N: Default> Verifier<N> {
         let unverified = jwt.check(issuer.map(|issuer| &issuer.trusted), self.clock.now(), &acts_alone)?;
         let issuer = issuer.ok_or(TokenFault::UnknownIssuer)?;
         let (keys, generation) = self.candidates(issuer, &unverified).await?;
-        let reservation = self.reserve(&unverified, keys.len()).await?;
+        let reservation = self.reserve(&unverified, fair_share, keys.len()).await?;
         // While this one waited, the same token may have been verified for another request.
         if !reservation.wait.is_zero()
             && let Recalled::Good(remembered) = self.recall(issuers, &digest, &acts_alone)
@@ -226,8 +228,13 @@ impl<N: Default> Verifier<N> {
     }
 
     /// Takes a share of the worker's time for one token, and waits until it begins.
-    async fn reserve(&self, token: &UnverifiedToken<'_>, keys: usize) -> Result<Reservation<'_>, Refusal> {
-        let reservation = self.budget.reserve(self.start.elapsed(), token.algorithm(), keys);
+    async fn reserve(
+        &self,
+        token: &UnverifiedToken<'_>,
+        fair_share: &FairShare,
+        keys: usize,
+    ) -> Result<Reservation<'_>, Refusal> {
+        let reservation = self.budget.reserve(self.start.elapsed(), fair_share, token.algorithm(), keys);
         let reservation = reservation.ok_or(Refusal::Overloaded)?;
         if !reservation.wait.is_zero() {
             sleep(reservation.wait).await;

@@ -40,4 +40,5 @@ mod support;
 mod timeouts;
 mod unix_sockets;
 mod upstream_connections;
+mod upstream_http2;
 mod worked_example;

@@ -58,21 +58,26 @@ pub struct Gateway {
 impl Setup {
     /// Writes the files and starts the gateway in front of `upstream`.
     pub fn start(&self, upstream: &Upstream) -> Gateway {
+        self.start_before(&format!("http://{}", upstream.address))
+    }
+
+    /// The same in front of whatever is at `endpoint`.
+    pub fn start_before(&self, endpoint: &str) -> Gateway {
         let signer = Signer::new("key-1");
         let folder = tempfile::tempdir().expect("a folder");
         write(folder.path(), "jwks.json", &signer.jwks());
         write(folder.path(), "routes.yaml", &self.policy);
-        write(folder.path(), "scopegate.yaml", &self.gateway_file(upstream.address));
+        write(folder.path(), "scopegate.yaml", &self.gateway_file(endpoint));
         let (server, serving) = Server::start("serve", &folder.path().join("scopegate.yaml"));
         let address = |member: &str| serving[member].as_str().expect("an address").parse().expect("an address");
         Gateway { address: address("listener"), admin: address("admin"), folder, signer, server }
     }
 
-    fn gateway_file(&self, upstream: SocketAddr) -> String {
+    fn gateway_file(&self, endpoint: &str) -> String {
         let api = if self.api.is_empty() { String::new() } else { format!(", {}", self.api) };
         format!(
             "listeners:\n  - address: 127.0.0.1:0\nadmin:\n  address: 127.0.0.1:0\nissuers:\n  - issuer: {ISSUER}\n    audience: \
-             [{AUDIENCE}]\n    keys: {}\nupstreams:\n  api: {{endpoints: ['http://{upstream}']{api}}}\npolicy: [routes.yaml]\n{}\n",
+             [{AUDIENCE}]\n    keys: {}\nupstreams:\n  api: {{endpoints: ['{endpoint}']{api}}}\npolicy: [routes.yaml]\n{}\n",
             self.keys, self.more
         )
     }
