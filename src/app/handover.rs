@@ -14,6 +14,9 @@ use super::listeners::Listeners;
 use super::program::Program;
 use crate::net::send_descriptor;
 
+/// How long a new process that has failed may take to end by itself.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 /// The process that has taken over.
 #[derive(Debug)]
 pub(super) struct Heir {
@@ -37,6 +40,21 @@ pub(super) enum HandoverFault {
     TimedOut(Duration),
 }
 
+impl HandoverFault {
+    fn of_stream(fault: io::Error) -> Self {
+        let has_ended = matches!(fault.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset);
+        if has_ended { Self::Ended } else { Self::Speech(fault) }
+    }
+
+    /// What the new process may still take to end by itself: one that knows what is wrong says so on its standard error.
+    fn grace(&self) -> Duration {
+        match self {
+            Self::CannotServe(_) | Self::Ended => LAST_WORDS,
+            Self::Start { .. } | Self::Speech(_) | Self::TimedOut(_) => Duration::ZERO,
+        }
+    }
+}
+
 /// Hands the listeners over to a new process. This one goes on accepting meanwhile: what it does with its own handles afterwards
 /// is up to the caller. Dropped, the new process is ended.
 ///
@@ -53,13 +71,16 @@ pub(super) async fn hand_over(
     ours.set_nonblocking(true).map_err(HandoverFault::Speech)?;
     let ours = UnixStream::from_std(ours).map_err(HandoverFault::Speech)?;
     let mut newcomer = Newcomer::start(program, theirs)?;
-    match tokio::time::timeout(time, talk(ours, listeners, counts)).await {
-        Ok(Ok(taken_over)) => {
+    let talked = tokio::time::timeout(time, talk(ours, listeners, counts)).await;
+    match talked.unwrap_or(Err(HandoverFault::TimedOut(time))) {
+        Ok(taken_over) => {
             newcomer.is_heir = true;
             Ok(Heir { pid: newcomer.child.id().unwrap_or_default(), taken_over })
         }
-        Ok(Err(fault)) => Err(fault),
-        Err(_) => Err(HandoverFault::TimedOut(time)),
+        Err(fault) => {
+            newcomer.end(fault.grace()).await;
+            Err(fault)
+        }
     }
 }
 
@@ -76,6 +97,13 @@ impl Newcomer {
         let failed = |source| HandoverFault::Start { path: program.path().display().to_string(), source };
         Ok(Self { child: command.spawn().map_err(failed)?, is_heir: false })
     }
+
+    async fn end(&mut self, grace: Duration) {
+        if tokio::time::timeout(grace, self.child.wait()).await.is_err() {
+            // What cannot be killed has ended.
+            let _ = self.child.kill().await;
+        }
+    }
 }
 
 impl Drop for Newcomer {
@@ -89,10 +117,7 @@ impl Drop for Newcomer {
 
 async fn talk(stream: UnixStream, listeners: &Listeners, counts: Counts) -> Result<Vec<bool>, HandoverFault> {
     let mut stream = BufReader::new(stream);
-    offer(&mut stream, listeners, counts).await.map_err(|fault| match fault.kind() {
-        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => HandoverFault::Ended,
-        _ => HandoverFault::Speech(fault),
-    })?;
+    offer(&mut stream, listeners, counts).await.map_err(HandoverFault::of_stream)?;
     loop {
         match hear(&mut stream).await? {
             Progress::Ready => stream.get_mut().write_all(GO).await.map_err(HandoverFault::Speech)?,
@@ -118,8 +143,7 @@ async fn hear(stream: &mut BufReader<UnixStream>) -> Result<Progress, HandoverFa
     let read = stream.take(LONGEST as u64).read_line(&mut line).await;
     match read {
         Ok(0) => Err(HandoverFault::Ended),
-        Err(fault) if fault.kind() == io::ErrorKind::ConnectionReset => Err(HandoverFault::Ended),
-        Err(fault) => Err(HandoverFault::Speech(fault)),
+        Err(fault) => Err(HandoverFault::of_stream(fault)),
         Ok(_) => serde_json::from_str(&line).map_err(|fault| HandoverFault::Speech(fault.into())),
     }
 }

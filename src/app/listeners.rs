@@ -102,6 +102,11 @@ impl Listeners {
         self.listeners.iter().chain([&self.admin]).flat_map(|(_, listener)| listener.sockets())
     }
 
+    /// Closes the admin listener's socket: the process that has taken over answers there, or elsewhere.
+    pub(super) fn close_admin(&mut self) {
+        self.admin.1.close();
+    }
+
     /// Leaves the listeners to the workers, who close them: with a worker's last handle a queue is gone, unless it was taken over.
     pub(super) fn close(&mut self, taken_over: &[bool]) {
         for (position, (_, listener)) in self.listeners.iter_mut().enumerate() {

@@ -55,10 +55,12 @@ impl Predecessor {
     /// Byte by byte: a descriptor is lost when the byte that it travels with is read without it.
     fn line(&self) -> io::Result<Vec<u8>> {
         let mut line = Vec::new();
-        for byte in (&self.stream).bytes().take(LONGEST) {
-            match byte? {
-                b'\n' => return Ok(line),
-                byte => line.push(byte),
+        let mut byte = [0];
+        while line.len() < LONGEST {
+            (&self.stream).read_exact(&mut byte)?;
+            match byte {
+                [b'\n'] => return Ok(line),
+                [byte] => line.push(byte),
             }
         }
         Err(io::Error::new(io::ErrorKind::InvalidData, "no offer of listeners"))

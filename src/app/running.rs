@@ -101,6 +101,7 @@ impl Started {
                 service.manager.is_now(pid);
                 // The heir answers there.
                 admin_ends.cancel();
+                listeners.close_admin();
                 taken_over
             }
             None => {

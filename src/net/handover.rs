@@ -44,14 +44,14 @@ pub fn receive_descriptor(stream: impl AsFd) -> io::Result<OwnedFd> {
     if received.bytes == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    let mut descriptors = control.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
-        _ => None,
-    });
-    descriptors
-        .next()
-        .and_then(|mut descriptors| descriptors.next())
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a byte without a descriptor"))
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(mut descriptors) = message
+            && let Some(descriptor) = descriptors.next()
+        {
+            return Ok(descriptor);
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, "a byte without a descriptor"))
 }
 
 /// The sockets that a service manager passes to this process (`LISTEN_FDS`, for the process that `LISTEN_PID` names), in its order.

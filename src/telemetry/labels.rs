@@ -178,31 +178,6 @@ impl ClosedLabel for ReloadResult {
     }
 }
 
-/// What became of the wish for a new process: `scopegate_handover_total{result}`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum HandoverResult {
-    /// The new process serves.
-    Done,
-    /// The new process did not come to serve, and the one before it goes on.
-    Failed,
-    /// None was started.
-    Refused,
-}
-
-impl ClosedLabel for HandoverResult {
-    const ALL: &'static [Self] = &[Self::Done, Self::Failed, Self::Refused];
-    fn text(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Refused => "refused",
-        }
-    }
-    fn index(self) -> usize {
-        self as usize
-    }
-}
-
 /// What ended or refused a client's connection, or a request that has no record: `scopegate_connection_errors_total{kind}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ConnectionError {
@@ -433,7 +408,6 @@ mod tests {
         assert_closed::<CacheResult>(3);
         assert_closed::<FetchResult>(6);
         assert_closed::<ReloadResult>(3);
-        assert_closed::<HandoverResult>(3);
         assert_closed::<ConnectionError>(11);
         assert_closed::<ConnectionProtocol>(4);
         assert_closed::<UpstreamFailure>(8);

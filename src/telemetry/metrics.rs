@@ -9,11 +9,11 @@ use prometheus::{Gauge, Histogram, IntCounter, IntGauge, IntGaugeVec, Opts, Regi
 use crate::policy::RouteTable;
 
 use super::families::{DECISION_SECONDS, Families, increase, observe};
+use super::handovers::{HandoverResult, Handovers};
 use super::introspection::{IntrospectionFamilies, IntrospectionMetrics};
 use super::keys::{FetchedFamilies, KEYS, REVOCATIONS, ROLE_DIRECTORY};
 use super::labels::{
-    CacheResult, Children, ClosedLabel, ConnectionError, ConnectionProtocol, FetchResult, HandoverResult, ReloadResult,
-    TokenLabel,
+    CacheResult, Children, ClosedLabel, ConnectionError, ConnectionProtocol, FetchResult, ReloadResult, TokenLabel,
 };
 use super::routes::{LiveTable, RouteMetrics};
 use super::upstreams::{UpstreamFamilies, UpstreamMetrics};
@@ -44,7 +44,7 @@ pub struct Metrics {
     connections: Connections,
     tokens: Tokens,
     reloads: Reloads,
-    handovers: Children<HandoverResult, IntCounter>,
+    handovers: Handovers,
     log_lines_dropped: IntCounter,
 }
 
@@ -67,11 +67,7 @@ impl Metrics {
             connections: Connections::new(&families),
             tokens: Tokens::new(&families),
             reloads: Reloads::new(&families),
-            handovers: families.closed_counters(
-                "scopegate_handover_total",
-                "Hand-overs to a new process, those before this one included.",
-                "result",
-            ),
+            handovers: Handovers::new(&families),
             log_lines_dropped: families.counter(
                 "scopegate_log_lines_dropped_total",
                 "Log lines dropped: of allowed requests when the writer was behind, of any kind when they could not be written.",
@@ -185,14 +181,12 @@ impl Metrics {
 
     /// Counts `times` hand-overs: one that ended now, or what the processes before this one have counted.
     pub fn handovers(&self, result: HandoverResult, times: u64) {
-        if let Some(counter) = self.handovers.get(result) {
-            counter.inc_by(times);
-        }
+        self.handovers.count(result, times);
     }
 
     /// Hand-overs with this result so far.
     pub fn handovers_so_far(&self, result: HandoverResult) -> u64 {
-        self.handovers.get(result).map_or(0, IntCounter::get)
+        self.handovers.so_far(result)
     }
 
     /// Counts what ended a connection, or a panic in a request.

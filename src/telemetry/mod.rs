@@ -25,6 +25,7 @@ mod counters;
 mod events;
 mod exposition;
 mod families;
+mod handovers;
 mod introspection;
 mod keys;
 mod labels;
@@ -50,10 +51,10 @@ mod metrics_tests;
 #[cfg(test)]
 mod routes_tests;
 
+pub use handovers::HandoverResult;
 pub use introspection::{IntrospectionMetrics, IntrospectionResult};
 pub use labels::{
-    CacheResult, ConnectionError, ConnectionProtocol, FetchResult, HandoverResult, ReloadResult, Source, TokenLabel,
-    UpstreamFailure,
+    CacheResult, ConnectionError, ConnectionProtocol, FetchResult, ReloadResult, Source, TokenLabel, UpstreamFailure,
 };
 pub use log::Log;
 pub use metrics::{Metrics, REVISION, VERSION};

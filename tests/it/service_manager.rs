@@ -6,7 +6,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::{Busy, DEADLINE, Place, Server, Service, Upstream, eventually};
+use crate::support::{Busy, DEADLINE, Place, Server, Service, Upstream, eventually, is_alive, signal};
 
 fn hear(socket: &UnixDatagram) -> String {
     let mut message = [0; 1024];
@@ -96,7 +96,16 @@ fn no_connection_is_lost_while_it_holds_the_sockets() {
     }
     let so_far = load.good();
     eventually("the load runs", || (load.good() > so_far + 100).then_some(()));
+    server.signal("USR2");
+    assert!(server.exit().success(), "the next process has the sockets too");
+    let so_far = load.good();
+    eventually("the load runs", || (load.good() > so_far + 100).then_some(()));
     let (good, bad) = load.stop();
+    let events = server.output().into_iter().filter_map(|line| serde_json::from_str::<serde_json::Value>(&line).ok());
+    let heir = events.filter_map(|event| event["pid"].as_u64()).last().unwrap().try_into().unwrap();
+    signal(heir, "TERM");
+    eventually("it ends", || (!is_alive(heir)).then_some(()));
+    assert!(path.exists());
     assert!(bad.is_empty(), "{} of {good} failed: {:?}", bad.len(), &bad[..bad.len().min(5)]);
 }
 
@@ -139,7 +148,7 @@ fn systemds_own_activation_starts_it_at_the_first_connection() {
     assert!(answer.start_line.contains(" 200 "));
     assert!(Place::Unix(path.clone()).get("/open/x", "").unwrap().start_line.contains(" 200 "));
     assert!(activation.try_wait().unwrap().is_none(), "it has become the gateway");
-    crate::support::signal(activation.id(), "TERM");
+    signal(activation.id(), "TERM");
     let ended = eventually("it ends", || activation.try_wait().unwrap());
     assert!(ended.success() && path.exists());
 }
