@@ -241,6 +241,7 @@ pub(super) fn snapshot(
         realm: gateway.realm,
         reveal_routes: gateway.reveal_routes,
         drain_timeout: gateway.drain_timeout,
+        handover_timeout: gateway.handover_timeout,
     }
 }
 

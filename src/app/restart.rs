@@ -8,10 +8,10 @@ use crate::net::{ListenAddress, ServerTls};
 /// The settings that a process keeps from its start to its end.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Fixed {
-    listeners: Vec<ListenAddress>,
+    pub(super) listeners: Vec<ListenAddress>,
     /// Whether each speaks TLS: a port must not turn clear by a slip of the pen.
     tls: Vec<bool>,
-    admin: AdminSettings,
+    pub(super) admin: AdminSettings,
     workers: usize,
     connections: usize,
     remembered_tokens: usize,

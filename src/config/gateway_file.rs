@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::admin::AdminSettings;
-use crate::gateway::{Limits, ListenerSettings, RevealRoutes};
+use crate::gateway::{Limits, ListenerSettings, RevealRoutes, TrustedPeers};
 use crate::net::{ListenAddress, Network, Polled, Protocols};
 use crate::telemetry::{LogAccess, LogFormat, LogSettings, LogSubject};
 use crate::token::Secret;
@@ -44,6 +44,7 @@ pub(super) struct GatewayFile {
     pub(super) limits: Limits,
     pub(super) realm: String,
     pub(super) drain_timeout: Duration,
+    pub(super) handover_timeout: Duration,
     pub(super) log: LogSettings,
     /// Files and globs of `policy`.
     pub(super) policy: Vec<Placed<String>>,
@@ -75,6 +76,7 @@ pub(super) fn read(node: &Node<'_>, folder: &mut Folder<'_>, faults: &Faults) ->
         limits: limits(&fields.section("limits")),
         realm: realm(&fields),
         drain_timeout: fields.duration("drain_timeout").unwrap_or_default(),
+        handover_timeout: fields.duration("handover_timeout").unwrap_or_default(),
         log: log(&fields.section("log")),
         policy: policy(&fields),
     }
@@ -83,28 +85,29 @@ pub(super) fn read(node: &Node<'_>, folder: &mut Folder<'_>, faults: &Faults) ->
 fn listeners(root: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Vec<ListenerSettings> {
     let nodes = root.items("listeners");
     refuse_empty(root, "listeners", "write at least one, such as `- address: 127.0.0.1:8080`");
-    let mut places: HashMap<SocketAddr, Place> = HashMap::new();
+    let mut places: HashMap<ListenAddress, Place> = HashMap::new();
     let mut list = Vec::new();
     for (number, node) in nodes.iter().enumerate() {
         let subject = root.subject.inside(format_args!("listeners[{number}]"));
         let fields = Fields::read(node, gateway_keys::LISTENER, subject, root.faults);
         let public_url = fields.parsed("public_url", |scalar| paths::origin(scalar.text)).map(|placed| placed.value);
-        let trusted_peers = fields.list("trusted_peers", |scalar| network(scalar.text));
-        let trusted_peers = trusted_peers.into_iter().map(|placed| placed.value).collect();
+        let trusted_peers = trusted_peers(&fields);
         let protocols = protocols(&fields);
         let tls = fields.section_if("tls").map(|fields| tls::of_listener(&fields, folder, protocols));
         if tls.is_some() && public_url.as_ref().is_some_and(|url| url.scheme_str() == Some("http")) {
             let message = fields.subject.say("public_url", "says `http`, and the listener speaks TLS");
             root.faults.push(Fault::warning(fields.place_of("public_url"), message).hint("write `https`"));
         }
-        let Some(address) = fields.parsed("address", |scalar| paths::socket_address(scalar.text)) else { continue };
+        let Some(address) = fields.parsed("address", |scalar| paths::listen_address(scalar.text)) else { continue };
         // Port 0 is any free port, each time another.
-        if let Some(first) = places.insert(address.value, address.place).filter(|_| address.value.port() != 0) {
+        let is_any = matches!(&address.value, ListenAddress::Tcp(address) if address.port() == 0);
+        if let Some(first) = places.insert(address.value.clone(), address.place).filter(|_| !is_any) {
             let message = fields.subject.say("address", format_args!("`{}` is listened on already", address.value));
             root.faults.push(Fault::error(address.place, message).related(first, "first written here"));
         }
+        warn_of_peers_that_never_come(&fields, &address.value, &trusted_peers);
         list.push(ListenerSettings {
-            address: ListenAddress::Tcp(address.value),
+            address: address.value,
             protocols,
             // One with a fault leaves its fault: nothing is ever served without.
             tls: tls.flatten(),
@@ -113,6 +116,30 @@ fn listeners(root: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Vec<ListenerSett
         });
     }
     list
+}
+
+/// Networks, and `unix` for whoever comes through a unix socket.
+fn trusted_peers(fields: &Fields<'_, '_>) -> TrustedPeers {
+    let entries = fields.list("trusted_peers", |scalar| match scalar.text {
+        "unix" => Ok(None),
+        text => network(text).map(Some),
+    });
+    let unix = entries.iter().any(|entry| entry.value.is_none());
+    TrustedPeers { networks: entries.into_iter().filter_map(|entry| entry.value).collect(), unix }
+}
+
+fn warn_of_peers_that_never_come(fields: &Fields<'_, '_>, address: &ListenAddress, trusted: &TrustedPeers) {
+    let what = match address {
+        ListenAddress::Tcp(_) if trusted.unix => {
+            "names `unix`, and nobody comes to this listener through a unix socket"
+        }
+        ListenAddress::Unix(_) if !trusted.networks.is_empty() => {
+            "names networks, and peers at a unix socket have no address: write `unix`"
+        }
+        ListenAddress::Tcp(_) | ListenAddress::Unix(_) => return,
+    };
+    let message = fields.subject.say("trusted_peers", format_args!("{what}"));
+    fields.faults.push(Fault::warning(fields.place_of("trusted_peers"), message));
 }
 
 fn protocols(listener: &Fields<'_, '_>) -> Protocols {

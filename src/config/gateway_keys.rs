@@ -48,6 +48,12 @@ pub(super) static ROOT: &[Key] = &[
         "How long requests in flight may take to end after SIGTERM",
     )
     .default("30s"),
+    Key::new(
+        "handover_timeout",
+        Shape::Duration(Duration::from_secs(1), Duration::from_hours(1)),
+        "How long a new process may take to be ready after SIGUSR2, before it is ended",
+    )
+    .default("60s"),
     Key::new("log", Shape::Section(LOG), "What is logged, and how"),
     Key::new(
         "policy",
@@ -58,7 +64,7 @@ pub(super) static ROOT: &[Key] = &[
 ];
 
 pub(super) static LISTENER: &[Key] = &[
-    Key::new("address", Shape::Text, "IP address and port").required().restart(),
+    Key::new("address", Shape::Text, "IP address and port, or `unix:` and an absolute path").required().restart(),
     Key::new(
         "protocols",
         Shape::List(&Shape::Choice(&["http1", "http2"])),
@@ -73,7 +79,7 @@ pub(super) static LISTENER: &[Key] = &[
     Key::new(
         "trusted_peers",
         Shape::List(&Shape::Text),
-        "Networks whose `Forwarded` and `X-Forwarded-*` fields are kept",
+        "Networks, or `unix` for a unix socket, whose `Forwarded` and `X-Forwarded-*` fields are kept",
     )
     .default("[]"),
     Key::new(

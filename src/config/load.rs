@@ -249,6 +249,7 @@ fn gateway(settings: GatewayFile, table: Arc<RouteTable>, tests_passed: usize) -
         limits: settings.limits,
         realm: settings.realm,
         drain_timeout: settings.drain_timeout,
+        handover_timeout: settings.handover_timeout,
         log: settings.log,
         table,
         warnings: Vec::new(),

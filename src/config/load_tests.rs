@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::{Gateway, is_gateway_file, load_gateway, load_gateway_with_inputs, load_policy};
 use crate::gateway::{
-    ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, TunnelSettings, UpstreamSettings,
+    ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, TrustedPeers, TunnelSettings, UpstreamSettings,
 };
 use crate::net::{Endpoint, ListenAddress, Protocol, Protocols};
 use crate::policy::{Entry, Readings};
@@ -122,10 +122,10 @@ fn the_smallest_gateway_has_the_documented_defaults() {
     let gateway = files.gateway().unwrap();
     let listener = ListenerSettings {
         address: ListenAddress::Tcp("127.0.0.1:8080".parse().unwrap()),
-        protocols: Protocols { http1: true, http2: false },
+        protocols: Protocols::ALL,
         tls: None,
         public_url: None,
-        trusted_peers: Vec::new(),
+        trusted_peers: TrustedPeers::default(),
     };
     assert_eq!(gateway.listeners, [listener]);
     assert_eq!(gateway.admin.address, "127.0.0.1:9901".parse().unwrap());
@@ -216,7 +216,9 @@ fn an_upstream_has_the_documented_defaults() {
 
 /// A gateway file in which no key has its default.
 pub(super) const EVERY_KEY: &str = "\
-listeners: [{address: '[::1]:8080', public_url: https://api.example.com, trusted_peers: [10.0.0.0/8]}]
+listeners:
+  - {address: '[::1]:8080', public_url: https://api.example.com, trusted_peers: [10.0.0.0/8]}
+  - {address: 'unix:/run/scopegate.sock', trusted_peers: [unix]}
 admin: {address: '0.0.0.0:9901', token: {file: admin.token}, open_metrics: on}
 workers: 3
 issuers:
@@ -248,6 +250,7 @@ upstreams:
 limits: {header_bytes: 32KiB, verification: 1}
 realm: automations and apps
 drain_timeout: 0s
+handover_timeout: 5s
 log: {format: text, level: debug, access: all, subject: hashed}
 policy: [routes.yaml]
 ";
@@ -268,6 +271,11 @@ fn every_key_of_the_gateway_is_read_where_it_is_written() {
     let (gateway, files) = every_key();
     assert!(gateway.admin.token.as_ref().unwrap().matches("s3cret") && gateway.admin.open_metrics);
     assert_eq!((gateway.workers, gateway.limits.header_bytes, gateway.drain_timeout), (3, 32_768, Duration::ZERO));
+    assert_eq!(gateway.handover_timeout, 5 * SECOND);
+    let [first, second] = gateway.listeners.as_slice() else { panic!("two listeners") };
+    assert!(!first.trusted_peers.contains(None) && first.trusted_peers.contains(Some([10, 0, 0, 9].into())));
+    assert_eq!(second.address, ListenAddress::Unix("/run/scopegate.sock".into()));
+    assert!(second.trusted_peers.contains(None) && !second.trusted_peers.contains(Some([10, 0, 0, 9].into())));
     assert_eq!((gateway.reveal_routes, gateway.realm.as_str()), (RevealRoutes::Authenticated, "automations and apps"));
     assert_eq!((gateway.log.format, gateway.log.access), (LogFormat::Text, LogAccess::All));
     let ceilings = gateway.table.ceilings();

@@ -5,12 +5,9 @@ use std::path::PathBuf;
 
 use http::Uri;
 
-use crate::net::Endpoint;
+use crate::net::{Endpoint, LONGEST_SOCKET_PATH, ListenAddress};
 
 use super::scalars::Wrong;
-
-/// What a system can hold of a socket's path (`sun_path`), with its NUL.
-const SOCKET_PATH: usize = 107;
 
 /// A path that is put in front of another or taken away: `/` and whole literal segments, without a slash at the end.
 pub(super) fn prefix(text: &str) -> Result<&str, Wrong> {
@@ -31,13 +28,42 @@ pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Wrong> {
         let port = text.rsplit(':').next().unwrap_or_default();
         match text.strip_prefix("localhost:") {
             Some(port) => wrong.hint(format!("write `127.0.0.1:{port}`")),
-            None if text.starts_with("unix:") => wrong.hint("unix sockets are not supported yet"),
+            None if text.starts_with("unix:") => wrong.hint("only `listeners` may be unix sockets"),
             None if text.starts_with(':') => wrong.hint(format!("write `0.0.0.0{text}` for every address")),
             None if port == text && text.parse::<u16>().is_ok() => wrong.hint(format!("write `127.0.0.1:{text}`")),
             None if text.parse::<IpAddr>().is_ok() => wrong.hint("write the port too"),
             None => wrong,
         }
     })
+}
+
+/// `127.0.0.1:8080`, `unix:/run/scopegate.sock`.
+pub(super) fn listen_address(text: &str) -> Result<ListenAddress, Wrong> {
+    match text.strip_prefix("unix:") {
+        Some(path) => socket_path(path).map(ListenAddress::Unix),
+        None => socket_address(text).map(ListenAddress::Tcp),
+    }
+}
+
+/// The path of a unix socket. It is absolute, so that whoever connects and whoever starts the next process mean the same one.
+fn socket_path(text: &str) -> Result<PathBuf, Wrong> {
+    let wrong = || Wrong::expected("an absolute path behind `unix:`, such as `unix:/run/scopegate/http.sock`");
+    let path = PathBuf::from(text);
+    if text.contains('\0') {
+        return Err(wrong());
+    }
+    if !path.is_absolute() {
+        return Err(wrong().hint("write the whole path, from `/` on"));
+    }
+    if path.file_name().is_none() || text.ends_with('/') {
+        return Err(wrong().hint("write the name of the socket too"));
+    }
+    if text.len() > LONGEST_SOCKET_PATH {
+        let hint =
+            format!("it has {} bytes, and the system takes {LONGEST_SOCKET_PATH}: choose a shorter one", text.len());
+        return Err(wrong().hint(hint));
+    }
+    Ok(path)
 }
 
 /// Scheme and authority without path: how clients reach a listener.
@@ -97,21 +123,6 @@ pub(super) fn endpoint(text: &str) -> Result<WrittenEndpoint, Wrong> {
     }
 }
 
-/// The absolute path of a unix socket.
-fn socket_path(text: &str) -> Result<PathBuf, Wrong> {
-    let wrong = || Wrong::expected("`unix:` with the absolute path of a socket, such as `unix:/run/app.sock`");
-    if let Some(path) = text.strip_prefix("//") {
-        return Err(wrong().hint(format!("write `unix:/{}`", path.trim_start_matches('/'))));
-    }
-    if !text.starts_with('/') || text.ends_with('/') || text.contains('\0') {
-        return Err(wrong());
-    }
-    if text.len() > SOCKET_PATH {
-        return Err(wrong().hint(format!("the path of a socket has at most {SOCKET_PATH} bytes")));
-    }
-    Ok(PathBuf::from(text))
-}
-
 /// An IPv6 address stands in brackets (RFC 3986 §3.2.2).
 fn without_brackets(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
@@ -159,11 +170,11 @@ mod tests {
 
     #[test]
     fn sockets_are_named_by_an_absolute_path() {
-        let long = format!("unix:/{}", "x".repeat(SOCKET_PATH));
+        let long = format!("unix:/{}", "x".repeat(LONGEST_SOCKET_PATH));
         for (text, expected) in [
             ("unix:/run/api.sock", Some("/run/api.sock")),
             ("unix:/run/my api.sock", Some("/run/my api.sock")),
-            ("unix:///run/api.sock", None),
+            ("unix:///run/api.sock", Some("/run/api.sock")),
             ("unix:run/api.sock", None),
             ("unix:api.sock", None),
             ("unix:/run/", None),
@@ -176,7 +187,6 @@ mod tests {
                 expected.map(|path| WrittenEndpoint { endpoint: Endpoint::Unix(path.into()), is_tls: false });
             assert_eq!(endpoint(text).ok(), expected, "{text}");
         }
-        assert_eq!(endpoint("unix:///run/a").unwrap_err().hint.unwrap(), "write `unix:/run/a`");
     }
 
     #[test]
@@ -206,6 +216,32 @@ mod tests {
             });
             assert_eq!(endpoint(text).ok(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn listeners_are_addresses_or_absolute_paths_of_sockets() {
+        let longest = format!("unix:/{}", "x".repeat(LONGEST_SOCKET_PATH - 1));
+        let cases = [
+            ("127.0.0.1:8080", true),
+            ("[::]:0", true),
+            ("unix:/run/scopegate.sock", true),
+            (&longest, true),
+            (&format!("{longest}x"), false),
+            ("unix:", false),
+            ("unix:/", false),
+            ("unix:/run/", false),
+            ("unix:/run/..", false),
+            ("unix:run/scopegate.sock", false),
+            ("unix:@abstract", false),
+            ("unix://run/scopegate.sock", true),
+            ("/run/scopegate.sock", false),
+        ];
+        for (text, expected) in cases {
+            let read = listen_address(text);
+            assert_eq!(read.is_ok(), expected, "{text}");
+        }
+        let twice = listen_address("unix:/run//./s").ok().zip(listen_address("unix:/run/s").ok());
+        assert!(twice.is_some_and(|(one, other)| one == other), "two spellings of one path");
     }
 
     #[test]

@@ -118,9 +118,7 @@ fn write_fields(
     let settings = &upstream.settings;
     let connection = &exchange.connection;
     let listener = snapshot.listeners.get(connection.listener);
-    let trusted = connection.address.is_some_and(|address| {
-        listener.is_some_and(|listener| listener.trusted_peers.iter().any(|network| network.contains(address)))
-    });
+    let trusted = listener.is_some_and(|listener| listener.trusted_peers.contains(connection.address));
     let length = request.body().size_hint().exact();
     let fields = request.headers_mut();
     let says_length = fields.contains_key(CONTENT_LENGTH);

@@ -33,6 +33,6 @@ mod upgrade;
 
 pub use peers::{WorkerStart, serve};
 pub use settings::{
-    ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, TunnelSettings, UpstreamSettings,
+    ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, TrustedPeers, TunnelSettings, UpstreamSettings,
 };
 pub use snapshot::{Shared, Snapshot, Upstream};

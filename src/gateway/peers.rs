@@ -43,8 +43,8 @@ const HEAD_EXTRA: usize = 16 * 1024;
 pub struct WorkerStart {
     /// What all workers share.
     pub shared: Arc<Shared>,
-    /// This worker's socket of each listener, in the order of the snapshot's listeners.
-    pub listeners: Vec<Listening>,
+    /// This worker's sockets, each with the position of its listener in the snapshot.
+    pub listeners: Vec<(usize, Listening)>,
     /// The signal to drain.
     pub drained: Drained,
     /// How many workers there are: each has its share of what is bounded for the process.
@@ -62,7 +62,7 @@ pub async fn serve(start: WorkerStart) -> io::Result<()> {
     let WorkerStart { shared, listeners, mut drained, workers, seed } = start;
     let plane = DataPlane::new(shared, workers, seed);
     let mut accepting = Vec::new();
-    for (position, listener) in listeners.into_iter().enumerate() {
+    for (position, listener) in listeners {
         let listener = Acceptor::new(listener)?;
         accepting.push(tokio::task::spawn_local(accept(Rc::clone(&plane), listener, position, drained.clone())));
     }
@@ -83,8 +83,8 @@ async fn accept(plane: Rc<DataPlane>, listener: Acceptor, position: usize, mut d
     loop {
         let accepted = tokio::select! {
             biased;
-            accepted = listener.accept() => accepted,
             () = drained.begun() => break,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((socket, address)) => welcome(&plane, socket, address, position),
@@ -94,6 +94,9 @@ async fn accept(plane: Rc<DataPlane>, listener: Acceptor, position: usize, mut d
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+    if drained.is_taken_over(position) {
+        return;
     }
     // Those whose handshake the kernel has completed believe that they are connected: serve what they send.
     for _ in 0..BACKLOG {

@@ -1,5 +1,6 @@
 //! What the gateway file says of listeners, upstreams and limits, as valid values.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,6 +131,25 @@ pub struct ListenerSettings {
     pub tls: Option<ServerTls>,
     /// Scheme and authority that upstreams are told of.
     pub public_url: Option<Uri>,
-    /// Networks whose `Forwarded` and `X-Forwarded-*` fields are kept.
-    pub trusted_peers: Vec<Network>,
+    /// Peers whose `Forwarded` and `X-Forwarded-*` fields are kept.
+    pub trusted_peers: TrustedPeers,
+}
+
+/// Peers that are believed what they say of whom they speak for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrustedPeers {
+    /// Those with an address in one of these.
+    pub networks: Vec<Network>,
+    /// Those at a unix socket, who have none.
+    pub unix: bool,
+}
+
+impl TrustedPeers {
+    /// Whether a peer with this address is among them.
+    pub fn contains(&self, address: Option<IpAddr>) -> bool {
+        match address {
+            Some(address) => self.networks.iter().any(|network| network.contains(address)),
+            None => self.unix,
+        }
+    }
 }

@@ -37,6 +37,8 @@ pub struct Snapshot {
     pub reveal_routes: RevealRoutes,
     /// How long requests under way may take once the process drains.
     pub drain_timeout: Duration,
+    /// How long the next process may take to be ready.
+    pub handover_timeout: Duration,
     /// `Scopegate-Route` of each route, by its index.
     pub route_ids: Vec<HeaderValue>,
 }

@@ -3,8 +3,8 @@
 //! This room moves bytes and bounds how long and how many. It knows the connections of HTTP/1.1 (RFC 9112 §9) and HTTP/2
 //! (RFC 9113) through hyper, and nothing of tokens, scopes or routes: what a request means is decided above, in `gateway`.
 //!
-//! * [`bind`] opens one `SO_REUSEPORT` socket for each worker, so that the kernel spreads connections and no two workers
-//!   share one.
+//! * [`Listener`] opens one `SO_REUSEPORT` socket for each worker, so that the kernel spreads connections and no two workers
+//!   share one, or takes over sockets that another process has opened ([`receive_descriptor`], [`passed_sockets`]).
 //! * [`Worker`] is a thread with a runtime of its own; everything below lives on one worker and is never sent elsewhere.
 //! * [`serve_connection`] serves a peer's connection under [`Drain`]: it waits for bytes with next to nothing held, finds out what the
 //!   peer speaks, and drives hyper. [`Watch`] holds the one deadline that a connection, or a stream of HTTP/2, has at any moment; [`Metered`]
@@ -18,6 +18,7 @@
 //! * [`serve_router`] serves what stands beside the data plane, on a runtime of its own: the admin listener, the authorization server.
 //! * [`Schedule`] says when something is asked for again, and [`Polled`] describes what is asked for every few seconds.
 
+mod bind;
 mod connect;
 mod drain;
 mod driver;
@@ -32,6 +33,7 @@ mod fetcher;
 #[cfg(test)]
 mod fetcher_tests;
 mod framing;
+mod handover;
 mod http2_answer;
 mod http2_frames;
 mod http2_streams;
@@ -53,6 +55,7 @@ mod serve_http1;
 mod serve_http2;
 mod serve_router;
 mod socket;
+mod socket_file;
 mod stream;
 mod tls_certificate;
 mod tls_client;
@@ -68,13 +71,15 @@ mod upstream_pool;
 mod watch;
 mod worker;
 
+pub use bind::Listener;
 pub use connect::{ConnectFault, Endpoint};
 pub use drain::{Drain, Drained};
 pub use fetch::{Answer, BODY_LIMIT, FetchFault, FetchSettings, fetch};
 pub use fetch_request::{Content, Credentials, Sent, is_loopback};
 pub use fetcher::Fetcher;
 pub use framing::{is_incomplete, is_malformed};
-pub use listener::{Acceptor, BACKLOG, ListenAddress, Listening, bind};
+pub use handover::{passed_sockets, receive_descriptor, send_descriptor};
+pub use listener::{Acceptor, BACKLOG, ListenAddress, Listening};
 pub use metered::Metered;
 pub use network::Network;
 pub use polled::Polled;
@@ -86,6 +91,7 @@ pub use serve::{
 };
 pub use serve_router::{RouterBounds, serve_router};
 pub use socket::Socket;
+pub use socket_file::LONGEST_SOCKET_PATH;
 pub use stream::Stream;
 pub use tls_certificate::{Certificate, CertificateDoubt};
 pub use tls_client::{ClientTls, ClientTlsSettings};

@@ -10,6 +10,7 @@ use crate::policy::RouteTable;
 
 use super::certificates::{CertificateExpiry, CertificateFamilies};
 use super::families::{DECISION_SECONDS, Families, increase, observe};
+use super::handovers::{HandoverResult, Handovers};
 use super::introspection::{IntrospectionFamilies, IntrospectionMetrics};
 use super::keys::{FetchedFamilies, KEYS, REVOCATIONS, ROLE_DIRECTORY};
 use super::labels::{
@@ -47,6 +48,7 @@ pub struct Metrics {
     tunnels: TunnelMetrics,
     tokens: Tokens,
     reloads: Reloads,
+    handovers: Handovers,
     log_lines_dropped: IntCounter,
 }
 
@@ -71,6 +73,7 @@ impl Metrics {
             tunnels: TunnelMetrics::new(&families),
             tokens: Tokens::new(&families),
             reloads: Reloads::new(&families),
+            handovers: Handovers::new(&families),
             log_lines_dropped: families.counter(
                 "scopegate_log_lines_dropped_total",
                 "Log lines dropped: of allowed requests when the writer was behind, of any kind when they could not be written.",
@@ -185,6 +188,16 @@ impl Metrics {
             ReloadResult::Ok | ReloadResult::Unchanged => self.reloads.success.set(now.as_secs_f64()),
             ReloadResult::Failed => {}
         }
+    }
+
+    /// Counts `times` hand-overs: one that ended now, or what the processes before this one have counted.
+    pub fn handovers(&self, result: HandoverResult, times: u64) {
+        self.handovers.count(result, times);
+    }
+
+    /// Hand-overs with this result so far.
+    pub fn handovers_so_far(&self, result: HandoverResult) -> u64 {
+        self.handovers.so_far(result)
     }
 
     /// Counts what ended a connection, or a panic in a request.

@@ -26,6 +26,7 @@ mod counters;
 mod events;
 mod exposition;
 mod families;
+mod handovers;
 mod introspection;
 mod keys;
 mod labels;
@@ -53,6 +54,7 @@ mod metrics_tests;
 mod routes_tests;
 
 pub use certificates::CertificateExpiry;
+pub use handovers::HandoverResult;
 pub use introspection::{IntrospectionMetrics, IntrospectionResult};
 pub use labels::{
     CacheResult, ConnectionError, ConnectionProtocol, FetchResult, ReloadResult, Source, TokenLabel, UpstreamFailure,

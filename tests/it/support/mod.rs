@@ -5,6 +5,7 @@
 
 mod authorization_server;
 mod browser;
+mod busy;
 mod capture;
 mod certificates;
 mod client;
@@ -22,6 +23,7 @@ mod key_server;
 mod load;
 mod message;
 mod server;
+mod service;
 mod signer;
 mod stage;
 mod table;
@@ -34,6 +36,7 @@ use std::time::{Duration, Instant};
 
 pub use authorization_server::{API, AuthorizationServer, AuthorizationServerSetup, GATEWAY_TOKEN, SCOPES};
 pub use browser::{Browser, Page};
+pub use busy::{Busy, Place};
 pub use capture::Capture;
 pub use certificates::{Authority, Issued};
 pub use client::{Client, Response};
@@ -49,6 +52,8 @@ pub use http2_upstream::{Http2Upstream, Order};
 pub use key_server::{Behaviour, KeyServer};
 pub use load::Load;
 pub use message::{Chunk, Message, read_chunk};
+pub use server::Server;
+pub use service::{Service, is_alive, signal};
 pub use signer::{ISSUER, Signer, now};
 pub use stage::{Fault, Outcome, Stage, good, outcomes};
 pub use table::hold_table;
