@@ -93,6 +93,10 @@ fn listeners(root: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Vec<ListenerSett
         let trusted_peers = trusted_peers.into_iter().map(|placed| placed.value).collect();
         let protocols = protocols(&fields);
         let tls = fields.section_if("tls").map(|fields| tls::of_listener(&fields, folder, protocols));
+        if tls.is_some() && public_url.as_ref().is_some_and(|url| url.scheme_str() == Some("http")) {
+            let message = fields.subject.say("public_url", "says `http`, and the listener speaks TLS");
+            root.faults.push(Fault::warning(fields.place_of("public_url"), message).hint("write `https`"));
+        }
         let Some(address) = fields.parsed("address", |scalar| paths::socket_address(scalar.text)) else { continue };
         // Port 0 is any free port, each time another.
         if let Some(first) = places.insert(address.value, address.place).filter(|_| address.value.port() != 0) {

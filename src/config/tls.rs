@@ -34,13 +34,14 @@ pub(super) fn of_listener(fields: &Fields<'_, '_>, folder: &mut Folder<'_>, prot
         })
         .collect();
     let clients = client_certificates(fields, folder);
+    let least = if fields.choice("min_version") == "1.3" { TlsVersion::Tls13 } else { TlsVersion::Tls12 };
     let certificates = certificates.into_iter().collect::<Option<Vec<_>>>()?;
     warn_of_same_names(fields, &certificates);
     let mut certificates = certificates.into_iter().map(|placed| placed.value);
     let settings = ServerTlsSettings {
         first: certificates.next()?,
         others: certificates.collect(),
-        least: if fields.choice("min_version") == "1.3" { TlsVersion::Tls13 } else { TlsVersion::Tls12 },
+        least,
         clients: clients?,
         protocols,
     };
@@ -89,13 +90,14 @@ fn client_certificates(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Opti
         }
         ("request", Some(roots)) => roots.map(ClientCertificates::Request),
         ("require", Some(roots)) => roots.map(ClientCertificates::Require),
-        (_, Some(_)) => {
+        ("none", Some(_)) => {
             let message = fields.subject.say("client_ca", "has no effect: no certificate is asked for");
             let hint = "write `client_certificate: require`, or `request`";
             fields.faults.push(Fault::warning(fields.place_of("client_ca"), message).hint(hint));
             Some(ClientCertificates::None)
         }
-        (_, None) => Some(ClientCertificates::None),
+        ("none", None) => Some(ClientCertificates::None),
+        (_, _) => None,
     }
 }
 

@@ -113,13 +113,9 @@ fn write_fields(
         Some(0) if !says_length => {}
         Some(length) => drop(fields.insert(CONTENT_LENGTH, HeaderValue::from(length))),
     }
-    let told = Told {
-        style: settings.forwarded,
-        public_url: listener.and_then(|listener| listener.public_url.as_ref()),
-        tls: listener.is_some_and(|listener| listener.tls.is_some()),
-        trusted,
-    };
-    connection.story.tell(told, &host, fields);
+    let public_url = listener.and_then(|listener| listener.public_url.as_ref());
+    let tls = listener.is_some_and(|listener| listener.tls.is_some());
+    connection.story.tell(Told { style: settings.forwarded, public_url, tls, trusted }, &host, fields);
     add_via(received, fields);
     fields.insert(REQUEST_ID, exchange.request_id.clone());
     write_identity(exchange, grant, fields);
@@ -185,7 +181,7 @@ impl Sending<'_> {
                 Err(_) if self.exchange.content.broke_off.get() => return Err(Denial::BadRequest),
                 Err(fault) => fault,
             };
-            let is_untouched = fault.unprocessed || (is_reused && !fault.answered);
+            let is_untouched = fault.unprocessed || (is_reused && !fault.answered && !fault.is_reset());
             request = match (fault.unsent, spare) {
                 (Some(unsent), _) if is_reused && unsent_left > 0 => {
                     unsent_left -= 1;
@@ -195,7 +191,7 @@ impl Sending<'_> {
                     is_last = true;
                     spare
                 }
-                (Some(_) | None, _) => return Err(self.broke_off()),
+                (Some(_) | None, _) => return Err(self.broke_off(&fault.source)),
             };
             self.upstream.metrics.failure(UpstreamFailure::Retried);
             self.exchange.wait_within_bounds();
@@ -203,8 +199,9 @@ impl Sending<'_> {
         }
     }
 
-    fn broke_off(&self) -> Denial {
-        self.upstream.metrics.failure(UpstreamFailure::Closed);
+    fn broke_off(&self, fault: &hyper::Error) -> Denial {
+        let kind = HandshakeFault::of_exchange(fault).map_or(UpstreamFailure::Closed, |fault| self.no_tls(&fault));
+        self.upstream.metrics.failure(kind);
         Denial::UpstreamUnreachable
     }
 

@@ -21,8 +21,8 @@ const OF_CONNECTIONS: [HeaderName; 6] = [
 ///
 /// # Errors
 ///
-/// [`Denial::BadRequest`] where `Host` and `:authority` disagree, or a field belongs to a connection of HTTP/1.1. The target is
-/// in its new shape even then.
+/// [`Denial::BadRequest`] where `Host` and `:authority` disagree, a field belongs to a connection of HTTP/1.1, or a value begins or
+/// ends with white space, which RFC 9113 §8.2.1 forbids and HTTP/1.1 would take away. The target is in its new shape even then.
 pub(super) fn reshape(parts: &mut Parts) -> Result<(), Denial> {
     let uri = std::mem::take(&mut parts.uri).into_parts();
     let authority = uri.authority.as_ref().map(|authority| HeaderValue::from_str(authority.as_str()));
@@ -33,10 +33,9 @@ pub(super) fn reshape(parts: &mut Parts) -> Result<(), Denial> {
         name_host(&mut parts.headers, authority.map_err(|_| Denial::BadRequest)?)?;
     }
     join_cookies(&mut parts.headers);
-    match OF_CONNECTIONS.iter().any(|name| parts.headers.contains_key(name)) {
-        true => Err(Denial::BadRequest),
-        false => Ok(()),
-    }
+    let is_malformed = OF_CONNECTIONS.iter().any(|name| parts.headers.contains_key(name))
+        || parts.headers.values().any(|value| value.as_bytes().trim_ascii().len() != value.len());
+    if is_malformed { Err(Denial::BadRequest) } else { Ok(()) }
 }
 
 /// RFC 9113 §8.3.1: a `Host` field says what `:authority` says.
@@ -113,5 +112,12 @@ mod tests {
             assert_eq!(shaped("https://api.test/", &[(name.as_str(), "x")]).err(), Some(Denial::BadRequest), "{name}");
         }
         assert!(shaped("https://api.test/", &[("te", "trailers")]).is_ok());
+    }
+
+    #[test]
+    fn rfc_9113_section_8_2_1_white_space_does_not_surround_a_value() {
+        for (value, taken) in [("a b", true), ("", true), (" a", false), ("a ", false), ("\ta", false), (" ", false)] {
+            assert_eq!(shaped("https://api.test/", &[("x-a", value)]).is_ok(), taken, "{value:?}");
+        }
     }
 }

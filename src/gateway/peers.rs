@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::error::Error;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
@@ -21,8 +22,8 @@ use crate::gateway::forwarded::Story;
 use crate::gateway::service::respond;
 use crate::gateway::snapshot::Shared;
 use crate::net::{
-    AcceptFault, Accepted, Acceptor, Application, BACKLOG, ConnectionEnd, ConnectionEvent, Drained, Listening, Phase,
-    Protocol, ServerLimits, ServerTls, Socket, Stream, Watch, serve_connection,
+    AcceptFault, Accepted, Acceptor, Application, BACKLOG, ConnectionEnd, ConnectionEvent, Drained, Excess, Listening,
+    Phase, Protocol, ServerLimits, ServerTls, Socket, Stream, Watch, serve_connection,
 };
 use crate::policy::Denial;
 use crate::telemetry::{ConnectionError, ConnectionProtocol};
@@ -276,8 +277,21 @@ fn kind_of(end: &ConnectionEnd) -> Option<ConnectionError> {
         ConnectionEnd::Fault(fault) if fault.is_incomplete_message() => Some(ConnectionError::Incomplete),
         // Our own service's fault: the upstream broke off, and was counted as the upstream's failure.
         ConnectionEnd::Fault(fault) if fault.is_user() => None,
-        ConnectionEnd::Fault(_) | ConnectionEnd::Broken(_) => Some(ConnectionError::Io),
+        ConnectionEnd::Fault(fault) => Some(kind_over_http2(fault)),
+        ConnectionEnd::Broken(_) => Some(ConnectionError::Io),
         ConnectionEnd::WrongProtocol => Some(ConnectionError::Parse),
+        ConnectionEnd::Excess(Excess::Frames) => Some(ConnectionError::Flood),
+        ConnectionEnd::Excess(Excess::Resets) => Some(ConnectionError::Resets),
+    }
+}
+
+/// What HTTP/2's own checks ended a connection for; else the socket's fault.
+fn kind_over_http2(fault: &hyper::Error) -> ConnectionError {
+    let fault = fault.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    match fault.filter(|fault| !fault.is_io() && !fault.is_remote()).and_then(h2::Error::reason) {
+        Some(h2::Reason::ENHANCE_YOUR_CALM) => ConnectionError::Flood,
+        Some(_) => ConnectionError::Parse,
+        None => ConnectionError::Io,
     }
 }
 

@@ -29,6 +29,10 @@ mod fetch_tests;
 mod fetcher;
 #[cfg(test)]
 mod fetcher_tests;
+mod http2_answer;
+mod http2_frames;
+mod http2_streams;
+mod http2_wire;
 mod lease;
 mod listener;
 mod metered;
@@ -54,6 +58,8 @@ mod tls_names;
 mod tls_pem;
 mod tls_provider;
 mod tls_server;
+#[cfg(test)]
+mod tls_tests;
 mod upstream_pool;
 mod watch;
 mod worker;
@@ -70,7 +76,7 @@ pub use polled::Polled;
 pub use protocol::{Protocol, Protocols};
 pub use rewind::Rewind;
 pub use schedule::{Schedule, chance};
-pub use serve::{Accepted, Application, ConnectionEnd, ConnectionEvent, ServerLimits, serve_connection};
+pub use serve::{Accepted, Application, ConnectionEnd, ConnectionEvent, Excess, ServerLimits, serve_connection};
 pub use serve_router::{RouterBounds, serve_router};
 pub use socket::Socket;
 pub use stream::Stream;

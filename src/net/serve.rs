@@ -21,7 +21,7 @@ use super::{Phase, Protocol, Protocols, Rewind, Stream, Watch};
 /// What answers the requests of connections.
 pub trait Application: Clone + 'static {
     /// The content of its answers.
-    type Content: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static;
+    type Content: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + 'static;
 
     /// Answers one request. `watch` is the connection's over HTTP/1.1 and the request's own over HTTP/2.
     fn answer(
@@ -90,6 +90,17 @@ pub enum ConnectionEnd {
     Broken(io::Error),
     /// The peer speaks a version that the listener does not take.
     WrongProtocol,
+    /// The peer of an HTTP/2 connection asked for too much.
+    Excess(Excess),
+}
+
+/// What the peer of an HTTP/2 connection sent too many of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// Frames that carry nothing of a request.
+    Frames,
+    /// Resets of streams that were not answered yet.
+    Resets,
 }
 
 /// Serves the requests of one connection until it ends, its watch closes it, or `draining` is set (and [`Watch::wake`] called):

@@ -1,6 +1,5 @@
 //! HTTP/2 (RFC 9113) on one connection, through hyper.
 
-use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -9,26 +8,29 @@ use std::time::{Duration, Instant};
 
 use http::Request;
 use hyper::body::Incoming;
-use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::Sleep;
 
-use super::driver::{Driven, Driver, Rest};
-use super::serve::{Application, ConnectionEnd, ConnectionEvent, ServerLimits};
-use super::{Metered, Phase, Rewind, Stream, Watch};
+use super::driver::Driver;
+use super::http2_answer::Portions;
+use super::http2_streams::{State, Streams, yield_once};
+use super::http2_wire::Wire;
+use super::serve::{Application, ConnectionEnd, Excess, ServerLimits};
+use super::{Phase, Rewind, Stream};
 
-/// Bytes of content that a peer may send ahead on one stream, and on all of a connection. They bound what is held of its requests.
+/// Bytes of content that a peer may send ahead on one stream.
 const STREAM_WINDOW: u32 = 256 * 1024;
+/// Bytes of content that a peer may send ahead on all streams: so much of its requests is held at most.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// Bytes of an answer's content that are held for a peer that does not take them, on one stream.
+/// Bytes of an answer that are held on one stream for a peer that does not take them.
 const SEND_BUFFER: usize = 64 * 1024;
-/// Content comes, and headers come, in frames of this many bytes at most: the least that RFC 9113 §4.2 allows.
+/// Bytes of a frame at most: the least bound that RFC 9113 §4.2 allows.
 const FRAME: u32 = 16 * 1024;
 /// RFC 9113 §6.5.2: what a field counts for besides its name and value.
 const FIELD_EXTRA: usize = 32;
-/// How long a peer that was told of the end may take to hear of it.
+/// How long a peer that was told of the end may take to agree.
 const GOAWAY_GRACE: Duration = Duration::from_secs(5);
 /// How long a peer may leave a ping unanswered.
 const PING_TIME: Duration = Duration::from_secs(20);
@@ -40,17 +42,21 @@ pub(super) async fn serve_http2<A: Application>(
     limits: &ServerLimits,
     application: &A,
 ) -> ConnectionEnd {
-    let state = Rc::new(State::new(Rc::clone(&driver.watch)));
+    let wire = Wire::new(stream);
+    let state = Rc::new(State::new(Rc::clone(&driver.watch), wire.clone(), limits.resets));
     let end = {
         let executor = Streams { state: Rc::clone(&state), application: application.clone() };
         let service = service_fn(|request: Request<Incoming>| {
-            let watch = state.next_stream();
-            yield_once(application.answer(request, watch))
+            let next = state.next_stream();
+            let answer = application.answer(request, next.watch);
+            yield_once(async move {
+                let answer = answer.await?;
+                Ok::<_, std::convert::Infallible>(answer.map(|content| Portions::new(content, next.is_given)))
+            })
         });
-        let metered = TokioIo::new(Metered::new(stream));
-        let connection = protocol(limits, executor).serve_connection(metered, service);
-        let mut served = Served::new(limits, &state);
+        let connection = protocol(limits, executor).serve_connection(TokioIo::new(wire.clone()), service);
         let mut connection = pin!(connection);
+        let mut served = Served::new(limits, &state, &wire);
         loop {
             match poll_fn(|context| served.poll(context, driver, connection.as_mut())).await {
                 Step::Close => connection.as_mut().graceful_shutdown(),
@@ -58,10 +64,13 @@ pub(super) async fn serve_http2<A: Application>(
             }
         }
     };
+    if let ConnectionEnd::Excess(_) = end {
+        wire.calm().await;
+    }
     // Without its connection every stream ends by itself.
     poll_fn(|context| {
         driver.watch.driven_by(context.waker());
-        if state.streams.get() == 0 { Poll::Ready(()) } else { Poll::Pending }
+        state.idle_since().map_or(Poll::Pending, |_| Poll::Ready(()))
     })
     .await;
     end
@@ -71,12 +80,13 @@ fn protocol<E: Clone>(limits: &ServerLimits, executor: E) -> http2::Builder<E> {
     let mut protocol = http2::Builder::new(executor);
     // Room for what our own limits count, so that it is we who refuse a head that is a little too large.
     let list = limits.head_bytes + limits.fields * FIELD_EXTRA;
+    let resets = usize::try_from(limits.resets).unwrap_or(usize::MAX);
     protocol
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(list).unwrap_or(u32::MAX))
         .max_concurrent_streams(limits.streams)
-        .max_pending_accept_reset_streams(usize::try_from(limits.resets).ok())
-        .max_local_error_reset_streams(usize::try_from(limits.resets).ok())
+        .max_pending_accept_reset_streams(resets)
+        .max_local_error_reset_streams(resets)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
@@ -87,122 +97,11 @@ fn protocol<E: Clone>(limits: &ServerLimits, executor: E) -> http2::Builder<E> {
     protocol
 }
 
-/// What a connection and its streams know of each other.
-#[derive(Debug)]
-struct State {
-    /// The connection's, by which it is woken.
-    watch: Rc<Watch>,
-    /// Streams under way.
-    streams: Cell<usize>,
-    /// Since when there have been none.
-    idle_since: Cell<Instant>,
-    /// Whether there has been one.
-    has_served: Cell<bool>,
-    /// The watch of the stream whose answer was asked for last, until that stream is spawned.
-    next: RefCell<Option<Rc<Watch>>>,
-}
-
-impl State {
-    fn new(watch: Rc<Watch>) -> Self {
-        Self {
-            watch,
-            streams: Cell::new(0),
-            idle_since: Cell::new(Instant::now()),
-            has_served: Cell::new(false),
-            next: RefCell::default(),
-        }
-    }
-
-    /// The watch of a stream whose answer is about to be asked for.
-    fn next_stream(&self) -> Rc<Watch> {
-        self.has_served.set(true);
-        let watch = Rc::new(Watch::of_stream());
-        // INVARIANT: hyper hands each stream to the executor at once when it has asked for its answer, before anything else.
-        *self.next.borrow_mut() = Some(Rc::clone(&watch));
-        watch
-    }
-}
-
-/// A stream under way, for as long as its task lives.
-struct Under(Rc<State>);
-
-impl Under {
-    fn begin(state: &Rc<State>) -> Self {
-        state.streams.set(state.streams.get() + 1);
-        Self(Rc::clone(state))
-    }
-}
-
-impl Drop for Under {
-    fn drop(&mut self) {
-        let left = self.0.streams.get().saturating_sub(1);
-        self.0.streams.set(left);
-        if left == 0 {
-            self.0.idle_since.set(Instant::now());
-            self.0.watch.wake();
-        }
-    }
-}
-
-/// Runs what hyper spawns: streams, each under its own watch.
-struct Streams<A> {
-    state: Rc<State>,
-    application: A,
-}
-
-impl<A: Clone> Clone for Streams<A> {
-    fn clone(&self) -> Self {
-        Self { state: Rc::clone(&self.state), application: self.application.clone() }
-    }
-}
-
-impl<A: Application, F: Future<Output = ()> + 'static> Executor<F> for Streams<A> {
-    fn execute(&self, future: F) {
-        // What hyper spawns besides has no watch: it carries the content of a stream that goes on without it.
-        let Some(watch) = self.state.next.borrow_mut().take() else {
-            tokio::task::spawn_local(future);
-            return;
-        };
-        let under = Under::begin(&self.state);
-        let application = self.application.clone();
-        tokio::task::spawn_local(async move {
-            let _under = under;
-            if let Some(phase) = drive(watch, future).await {
-                application.note(ConnectionEvent::StreamTimedOut(phase));
-            }
-        });
-    }
-}
-
-/// Runs a stream to its end, or to the deadline of a phase of its own: then it is reset by being dropped.
-async fn drive(watch: Rc<Watch>, stream: impl Future<Output = ()>) -> Option<Phase> {
-    let mut driver = Driver::new(watch, Rc::default());
-    let mut stream = pin!(stream);
-    let polled = poll_fn(|context| driver.poll(context, Rest::Ignored, |context| stream.as_mut().poll(context)));
-    match polled.await {
-        Driven::TimedOut(phase) => Some(phase),
-        Driven::Ended(()) | Driven::Rested => None,
-    }
-}
-
-/// Lets hyper look first whether the peer has reset the stream meanwhile: then nothing is done for it.
-async fn yield_once<T>(answer: impl Future<Output = T>) -> T {
-    let mut has_yielded = false;
-    poll_fn(|context| match std::mem::replace(&mut has_yielded, true) {
-        true => Poll::Ready(()),
-        false => {
-            context.waker().wake_by_ref();
-            Poll::Pending
-        }
-    })
-    .await;
-    answer.await
-}
-
 /// A connection that is being served.
 struct Served<'a> {
     limits: &'a ServerLimits,
     state: &'a State,
+    wire: &'a Wire,
     /// Since when the peer has been told of the end.
     closing: Option<Instant>,
     armed: Option<Instant>,
@@ -217,8 +116,8 @@ enum Step {
 }
 
 impl<'a> Served<'a> {
-    fn new(limits: &'a ServerLimits, state: &'a State) -> Self {
-        Self { limits, state, closing: None, armed: None, timer: None }
+    fn new(limits: &'a ServerLimits, state: &'a State, wire: &'a Wire) -> Self {
+        Self { limits, state, wire, closing: None, armed: None, timer: None }
     }
 
     fn poll(
@@ -232,6 +131,9 @@ impl<'a> Served<'a> {
             Poll::Ready(Ok(())) => return Poll::Ready(Step::End(ConnectionEnd::Closed)),
             Poll::Ready(Err(fault)) => return Poll::Ready(Step::End(ConnectionEnd::Fault(fault))),
             Poll::Pending => {}
+        }
+        if let Some(excess) = self.excess() {
+            return Poll::Ready(Step::End(ConnectionEnd::Excess(excess)));
         }
         if driver.is_draining() && self.closing.is_none() {
             return Poll::Ready(self.close());
@@ -250,6 +152,14 @@ impl<'a> Served<'a> {
         }
     }
 
+    fn excess(&self) -> Option<Excess> {
+        match (self.wire.is_flooded(), self.state.is_reset_too_often()) {
+            (true, _) => Some(Excess::Frames),
+            (false, true) => Some(Excess::Resets),
+            (false, false) => None,
+        }
+    }
+
     fn close(&mut self) -> Step {
         self.closing = Some(Instant::now());
         Step::Close
@@ -257,15 +167,21 @@ impl<'a> Served<'a> {
 
     /// When something is due at the latest if nothing happens before, and what.
     fn deadline(&self) -> Option<(Instant, Step)> {
-        if self.state.streams.get() > 0 {
-            return None;
-        }
-        let since = self.state.idle_since.get();
-        let idle = if self.state.has_served.get() { self.limits.keep_alive } else { self.limits.header_time };
-        Some(match self.closing {
+        let ends = |since: Option<Instant>, time: Duration, phase: Phase| {
+            since.map(|since| (since + time, Step::End(ConnectionEnd::TimedOut(phase))))
+        };
+        let head = ends(self.wire.section_since(), self.limits.header_time, Phase::Head);
+        let peer = ends(self.wire.blocked_since(), self.limits.body_idle, Phase::Peer);
+        let idle = self.state.idle_since().filter(|_| peer.is_none()).map(|since| self.idle_deadline(since));
+        [head, peer, idle].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
+    }
+
+    fn idle_deadline(&self, since: Instant) -> (Instant, Step) {
+        let time = if self.state.has_served() { self.limits.keep_alive } else { self.limits.header_time };
+        match self.closing {
             Some(closing) => (since.max(closing) + GOAWAY_GRACE, Step::End(ConnectionEnd::Closed)),
-            None => (since + idle, Step::Close),
-        })
+            None => (since + time, Step::Close),
+        }
     }
 
     /// Ready when the timer fires, which may be long before `deadline`.

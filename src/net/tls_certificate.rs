@@ -150,11 +150,10 @@ impl Facts {
         // One whose alternative names cannot be read has none that anybody would take.
         let names = first.subject_alternative_name().ok().flatten();
         for name in names.iter().flat_map(|names| &names.value.general_names) {
-            match name {
-                GeneralName::DNSName(name) => facts.names.push(name.to_ascii_lowercase()),
-                GeneralName::IPAddress(_) => facts.has_addresses = true,
-                _ => {}
+            if let GeneralName::DNSName(name) = name {
+                facts.names.push(name.to_ascii_lowercase());
             }
+            facts.has_addresses |= matches!(name, GeneralName::IPAddress(_));
         }
         Ok(facts)
     }

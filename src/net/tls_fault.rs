@@ -105,3 +105,13 @@ pub enum HandshakeFault {
     #[error("the TLS handshake with the upstream failed: {0}")]
     Failed(#[source] std::io::Error),
 }
+
+impl HandshakeFault {
+    /// What an exchange failed of, if it was TLS: in 1.3 a client's handshake is over before the server has seen its certificate, and
+    /// may refuse it (RFC 8446 §4.4.2.4).
+    pub fn of_exchange(fault: &hyper::Error) -> Option<Self> {
+        let cause = std::error::Error::source(fault)?.downcast_ref::<std::io::Error>()?;
+        let cause = cause.get_ref()?.downcast_ref::<rustls::Error>()?;
+        Some(Self::Failed(std::io::Error::other(cause.clone())))
+    }
+}

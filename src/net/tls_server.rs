@@ -149,9 +149,9 @@ impl ServerTls {
     }
 
     async fn handshake(&self, socket: Socket) -> Result<server::TlsStream<Socket>, AcceptFault> {
-        let begun = LazyConfigAcceptor::new(Acceptor::default(), socket).await.map_err(|fault| match fault.kind() {
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => AcceptFault::Left,
-            _ => AcceptFault::Failed(fault),
+        let begun = LazyConfigAcceptor::new(Acceptor::default(), socket).await.map_err(|fault| {
+            let has_left = matches!(fault.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset);
+            if has_left { AcceptFault::Left } else { AcceptFault::Failed(fault) }
         })?;
         let stream = begun.into_stream(Arc::clone(&self.0.config)).await.map_err(AcceptFault::Failed)?;
         self.look_again(stream.get_ref().1).map_err(|fault| AcceptFault::Failed(io::Error::other(fault)))?;

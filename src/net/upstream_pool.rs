@@ -181,6 +181,11 @@ where
 }
 
 impl<B> SendFault<B> {
+    /// Whether one stream ended and not the connection: the upstream is well, and has answered in its way.
+    pub fn is_reset(&self) -> bool {
+        reset(&self.source).is_some_and(h2::Error::is_reset)
+    }
+
     /// Whether the upstream's answer broke the rules of HTTP/2 (RFC 9113 §8.1.1).
     pub fn is_malformed(&self) -> bool {
         reset(&self.source).is_some_and(h2::Error::is_library)

@@ -8,6 +8,7 @@ use prometheus::{Gauge, Histogram, IntCounter, IntGauge, IntGaugeVec, Opts, Regi
 
 use crate::policy::RouteTable;
 
+use super::certificates::{CertificateExpiry, CertificateFamilies};
 use super::families::{DECISION_SECONDS, Families, increase, observe};
 use super::introspection::{IntrospectionFamilies, IntrospectionMetrics};
 use super::keys::{FetchedFamilies, KEYS, REVOCATIONS, ROLE_DIRECTORY};
@@ -39,6 +40,7 @@ pub struct Metrics {
     revocations: FetchedFamilies,
     role_directory: FetchedFamilies,
     introspection: IntrospectionFamilies,
+    certificates: CertificateFamilies,
     requests: Requests,
     connections: Connections,
     tokens: Tokens,
@@ -61,6 +63,7 @@ impl Metrics {
             revocations: FetchedFamilies::new(&families, REVOCATIONS),
             role_directory: FetchedFamilies::new(&families, ROLE_DIRECTORY),
             introspection: IntrospectionFamilies::new(&families),
+            certificates: CertificateFamilies::new(&families),
             requests: Requests::new(&families),
             connections: Connections::new(&families),
             tokens: Tokens::new(&families),
@@ -93,6 +96,11 @@ impl Metrics {
         let route_metrics = self.table.replace(table, now, &self.upstreams);
         self.upstreams.retain(table.upstreams().iter().map(|upstream| &*upstream.name));
         route_metrics
+    }
+
+    /// Shows when these certificates expire, and no others.
+    pub fn certificates(&self, in_use: Vec<CertificateExpiry>) {
+        self.certificates.show(in_use);
     }
 
     /// Returns the counters of one upstream of the gateway file.

@@ -21,6 +21,7 @@
 //! Left alone here: the wall clock (an argument), who may read metrics (the admin listener), tokens (a record has only
 //! the first digits of a token's hash).
 
+mod certificates;
 mod counters;
 mod events;
 mod exposition;
@@ -50,6 +51,7 @@ mod metrics_tests;
 #[cfg(test)]
 mod routes_tests;
 
+pub use certificates::CertificateExpiry;
 pub use introspection::{IntrospectionMetrics, IntrospectionResult};
 pub use labels::{
     CacheResult, ConnectionError, ConnectionProtocol, FetchResult, ReloadResult, Source, TokenLabel, UpstreamFailure,

@@ -91,6 +91,7 @@ fn commands_are_commands() {
                     None => panic!("{place}: nothing behind `--`"),
                 },
                 ["cargo", "test" | "build", ..] => {}
+                ["openssl", command, options @ ..] => knows(command, options, &place),
                 ["make", target] => assert!(makefile.contains(&format!("\n{target}: ")), "{place}: no such target"),
                 ["curl", .., url] => {
                     let path = url
@@ -239,6 +240,16 @@ fn loads(fence: &Fence, text: &str) {
 fn parses(words: &[&str], place: &str) {
     if let Err(error) = cli::command().try_get_matches_from(words) {
         panic!("{place}: {error}");
+    }
+}
+
+/// Whether `openssl` has the command and its options.
+fn knows(command: &str, options: &[&str], place: &str) {
+    let help = std::process::Command::new("openssl").args([command, "-help"]).output().expect("openssl is installed");
+    let help = String::from_utf8_lossy(&[help.stdout, help.stderr].concat()).into_owned();
+    let known: BTreeSet<_> = help.split_whitespace().collect();
+    for option in options.iter().filter(|option| option.starts_with('-')) {
+        assert!(known.contains(option), "{place}: `{option}`");
     }
 }
 

@@ -6,6 +6,7 @@
 mod authorization_server;
 mod browser;
 mod capture;
+mod certificates;
 mod client;
 mod demo;
 mod feed_server;
@@ -20,6 +21,7 @@ mod load;
 mod message;
 mod server;
 mod signer;
+mod tls;
 mod upstream;
 mod workplace;
 
@@ -28,6 +30,7 @@ use std::time::{Duration, Instant};
 pub use authorization_server::{API, AuthorizationServer, AuthorizationServerSetup, GATEWAY_TOKEN, SCOPES};
 pub use browser::{Browser, Page};
 pub use capture::Capture;
+pub use certificates::{Authority, Issued};
 pub use client::{Client, Response};
 pub use demo::{Demo, Visitor};
 pub use feed_server::{FeedServer, Mood};
@@ -41,6 +44,7 @@ pub use key_server::{Behaviour, KeyServer};
 pub use load::Load;
 pub use message::{Chunk, Message, read_chunk};
 pub use signer::{ISSUER, Signer, now};
+pub use tls::{TlsClient, TlsFront, s_client};
 pub use upstream::{Answer, Upstream};
 pub use workplace::{ROOT, Workplace, shipped};
 
