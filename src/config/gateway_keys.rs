@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::keys::{Key, Shape};
+use super::tls_keys;
 
 const DAY: Duration = Duration::from_hours(24);
 /// A time limit that limits: neither none at all nor for ever.
@@ -77,40 +78,9 @@ pub(super) static LISTENER: &[Key] = &[
     .default("[]"),
     Key::new(
         "tls",
-        Shape::Section(LISTENER_TLS),
+        Shape::Section(tls_keys::LISTENER),
         "TLS with clients, who are then spoken to in no other way; what is in it reloads, that it is there does not",
     ),
-];
-
-static LISTENER_TLS: &[Key] = &[
-    Key::new(
-        "certificates",
-        Shape::List(&Shape::Section(CERTIFICATE)),
-        "Its certificates, chosen by the name that a client asks for; the first is for everybody else",
-    )
-    .required(),
-    Key::new("min_version", Shape::Choice(&["1.2", "1.3"]), "The least version of TLS that is spoken").default("1.2"),
-    Key::new(
-        "client_ca",
-        Shape::Text,
-        "Certificates (PEM), relative to this file, to one of which a client's certificate must lead up",
-    ),
-    Key::new(
-        "client_certificate",
-        Shape::Choice(&["none", "request", "require"]),
-        "Whether clients are asked for a certificate; with `request` they may have none, but no bad one",
-    )
-    .default("none"),
-];
-
-pub(super) static CERTIFICATE: &[Key] = &[
-    Key::new(
-        "chain",
-        Shape::Text,
-        "The certificate (PEM), relative to this file, and after it those that lead up to a root",
-    )
-    .required(),
-    Key::new("key", Shape::Text, "Its private key (PEM, unencrypted), relative to this file").required(),
 ];
 
 static ADMIN: &[Key] = &[
@@ -365,14 +335,11 @@ pub(super) static UPSTREAM: &[Key] = &[
     Key::new("base_path", Shape::Text, "Put in front of every path").default("/"),
     Key::new("timeouts", Shape::Section(TIMEOUTS), "How long it may take"),
     Key::new("connections", Shape::Section(CONNECTIONS), "Connections to it, for each worker"),
-    Key::new("tls", Shape::Section(UPSTREAM_TLS), "How it is known over `https`; its certificate is verified always"),
-];
-
-static UPSTREAM_TLS: &[Key] = &[
-    Key::new("ca", Shape::Text, "Certificates (PEM), relative to this file, that are trusted instead of the system's"),
-    Key::new("server_name", Shape::Text, "The name that its certificate must have instead of the endpoint's host"),
-    Key::new("certificate", Shape::Text, "The certificate (PEM, with its chain) that it is shown if it asks for one"),
-    Key::new("key", Shape::Text, "The private key of that certificate (PEM, unencrypted)"),
+    Key::new(
+        "tls",
+        Shape::Section(tls_keys::UPSTREAM),
+        "How it is known over `https`; its certificate is verified always",
+    ),
 ];
 
 static READINGS: &[Key] = &[

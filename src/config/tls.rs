@@ -13,11 +13,11 @@ use crate::net::{
 
 use super::faults::Fault;
 use super::gateway_file::refuse_empty;
-use super::gateway_keys;
 use super::read::Fields;
 use super::scalars::Wrong;
 use super::secrets::Folder;
 use super::source::{Place, Placed};
+use super::tls_keys;
 
 /// Others than the owner and the group may read it.
 const READ_BY_OTHERS: u32 = 0o004;
@@ -29,7 +29,7 @@ pub(super) fn of_listener(fields: &Fields<'_, '_>, folder: &mut Folder<'_>, prot
     let certificates: Vec<_> = items
         .map(|(number, node)| {
             let subject = fields.subject.inside(format_args!("certificates[{number}]"));
-            let fields = Fields::read(node, gateway_keys::CERTIFICATE, subject, fields.faults);
+            let fields = Fields::read(node, tls_keys::CERTIFICATE, subject, fields.faults);
             certificate(&fields, folder, "chain")
         })
         .collect();

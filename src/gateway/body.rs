@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use crate::gateway::exchange::Exchange;
 use crate::gateway::request_content::{ContentTimes, RequestContent};
 use crate::gateway::response_fields;
-use crate::net::{Lease, Phase, reset};
+use crate::net::{self, Lease, Phase, reset};
 use crate::telemetry::{UpstreamFailure, UpstreamMetrics};
 
 /// The content of an answer. It carries the exchange, which ends when the last of it is gone.
@@ -74,6 +74,9 @@ impl AnswerContent {
     }
 
     pub(super) fn upstream(content: UpstreamContent, exchange: Exchange) -> Self {
+        if content.incoming.is_end_stream() {
+            exchange.answered_whole();
+        }
         Self { source: Content::Upstream(content), exchange: Some(exchange) }
     }
 }
@@ -104,10 +107,8 @@ impl Body for AnswerContent {
             }
             Content::Upstream(content) => {
                 let frame = ready!(content.poll_frame(context, exchange.as_ref()));
-                if let (Some(Ok(frame)), Some(exchange)) = (&frame, exchange)
-                    && let Some(data) = frame.data_ref()
-                {
-                    exchange.sent_to_peer(data.len());
+                if let Some(exchange) = exchange {
+                    content.tell(frame.as_ref(), exchange);
                 }
                 Poll::Ready(frame)
             }
@@ -172,7 +173,8 @@ impl UpstreamContent {
             }
             Poll::Ready(Some(Err(fault))) => {
                 self.lease = None;
-                self.metrics.failure(UpstreamFailure::Closed);
+                let is_malformed = net::is_malformed(&fault);
+                self.metrics.failure(if is_malformed { UpstreamFailure::Protocol } else { UpstreamFailure::Closed });
                 Poll::Ready(Some(Err(AnswerFault::from(fault))))
             }
             Poll::Ready(None) if self.is_short() => {
@@ -189,6 +191,21 @@ impl UpstreamContent {
 
     fn is_short(&self) -> bool {
         self.lease.as_ref().is_some_and(Lease::is_stream) && !self.incoming.is_end_stream()
+    }
+
+    /// Has the record know of what goes to the peer, and whether it is the last of it.
+    fn tell(&self, frame: Option<&Result<Frame<Bytes>, AnswerFault>>, exchange: &Exchange) {
+        let is_last = match frame {
+            Some(Err(_)) => return exchange.answer_broke_off(),
+            Some(Ok(frame)) => {
+                exchange.sent_to_peer(frame.data_ref().map_or(0, Bytes::len));
+                frame.is_trailers() || self.incoming.is_end_stream()
+            }
+            None => true,
+        };
+        if is_last {
+            exchange.answered_whole();
+        }
     }
 
     /// Gives the connection back as soon as nothing more can come, before the peer has taken the last of it.

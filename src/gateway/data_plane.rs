@@ -97,6 +97,9 @@ impl DataPlane {
         let mut peers = self.peers.borrow_mut();
         if peers.len() == peers.capacity() {
             peers.retain(|peer| peer.strong_count() > 0);
+            // Room for as many more, so that those that live are not looked over again at once.
+            let living = peers.len();
+            peers.reserve(living);
         }
         peers.push(Rc::downgrade(watch));
     }

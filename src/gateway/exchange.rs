@@ -15,7 +15,7 @@ use crate::gateway::forwarded::Story;
 use crate::gateway::request_content::Received;
 use crate::net::{Phase, Watch};
 use crate::policy::{Access, Denial, Found, Reason};
-use crate::telemetry::{self, AccessRecord, Peer, Source};
+use crate::telemetry::{self, AccessRecord, CutOff, Peer, Source};
 use crate::token::BearerToken;
 use crate::verify::{FairShare, Remembered};
 
@@ -42,7 +42,7 @@ pub(super) struct PeerConnection {
 
 /// Where a request comes from.
 #[derive(Debug)]
-pub(super) struct From {
+pub(super) struct Origin {
     pub(super) connection: Rc<PeerConnection>,
     pub(super) watch: Rc<Watch>,
 }
@@ -64,6 +64,8 @@ pub(super) struct Exchange {
     credentials: Option<HeaderValue>,
     pub(super) content: Rc<Received>,
     bytes_out: Cell<u64>,
+    /// None once the whole answer has been handed over.
+    cut_off_by: Cell<Option<CutOff>>,
     progress: RefCell<Progress>,
 }
 
@@ -82,8 +84,8 @@ struct Progress {
 }
 
 impl Exchange {
-    pub(super) fn begin(plane: Rc<DataPlane>, view: Rc<View>, from: From, parts: &Parts) -> Self {
-        let From { connection, watch } = from;
+    pub(super) fn begin(plane: Rc<DataPlane>, view: Rc<View>, origin: Origin, parts: &Parts) -> Self {
+        let Origin { connection, watch } = origin;
         Self {
             request_id: plane.request_ids.choose(parts.headers.get(REQUEST_ID)),
             method: parts.method.clone(),
@@ -97,12 +99,23 @@ impl Exchange {
             started: Instant::now(),
             content: Rc::default(),
             bytes_out: Cell::new(0),
+            cut_off_by: Cell::new(Some(CutOff::Peer)),
             progress: RefCell::default(),
         }
     }
 
     pub(super) fn sent_to_peer(&self, bytes: usize) {
         self.bytes_out.set(self.bytes_out.get() + bytes as u64);
+    }
+
+    pub(super) fn answered_whole(&self) {
+        self.cut_off_by.set(None);
+    }
+
+    /// The upstream's answer ends before its end; whoever drains has brought that about.
+    pub(super) fn answer_broke_off(&self) {
+        let by = if self.plane.cutting.get() { CutOff::Gateway } else { CutOff::Upstream };
+        self.cut_off_by.set(Some(by));
     }
 
     pub(super) fn found(&self, found: Found) {
@@ -200,6 +213,7 @@ impl Exchange {
             upstream_duration: progress.upstream_took,
             bytes_in: self.content.bytes.get(),
             bytes_out: self.bytes_out.get(),
+            cut_off_by: self.cut_off_by.get().filter(|_| progress.answered_by_upstream),
         };
         telemetry::finish(&snapshot.routes, &self.plane.shared.log, &record);
     }

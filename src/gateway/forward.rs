@@ -17,13 +17,13 @@ use crate::gateway::body::UpstreamContent;
 use crate::gateway::data_plane::Pool;
 use crate::gateway::exchange::{Exchange, REQUEST_ID};
 use crate::gateway::forwarded::{Told, add_via};
-use crate::gateway::request_content::{ContentTimes, RequestContent};
+use crate::gateway::request_content::{BrokeOff, ContentTimes, RequestContent};
 use crate::gateway::request_fields::{self, Removal};
 use crate::gateway::snapshot::Upstream;
 use crate::gateway::{HostRule, UpstreamSettings, response_fields};
-use crate::net::{ConnectFault, HandshakeFault, Lease, Phase, Protocol, SendFault};
+use crate::net::{self, ConnectFault, HandshakeFault, Lease, Phase, Protocol, SendFault};
 use crate::policy::{Denial, Grant};
-use crate::telemetry::UpstreamFailure;
+use crate::telemetry::{ConnectionError, UpstreamFailure};
 
 const ACCESS: HeaderName = HeaderName::from_static("scopegate-access");
 const SUBJECT: HeaderName = HeaderName::from_static("scopegate-subject");
@@ -70,9 +70,12 @@ pub(super) async fn forward(
     }
 
     let sending = Sending { exchange, upstream, pool, response_time };
-    let (response, lease) = sending.send(request).await?;
+    let (response, mut lease) = sending.send(request).await?;
     exchange.answered(response.status().as_u16(), Instant::now());
     let (mut head, incoming) = response.into_parts();
+    if response_fields::is_framed_twice(&head.headers) {
+        lease.use_no_more();
+    }
     response_fields::clean(&mut head.headers);
     let times = ContentTimes { peer: exchange.view.snapshot.limits.body_idle, upstream: upstream.settings.idle };
     let content = UpstreamContent::new(incoming, lease, upstream.metrics.clone(), times);
@@ -178,8 +181,10 @@ impl Sending<'_> {
             let spare = if is_last { None } else { spare(&request, &lease) };
             let fault = match self.attempt(lease, request).await? {
                 Ok(answered) => return Ok(answered),
-                Err(_) if self.exchange.content.broke_off.get() => return Err(Denial::BadRequest),
-                Err(fault) => fault,
+                Err(fault) => match self.exchange.content.broke_off.get() {
+                    Some(how) => return Err(self.bad_content(how)),
+                    None => fault,
+                },
             };
             let is_untouched = fault.unprocessed || (is_reused && !fault.answered && !fault.is_reset());
             request = match (fault.unsent, spare) {
@@ -199,9 +204,24 @@ impl Sending<'_> {
         }
     }
 
+    fn bad_content(&self, how: BrokeOff) -> Denial {
+        let metrics = &self.exchange.plane.shared.metrics;
+        match how {
+            BrokeOff::Malformed => metrics.connection_error(ConnectionError::Parse),
+            BrokeOff::Incomplete => metrics.connection_error(ConnectionError::Incomplete),
+            BrokeOff::Failed => {}
+        }
+        Denial::BadRequest
+    }
+
     fn broke_off(&self, fault: &hyper::Error) -> Denial {
         let kind = HandshakeFault::of_exchange(fault).map_or(UpstreamFailure::Closed, |fault| self.no_tls(&fault));
         self.upstream.metrics.failure(kind);
+        Denial::UpstreamUnreachable
+    }
+
+    fn unreadable(&self) -> Denial {
+        self.upstream.metrics.failure(UpstreamFailure::Protocol);
         Denial::UpstreamUnreachable
     }
 
@@ -225,14 +245,11 @@ impl Sending<'_> {
         match sent {
             Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 // Nobody asked for it: `Upgrade` is not passed on.
-                self.upstream.metrics.failure(UpstreamFailure::Protocol);
-                Err(Denial::UpstreamUnreachable)
+                Err(self.unreadable())
             }
+            Some(Ok(response)) if response_fields::is_coded(response.headers()) => Err(self.unreadable()),
             Some(Ok(response)) => Ok(Ok((response, lease))),
-            Some(Err(fault)) if fault.source.is_parse() || fault.is_malformed() => {
-                self.upstream.metrics.failure(UpstreamFailure::Protocol);
-                Err(Denial::UpstreamUnreachable)
-            }
+            Some(Err(fault)) if fault.source.is_parse() || net::is_malformed(&fault.source) => Err(self.unreadable()),
             Some(Err(fault)) => Ok(Err(fault)),
             None => {
                 lease.suspect();
@@ -247,7 +264,10 @@ impl Sending<'_> {
             return Denial::Draining;
         }
         match self.exchange.watch.phase() {
-            Phase::Content => Denial::BadRequest,
+            Phase::Content => {
+                self.exchange.plane.shared.metrics.connection_error(ConnectionError::BodyTimeout);
+                Denial::BadRequest
+            }
             Phase::Upstream | Phase::Idle | Phase::Head | Phase::Peer => {
                 self.upstream.metrics.failure(UpstreamFailure::ResponseTimeout);
                 Denial::UpstreamTimeout

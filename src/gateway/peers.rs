@@ -17,7 +17,7 @@ use crate::gateway::Limits;
 use crate::gateway::body::AnswerContent;
 use crate::gateway::challenge::refuse;
 use crate::gateway::data_plane::DataPlane;
-use crate::gateway::exchange::{From, PeerConnection};
+use crate::gateway::exchange::{Origin, PeerConnection};
 use crate::gateway::forwarded::Story;
 use crate::gateway::service::respond;
 use crate::gateway::snapshot::Shared;
@@ -193,7 +193,7 @@ impl Application for Peer {
         if request.version() == Version::HTTP_2 {
             self.plane.watch(&watch);
         }
-        respond(Rc::clone(&self.plane), From { connection: Rc::clone(&self.connection), watch }, request)
+        respond(Rc::clone(&self.plane), Origin { connection: Rc::clone(&self.connection), watch }, request)
     }
 
     fn note(&self, event: ConnectionEvent) {

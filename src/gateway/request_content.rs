@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 
 use crate::gateway::exchange::Exchange;
 use crate::gateway::request_fields;
-use crate::net::{Phase, Watch, reset};
+use crate::net::{self, Phase, Watch, reset};
 
 /// How long the two sides of a stream may take for the next part.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ pub(super) struct Received {
     incoming: RefCell<Option<Incoming>>,
     pub(super) bytes: Cell<u64>,
     /// It was malformed, or ended before its end: the peer's fault, whatever the upstream makes of it.
-    pub(super) broke_off: Cell<bool>,
+    pub(super) broke_off: Cell<Option<BrokeOff>>,
     /// Some of it has been handed on, and is gone.
     begun: Cell<bool>,
     /// It comes over HTTP/2.
@@ -40,6 +40,27 @@ pub(super) struct Received {
     sending: Cell<u32>,
     /// Who waits for the next part.
     waiting: RefCell<Option<Waker>>,
+}
+
+/// How a request's content broke off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BrokeOff {
+    /// It is framed as no content may be.
+    Malformed,
+    /// The peer said that nothing more comes.
+    Incomplete,
+    /// The connection failed, which it tells of itself.
+    Failed,
+}
+
+impl From<&hyper::Error> for BrokeOff {
+    fn from(fault: &hyper::Error) -> Self {
+        match () {
+            () if net::is_malformed(fault) => Self::Malformed,
+            () if net::is_incomplete(fault) => Self::Incomplete,
+            () => Self::Failed,
+        }
+    }
 }
 
 /// A request's content, for one sending of the request.
@@ -154,11 +175,11 @@ impl Body for RequestContent {
         received.begun.set(true);
         match frame {
             Some(Err(fault)) => {
-                received.broke_off.set(true);
+                received.broke_off.set(Some(BrokeOff::from(&fault)));
                 Poll::Ready(Some(Err(RequestFault::from(fault))))
             }
             None if received.is_stream.get() && !incoming.is_end_stream() => {
-                received.broke_off.set(true);
+                received.broke_off.set(Some(BrokeOff::Incomplete));
                 Poll::Ready(Some(Err(RequestFault::Short(h2::Reason::CANCEL.into()))))
             }
             Some(Ok(frame)) => {

@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use crate::gateway::authorize::authorize;
 use crate::gateway::body::AnswerContent;
 use crate::gateway::data_plane::DataPlane;
-use crate::gateway::exchange::{Exchange, From, REQUEST_ID};
+use crate::gateway::exchange::{Exchange, Origin, REQUEST_ID};
 use crate::gateway::forward::forward;
 use crate::gateway::http2_request;
 use crate::gateway::refusal_form::RefusalForm;
@@ -26,7 +26,7 @@ use crate::telemetry::ConnectionError;
 /// Answers one request. A panic on the way answers 500, counts, and touches no other request.
 pub(super) async fn respond(
     plane: Rc<DataPlane>,
-    from: From,
+    origin: Origin,
     request: Request<Incoming>,
 ) -> Result<Response<AnswerContent>, Infallible> {
     let draining = Rc::clone(&plane.draining);
@@ -34,7 +34,7 @@ pub(super) async fn respond(
     let says_close = request.version() != Version::HTTP_2;
     let form = RefusalForm::of(&request);
     let survivor = Rc::clone(&plane);
-    let mut response = match catch(answer(plane, from, request, form)).await {
+    let mut response = match catch(answer(plane, origin, request, form)).await {
         Ok(response) => response,
         Err(_) => {
             survivor.shared.metrics.connection_error(ConnectionError::Panic);
@@ -50,7 +50,7 @@ pub(super) async fn respond(
 
 async fn answer(
     plane: Rc<DataPlane>,
-    from: From,
+    origin: Origin,
     request: Request<Incoming>,
     form: RefusalForm,
 ) -> Response<AnswerContent> {
@@ -60,7 +60,7 @@ async fn answer(
     let within_limit = plane.shared.begin_request(limit);
     let is_http2 = parts.version == Version::HTTP_2;
     let shaped = if is_http2 { http2_request::reshape(&mut parts) } else { Ok(()) };
-    let exchange = Exchange::begin(plane, view, from, &parts);
+    let exchange = Exchange::begin(plane, view, origin, &parts);
     exchange.wait_within_bounds();
     let forwarding = async {
         if !within_limit {

@@ -64,7 +64,10 @@ impl Driver {
         loop {
             let was_expired = self.watch.has_expired();
             // This comes first: a request whose bytes lie ready has begun, and is answered.
-            if let Poll::Ready(ended) = driven(context) {
+            self.watch.driving(true);
+            let polled = driven(context);
+            self.watch.driving(false);
+            if let Poll::Ready(ended) = polled {
                 return Poll::Ready(Driven::Ended(ended));
             }
             if self.draining.get() {

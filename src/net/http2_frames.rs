@@ -9,7 +9,7 @@ const HEADER: usize = 9;
 const BURST: i64 = 1_000;
 /// Such frames that may come in a second, in the long run.
 const A_SECOND: i64 = 200;
-/// Such frames that belong to a request: windows, priorities, a reset.
+/// Such frames that belong to a request: its fields, windows, priorities, a reset.
 const A_REQUEST: i64 = 8;
 /// For so many bytes of answers the peer may give back a window.
 const BYTES_A_WINDOW: u64 = 512;
@@ -90,7 +90,8 @@ impl Frames {
             HEADERS => {
                 self.section_open = !end_headers;
                 self.last_stream = self.last_stream.max(u32::from_be_bytes([s0 & 0x7F, s1, s2, s3]));
-                self.budget.gain(A_REQUEST);
+                // Those that become requests are paid back: others are malformed, or beyond the number of streams.
+                self.budget.pay(1);
             }
             CONTINUATION => {
                 self.section_open = !end_headers;
@@ -101,6 +102,11 @@ impl Frames {
                 self.budget.pay(1 + length / BYTES_A_FRAME);
             }
         }
+    }
+
+    /// Takes note of a request that the frames have brought.
+    pub(super) fn brought_request(&mut self) {
+        self.budget.gain(A_REQUEST);
     }
 
     /// Takes note of so many bytes written, for which the peer gives back windows.
@@ -214,6 +220,7 @@ mod tests {
             ("empty data", frame(DATA, 0, 0)),
             ("empty continuation", frame(CONTINUATION, 0, 0)),
             ("unknown", frame(0xEE, 0, 1)),
+            ("fields that bring no request", frame(HEADERS, 0x5, 9)),
         ];
         for (name, sent) in useless {
             let (mut frames, now) = begun();
@@ -225,15 +232,24 @@ mod tests {
             assert!(frames.is_flood(|| now), "{name}");
             assert!(!frames.is_flood(|| now + SECOND), "{name}: a second later there is room again");
         }
-        for (name, sent) in
-            [("request", frame(HEADERS, 0x5, 9)), ("content", frame(DATA, 0, 1)), ("its end", frame(DATA, 1, 0))]
-        {
+        for (name, sent) in [("content", frame(DATA, 0, 1)), ("its end", frame(DATA, 1, 0))] {
             let (mut frames, now) = begun();
             for _ in 0..10 * BURST {
                 frames.read(&sent);
             }
             assert!(!frames.is_flood(|| now), "{name}");
         }
+    }
+
+    #[test]
+    fn requests_pay_for_what_belongs_to_them() {
+        let (mut frames, now) = begun();
+        for _ in 0..10 * BURST {
+            frames
+                .read(&[frame(HEADERS, 0x5, 9), frame(0x2, 0, 5), frame(0x8, 0, 4), frame(RST_STREAM, 0, 4)].concat());
+            frames.brought_request();
+        }
+        assert!(!frames.is_flood(|| now));
     }
 
     #[test]

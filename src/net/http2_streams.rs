@@ -55,6 +55,7 @@ impl State {
     /// A stream whose answer is about to be asked for.
     pub(super) fn next_stream(&self) -> Next {
         self.has_served.set(true);
+        self.resets.wire.brought_request();
         let next = Next { watch: Rc::new(Watch::of_stream()), is_given: Rc::default() };
         // INVARIANT: hyper hands each stream to the executor at once when it has asked for its answer, before anything else.
         *self.next.borrow_mut() = Some(next.clone());

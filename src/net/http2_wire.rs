@@ -57,6 +57,11 @@ impl Wire {
         self.0.is_flooded.get()
     }
 
+    /// Takes note of a request that was read.
+    pub(super) fn brought_request(&self) {
+        self.0.frames.borrow_mut().brought_request();
+    }
+
     /// Streams that the peer has reset.
     pub(super) fn resets(&self) -> u64 {
         self.0.frames.borrow().resets()

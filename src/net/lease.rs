@@ -3,13 +3,18 @@
 use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::Request;
 use http_body::Body;
 use hyper::client::conn::http1::SendRequest;
+use tokio::task::AbortHandle;
 
 use super::pool::Http1Pool;
 use super::{Exchanged, SendFault};
+
+/// What the upstream may take to read the rest of a request that it has answered already.
+const REST_TIME: Duration = Duration::from_secs(1);
 
 /// A connection in use. Given back by [`Http1Lease::release`]; merely dropped, it is closed.
 pub(super) struct Http1Lease<B> {
@@ -17,6 +22,8 @@ pub(super) struct Http1Lease<B> {
     sender: SendRequest<B>,
     read: Rc<Cell<u64>>,
     exchanges: u64,
+    connection: AbortHandle,
+    is_last: bool,
 }
 
 impl<B> fmt::Debug for Http1Lease<B> {
@@ -26,13 +33,23 @@ impl<B> fmt::Debug for Http1Lease<B> {
 }
 
 impl<B> Http1Lease<B> {
-    pub(super) fn new(pool: Rc<Http1Pool<B>>, sender: SendRequest<B>, read: Rc<Cell<u64>>) -> Self {
-        Self { pool, sender, read, exchanges: 0 }
+    pub(super) fn new(
+        pool: Rc<Http1Pool<B>>,
+        sender: SendRequest<B>,
+        read: Rc<Cell<u64>>,
+        connection: AbortHandle,
+    ) -> Self {
+        Self { pool, sender, read, exchanges: 0, connection, is_last: false }
     }
 
     /// Whether the connection has carried an exchange already, so that the upstream may be closing it just now.
     pub(super) fn is_reused(&self) -> bool {
         self.exchanges > 0
+    }
+
+    /// Has the connection closed after this exchange instead of kept.
+    pub(super) fn use_no_more(&mut self) {
+        self.is_last = true;
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -67,17 +84,27 @@ where
 
     /// Gives the connection back for the next exchange once it can take one; closes it if it never will.
     pub(super) fn release(mut self) {
+        if self.is_last {
+            return;
+        }
         if self.sender.is_ready() {
             let pool = Rc::clone(&self.pool);
             pool.keep(self);
         } else if !self.sender.is_closed() {
-            // The answer came before the request was sent whole: the rest of it still goes out.
+            // The answer came before the request was sent whole: what hyper holds of it still goes out, if the upstream takes it.
             tokio::task::spawn_local(async move {
-                if self.ready().await {
+                if tokio::time::timeout(REST_TIME, self.ready()).await == Ok(true) {
                     let pool = Rc::clone(&self.pool);
                     pool.keep(self);
                 }
             });
         }
+    }
+}
+
+impl<B> Drop for Http1Lease<B> {
+    fn drop(&mut self) {
+        // hyper closes a connection only after all that it holds to be sent has been: an upstream that reads nothing would keep it.
+        self.connection.abort();
     }
 }

@@ -1,13 +1,14 @@
 //! Sockets: listeners, workers, deadlines, upstream connections, drain.
 //!
-//! This room moves bytes and bounds how long and how many. It knows HTTP/1.1's connections (RFC 9112 §9) through hyper, and
-//! nothing of tokens, scopes or routes: what a request means is decided above, in `gateway`.
+//! This room moves bytes and bounds how long and how many. It knows the connections of HTTP/1.1 (RFC 9112 §9) and HTTP/2
+//! (RFC 9113) through hyper, and nothing of tokens, scopes or routes: what a request means is decided above, in `gateway`.
 //!
 //! * [`bind`] opens one `SO_REUSEPORT` socket for each worker, so that the kernel spreads connections and no two workers
 //!   share one.
 //! * [`Worker`] is a thread with a runtime of its own; everything below lives on one worker and is never sent elsewhere.
-//! * [`Metered`] counts what a stream brings and tells of what it carries; [`Watch`] holds the one deadline that a connection has at any moment;
-//!   [`serve_connection`] drives hyper under both and under [`Drain`].
+//! * [`serve_connection`] serves a peer's connection under [`Drain`]: it waits for bytes with next to nothing held, finds out what the
+//!   peer speaks, and drives hyper. [`Watch`] holds the one deadline that a connection, or a stream of HTTP/2, has at any moment; [`Metered`]
+//!   counts what a stream brings and tells the watch of what it carries; [`Rewind`] gives back what was read to find out.
 //! * [`UpstreamPool`] keeps a worker's connections to one upstream: bounded in number, with a bounded queue, reused last in
 //!   first out.
 //! * [`ServerTls`] and [`ClientTls`] make a [`Stream`] of a socket under TLS, with a peer and with an upstream.
@@ -29,6 +30,7 @@ mod fetch_tests;
 mod fetcher;
 #[cfg(test)]
 mod fetcher_tests;
+mod framing;
 mod http2_answer;
 mod http2_frames;
 mod http2_streams;
@@ -69,6 +71,7 @@ pub use drain::{Drain, Drained};
 pub use fetch::{Answer, BODY_LIMIT, FetchFault, FetchSettings, fetch};
 pub use fetch_request::{Content, Credentials, Sent, is_loopback};
 pub use fetcher::Fetcher;
+pub use framing::{is_incomplete, is_malformed};
 pub use listener::{Acceptor, BACKLOG, ListenAddress, Listening, bind};
 pub use metered::Metered;
 pub use network::Network;

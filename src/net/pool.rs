@@ -184,12 +184,12 @@ where
             .map_err(|fault| ConnectFault::Refused(std::io::Error::other(fault)))?;
         place.opened = true;
         (self.told)(PoolEvent::Opened);
-        tokio::task::spawn_local(async move {
+        let driving = tokio::task::spawn_local(async move {
             // A fault of the connection reaches the request that it carries; one without a request concerns nobody.
             let _ = connection.await;
             drop(place);
         });
-        Ok(Http1Lease::new(Rc::clone(self), sender, read))
+        Ok(Http1Lease::new(Rc::clone(self), sender, read, driving.abort_handle()))
     }
 }
 

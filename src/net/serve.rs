@@ -136,3 +136,94 @@ pub async fn serve_connection<A: Application>(
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Full;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixStream;
+
+    use super::super::Socket;
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const LIMITS: ServerLimits = ServerLimits {
+        fields: 100,
+        head_bytes: 65_536,
+        header_time: SECOND,
+        body_idle: SECOND,
+        keep_alive: SECOND,
+        streams: 8,
+        resets: 8,
+    };
+    /// Bytes that the task of a connection takes while it rests, besides its stream's own buffers.
+    const TASK: usize = 512;
+
+    #[derive(Clone)]
+    struct Greeting;
+
+    impl Application for Greeting {
+        type Content = Full<Bytes>;
+
+        fn answer(
+            &self,
+            _: Request<Incoming>,
+            _: Rc<Watch>,
+        ) -> impl Future<Output = Result<Response<Full<Bytes>>, Infallible>> + 'static {
+            std::future::ready(Ok(Response::new(Full::from("hello"))))
+        }
+
+        fn note(&self, _: ConnectionEvent) {}
+    }
+
+    fn accepted() -> (Accepted, UnixStream) {
+        let (near, far) = UnixStream::pair().unwrap();
+        let accepted = Accepted {
+            stream: Stream::Clear(Socket::Unix(near)),
+            protocol: None,
+            protocols: Protocols::ALL,
+            watch: Rc::new(Watch::new(SECOND, SECOND)),
+            draining: Rc::default(),
+        };
+        (accepted, far)
+    }
+
+    #[tokio::test]
+    async fn a_connection_at_rest_is_a_small_task() {
+        let serving = serve_connection(accepted().0, LIMITS, Greeting);
+        assert!(size_of_val(&serving) <= TASK, "{}", size_of_val(&serving));
+    }
+
+    #[tokio::test]
+    async fn what_alpn_chose_is_not_asked_again() {
+        let (mut accepted, mut far) = accepted();
+        accepted.protocol = Some(Protocol::Http1);
+        far.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+        assert!(matches!(serve_connection(accepted, LIMITS, Greeting).await, ConnectionEnd::Fault(_)));
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_leaves_before_its_first_byte_is_nobodys_fault() {
+        let (accepted, far) = accepted();
+        drop(far);
+        assert!(matches!(serve_connection(accepted, LIMITS, Greeting).await, ConnectionEnd::Closed));
+    }
+
+    #[tokio::test]
+    async fn bytes_are_served_wherever_they_are_cut() {
+        let (accepted, mut far) = accepted();
+        let serving = serve_connection(accepted, LIMITS, Greeting);
+        let asking = async move {
+            for byte in b"PUT / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" {
+                far.write_all(&[*byte]).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            let mut answer = String::new();
+            far.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let (end, answer) = tokio::join!(serving, asking);
+        assert!(matches!(end, ConnectionEnd::Closed), "{end:?}");
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hello"), "{answer}");
+    }
+}

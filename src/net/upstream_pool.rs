@@ -185,11 +185,6 @@ impl<B> SendFault<B> {
     pub fn is_reset(&self) -> bool {
         reset(&self.source).is_some_and(h2::Error::is_reset)
     }
-
-    /// Whether the upstream's answer broke the rules of HTTP/2 (RFC 9113 §8.1.1).
-    pub fn is_malformed(&self) -> bool {
-        reset(&self.source).is_some_and(h2::Error::is_library)
-    }
 }
 
 /// What HTTP/2 knows of a fault.
@@ -206,6 +201,14 @@ where
         match &self.0 {
             Lent::Http1(lease) => lease.is_reused(),
             Lent::Http2(lease) => lease.is_reused(),
+        }
+    }
+
+    /// Has the connection closed after this exchange instead of kept; a stream of HTTP/2 has no other to be mistaken for.
+    pub fn use_no_more(&mut self) {
+        match &mut self.0 {
+            Lent::Http1(lease) => lease.use_no_more(),
+            Lent::Http2(_) => {}
         }
     }
 

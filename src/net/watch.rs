@@ -43,6 +43,7 @@ pub struct Watch {
     /// What was written last has not been flushed, or the stream is being shut down.
     unsettled: Cell<bool>,
     driver: RefCell<Option<Waker>>,
+    driving: Cell<bool>,
 }
 
 impl Watch {
@@ -59,6 +60,7 @@ impl Watch {
             content_open: Cell::new(false),
             unsettled: Cell::new(false),
             driver: RefCell::new(None),
+            driving: Cell::new(false),
         }
     }
 
@@ -79,7 +81,8 @@ impl Watch {
         self.deadline.set(deadline);
         self.time.set(time);
         self.expired.set(false);
-        if self.armed.get().is_some_and(|armed| deadline < armed) {
+        // While it drives, the driver looks for itself when it is done.
+        if !self.driving.get() && self.armed.get().is_none_or(|armed| deadline < armed) {
             self.wake();
         }
     }
@@ -158,12 +161,20 @@ impl Watch {
         }
     }
 
+    /// Whether the driver is polling what enters phases.
+    pub(super) fn driving(&self, driving: bool) {
+        self.driving.set(driving);
+    }
+
     /// The moment to arm the timer for, if what is armed would come too late; remembers it as armed.
     ///
     /// It is armed for `look_after` from now at most, where given: then it looks whether the connection rests.
     pub(super) fn to_arm(&self, look_after: Option<Duration>) -> Option<Instant> {
         let deadline = self.deadline.get();
         if self.armed.get().is_some_and(|armed| armed <= deadline) {
+            return None;
+        }
+        if look_after.is_none() && self.time.get() >= LONGEST {
             return None;
         }
         let at = look_after.map_or(deadline, |time| deadline.min(Instant::now() + time));
@@ -210,6 +221,37 @@ mod tests {
         assert!(watch.has_expired());
         watch.rest(now + 31 * SECOND, SECOND, SECOND);
         assert!(!watch.has_expired(), "a new phase begins unexpired");
+    }
+
+    #[test]
+    fn only_a_connection_with_nothing_under_way_rests() {
+        let watch = Watch::new(75 * SECOND, 10 * SECOND);
+        let now = Instant::now();
+        let cases: [(&str, fn(&Watch)); 4] = [
+            ("an exchange", |watch| watch.enter(Phase::Upstream, Instant::now(), SECOND)),
+            ("a head", Watch::bytes_arrived),
+            ("content", |watch| watch.begins_exchange(true)),
+            ("something to write", |watch| watch.settled(false)),
+        ];
+        for (name, begin) in cases {
+            watch.begins_exchange(false);
+            watch.settled(true);
+            watch.rest(now, 75 * SECOND, 10 * SECOND);
+            assert!(!watch.has_rested(now, SECOND), "not yet");
+            assert!(watch.has_rested(now + SECOND, SECOND));
+            begin(&watch);
+            assert!(!watch.has_rested(now + SECOND, SECOND), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_drain_leaves_those_that_rest_a_moment() {
+        let watch = Watch::new(75 * SECOND, 10 * SECOND);
+        watch.shorten_rest(SECOND);
+        let deadline = watch.to_arm(None);
+        watch.shorten_rest(SECOND);
+        assert!(deadline.is_some() && watch.to_arm(None).is_none(), "shortened once");
+        assert!(deadline.is_some_and(|deadline| deadline <= Instant::now() + SECOND));
     }
 
     #[test]

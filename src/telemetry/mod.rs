@@ -58,7 +58,7 @@ pub use labels::{
 };
 pub use log::Log;
 pub use metrics::{Metrics, REVISION, VERSION};
-pub use record::{AccessRecord, Peer, finish};
+pub use record::{AccessRecord, CutOff, Peer, finish};
 pub use routes::RouteMetrics;
 pub use settings::{LogAccess, LogFormat, LogSettings, LogSubject};
 pub use upstreams::UpstreamMetrics;

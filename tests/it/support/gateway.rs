@@ -81,11 +81,20 @@ impl Setup {
 
     /// The same in front of whatever is at `endpoint`.
     pub fn start_before(&self, endpoint: &str) -> Gateway {
+        self.start_at(endpoint, "")
+    }
+
+    /// The same in front of `upstream`; `listener` is a line more of the listener.
+    pub fn start_with(&self, upstream: &Upstream, listener: &str) -> Gateway {
+        self.start_at(&format!("{}://{}", self.scheme, upstream.address), listener)
+    }
+
+    fn start_at(&self, endpoint: &str, listener: &str) -> Gateway {
         let signer = Signer::new("key-1");
         let folder = tempfile::tempdir().expect("a folder");
         write(folder.path(), "jwks.json", &signer.jwks());
         write(folder.path(), "routes.yaml", &self.policy);
-        write(folder.path(), "scopegate.yaml", &self.gateway_file(endpoint));
+        write(folder.path(), "scopegate.yaml", &self.gateway_file(endpoint, listener));
         for (name, text) in &self.files {
             write(folder.path(), name, text);
         }
@@ -97,11 +106,11 @@ impl Setup {
         Gateway { address: address("listener"), admin: address("admin"), folder, signer, server }
     }
 
-    fn gateway_file(&self, endpoint: &str) -> String {
+    fn gateway_file(&self, endpoint: &str, listener: &str) -> String {
         let api = if self.api.is_empty() { String::new() } else { format!(", {}", self.api) };
         let tls = if self.tls.is_empty() { String::new() } else { format!("    tls: {}\n", self.tls) };
         format!(
-            "listeners:\n  - address: 127.0.0.1:0\n{tls}admin:\n  address: 127.0.0.1:0\nissuers:\n  - issuer: {ISSUER}\n    audience: \
+            "listeners:\n  - address: 127.0.0.1:0\n    {listener}\n{tls}admin:\n  address: 127.0.0.1:0\nissuers:\n  - issuer: {ISSUER}\n    audience: \
              [{AUDIENCE}]\n    keys: {}\nupstreams:\n  api: {{endpoints: ['{endpoint}']{api}}}\npolicy: [routes.yaml]\n{}\n",
             self.keys, self.more
         )
