@@ -310,7 +310,7 @@ pub(super) static UPSTREAM: &[Key] = &[
     Key::new(
         "endpoints",
         Shape::List(&Shape::Text),
-        "Its address, as `http://host:port`, or `https://host:port` for TLS; exactly one",
+        "Its address, as `http://host:port`, `https://host:port` for TLS, or `unix:/path` of a socket; exactly one",
     )
     .required(),
     Key::new("forward_token", Shape::Boolean, "Whether it receives the token").default("true"),

@@ -207,7 +207,7 @@ impl Sending<'_> {
                     None => fault,
                 },
             };
-            let is_untouched = fault.unprocessed || (is_reused && !fault.answered);
+            let is_untouched = fault.unprocessed || (is_reused && !fault.answered && !fault.is_reset());
             request = match (fault.unsent, spare) {
                 (Some(unsent), _) if is_reused && unsent_left > 0 => {
                     unsent_left -= 1;

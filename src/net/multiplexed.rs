@@ -202,7 +202,12 @@ where
         self.sender.try_send_request(request).await.map_err(|mut fault| {
             let unsent = fault.take_message();
             let source = fault.into_error();
-            SendFault { unsent, answered: false, unprocessed: is_unprocessed(&source), source }
+            let fault = SendFault { unsent, answered: false, unprocessed: is_unprocessed(&source), source };
+            if !fault.is_reset() {
+                // The connection ends, and the next request is not to meet it again.
+                self.connection.close();
+            }
+            fault
         })
     }
 }

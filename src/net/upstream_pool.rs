@@ -180,6 +180,13 @@ where
     }
 }
 
+impl<B> SendFault<B> {
+    /// Whether one stream ended and not the connection: the upstream is well, and has answered in its way.
+    pub fn is_reset(&self) -> bool {
+        reset(&self.source).is_some_and(h2::Error::is_reset)
+    }
+}
+
 /// What HTTP/2 knows of a fault.
 pub fn reset(fault: &hyper::Error) -> Option<&h2::Error> {
     fault.source().and_then(|cause| cause.downcast_ref())

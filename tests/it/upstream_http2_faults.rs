@@ -52,10 +52,17 @@ fn what_the_upstream_refused_is_sent_once_more() {
 
 #[test]
 fn a_reset_with_another_reason_is_502_and_not_repeated() {
-    let upstream = Http2Upstream::answering(|mut call| async move { call.respond.send_reset(Reason::INTERNAL_ERROR) });
+    let upstream = Http2Upstream::answering(|mut call| async move {
+        match call.request.uri().path() {
+            "/open/reset" => call.respond.send_reset(Reason::INTERNAL_ERROR),
+            _ => call.ok(""),
+        }
+    });
     let gateway = start(&upstream, "");
-    assert_eq!(gateway.client().request("GET", "/open/a", "").status, 502);
-    assert_eq!(upstream.taken().len(), 1);
+    for (target, status) in [("/open/reset", 502), ("/open/a", 200), ("/open/reset", 502)] {
+        assert_eq!(gateway.client().request("GET", target, "").status, status);
+    }
+    assert_eq!((upstream.taken().len(), upstream.connections()), (3, 1));
 }
 
 #[test]
@@ -305,7 +312,7 @@ fn garbage_in_the_place_of_an_answer_is_502() {
 fn a_connection_that_dies_takes_its_requests_along_but_those_that_may_be_repeated() {
     let upstream = Http2Upstream::answering(|mut call| async move {
         match (call.connection, call.request.uri().path()) {
-            (1, "/open/die") => call.order(Order::Close),
+            (1, "/open/die") => call.end(Order::Close).await,
             _ => call.ok("alive"),
         }
     });
@@ -318,7 +325,7 @@ fn a_connection_that_dies_takes_its_requests_along_but_those_that_may_be_repeate
     for order in [|| Order::Close, || Order::GoAway(Reason::INTERNAL_ERROR)] {
         let upstream = Http2Upstream::answering(move |mut call| async move {
             match call.request.method().as_str() {
-                "POST" => call.order(order()),
+                "POST" => call.end(order()).await,
                 _ => call.ok("alive"),
             }
         });

@@ -72,6 +72,12 @@ impl Call {
     pub fn order(&self, order: Order) {
         let _ = self.orders.send(order);
     }
+
+    /// Orders the connection's end, with nothing said of this stream.
+    pub async fn end(self, order: Order) {
+        self.order(order);
+        std::future::pending().await
+    }
 }
 
 impl Http2Upstream {
