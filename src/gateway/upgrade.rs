@@ -191,7 +191,9 @@ mod tests {
     }
 
     fn add(name: &'static str, value: &'static str) -> impl FnOnce(&mut Plain) {
-        move |request| assert!(!request.headers_mut().append(name, HeaderValue::from_static(value)))
+        move |request| {
+            request.headers_mut().append(name, HeaderValue::from_static(value));
+        }
     }
 
     fn without(name: &'static str) -> impl FnOnce(&mut Plain) {

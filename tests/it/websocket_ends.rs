@@ -5,7 +5,9 @@ use std::net::Shutdown;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::support::{Answer, Authority, Message, Setup, TlsClient, TlsFront, Upstream, eventually, now};
+use crate::support::{
+    Answer, Authority, FeedServer, ISSUER, Message, Mood, Setup, TlsClient, TlsFront, Upstream, eventually, now,
+};
 use crate::websocket::{HANDSHAKE, accepting, bearer, ended, open, read, switching, tunnels};
 
 fn started(api: &str, more: &str) -> Setup {
@@ -166,6 +168,38 @@ fn a_tunnel_ends_with_its_token_only_where_it_is_to() {
             assert_eq!(tunnels(&gateway), 1.0);
         }
     }
+}
+
+#[test]
+fn a_revocation_ends_what_the_token_has_opened_and_an_outage_of_the_feed_does_not() {
+    let server = FeedServer::start();
+    let (upstream, streams) = accepting();
+    let keys = format!("{{file: jwks.json}}\n    revocations: {{{}, interval: 100ms, max_stale: 1s}}", server.feed());
+    let gateway = Setup { keys, ..started("tunnels: {end_with_token: on}", "") }.start(&upstream);
+    eventually("ready", || (gateway.ask("GET", "/readyz").status == 200).then_some(()));
+    let open_with = |name: &str| {
+        let token = gateway.signer.token("items:read", &serde_json::json!({ "jti": name }));
+        (open(&gateway, "/items", &bearer(&token)), streams.recv().unwrap())
+    };
+    let ((mut taken, mut stream), (mut kept, mut other)) = (open_with("taken"), open_with("kept"));
+    server.revoke(serde_json::json!({"iss": ISSUER, "jti": "taken", "exp": now() + 3600}));
+    assert!(taken.is_closed());
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    eventually("one end", || {
+        (gateway.metric("scopegate_tunnels_ended_total", &["end=\"token\""]) == 1.0).then_some(())
+    });
+
+    server.be(Mood::Dead);
+    eventually("nobody knows", || {
+        let token = gateway.signer.token("items:read", &serde_json::json!({}));
+        (gateway.client().get("/items", &token).status == 503).then_some(())
+    });
+    // Longer than it takes until the next look.
+    let begun = Instant::now();
+    eventually("some looks", || (begun.elapsed() > Duration::from_secs(6)).then_some(()));
+    kept.send("still here");
+    assert_eq!(&read::<10>(&mut other), b"still here");
+    assert_eq!(tunnels(&gateway), 1.0);
 }
 
 #[test]
