@@ -74,9 +74,10 @@ impl Setup {
     }
 
     fn gateway_file(&self, upstream: SocketAddr, listener: &str) -> String {
+        let listener = if listener.is_empty() { String::new() } else { format!("\n    {listener}") };
         let api = if self.api.is_empty() { String::new() } else { format!(", {}", self.api) };
         format!(
-            "listeners:\n  - address: 127.0.0.1:0\n    {listener}\nadmin:\n  address: 127.0.0.1:0\nissuers:\n  - issuer: {ISSUER}\n    audience: \
+            "listeners:\n  - address: 127.0.0.1:0{listener}\nadmin:\n  address: 127.0.0.1:0\nissuers:\n  - issuer: {ISSUER}\n    audience: \
              [{AUDIENCE}]\n    keys: {}\nupstreams:\n  api: {{endpoints: ['http://{upstream}']{api}}}\npolicy: [routes.yaml]\n{}\n",
             self.keys, self.more
         )
