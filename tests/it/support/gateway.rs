@@ -107,10 +107,11 @@ impl Setup {
     }
 
     fn gateway_file(&self, endpoint: &str, listener: &str) -> String {
+        let listener = if listener.is_empty() { String::new() } else { format!("    {listener}\n") };
         let api = if self.api.is_empty() { String::new() } else { format!(", {}", self.api) };
         let tls = if self.tls.is_empty() { String::new() } else { format!("    tls: {}\n", self.tls) };
         format!(
-            "listeners:\n  - address: 127.0.0.1:0\n    {listener}\n{tls}admin:\n  address: 127.0.0.1:0\nissuers:\n  - issuer: {ISSUER}\n    audience: \
+            "listeners:\n  - address: 127.0.0.1:0\n{listener}{tls}admin:\n  address: 127.0.0.1:0\nissuers:\n  - issuer: {ISSUER}\n    audience: \
              [{AUDIENCE}]\n    keys: {}\nupstreams:\n  api: {{endpoints: ['{endpoint}']{api}}}\npolicy: [routes.yaml]\n{}\n",
             self.keys, self.more
         )
