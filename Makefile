@@ -3,10 +3,12 @@
 CARGO  ?= cargo
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY ?= $(TARGET)/debug/scopegate
+SECONDS ?= 600
+FUZZ   ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 FILES  := routes.yaml deploy/example/scopegate.yaml deploy/example/authorization-server.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help check fmt lint docs test clients browser examples dependencies demo bench dist clean
+.PHONY: help check fmt lint docs test clients browser examples dependencies demo bench dist fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +51,14 @@ bench: ## measured figures: decide, lookup, readings, verify, one request
 
 dist: ## the smallest and fastest binary, in target/dist
 	$(CARGO) build --profile dist --locked
+
+fuzz: ## fuzz each target for SECONDS (600), or those that FUZZ names; needs nightly Rust and cargo-fuzz
+	cp Cargo.lock fuzz/Cargo.lock
+	for target in $(FUZZ); do \
+		mkdir -p fuzz/found/$$target; \
+		$(CARGO) +nightly fuzz run --sanitizer none $$target fuzz/found/$$target fuzz/corpus/$$target -- \
+			-max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1 || exit 1; \
+	done
 
 clean: ## take away everything that was built
 	$(CARGO) clean

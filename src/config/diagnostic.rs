@@ -126,7 +126,8 @@ impl Location {
         let column = whole.get(..from).map_or(from, |text| text.chars().count()) + 1;
         let redacted = redact(whole);
         let (source, span) = excerpt(&redacted, from..to);
-        Self { file: sources.path(place.file).display().to_string(), line, column, source: source.to_owned(), span }
+        let (source, span) = printable(source, span);
+        Self { file: sources.path(place.file).display().to_string(), line, column, source, span }
     }
 
     /// Adds `--> file:line:column` and the source line to a report.
@@ -188,6 +189,18 @@ fn find_secrets<'l>(line: &'l str, key: &'static str) -> impl Iterator<Item = Ra
     })
 }
 
+/// A source line without the controls that its renderer has no picture for, U+0080 to U+009F; the second of its values is `span` in it.
+fn printable(line: &str, span: Range<usize>) -> (String, Range<usize>) {
+    let shown = |part: Option<&str>| -> String {
+        let controls = |letter| matches!(letter, '\u{80}'..='\u{9f}');
+        part.unwrap_or_default().chars().map(|c| if controls(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    };
+    let (before, after) = (shown(line.get(..span.start)), shown(line.get(span.end..)));
+    let meant = shown(line.get(span));
+    let span = before.len()..before.len() + meant.len();
+    (before + &meant + &after, span)
+}
+
 /// The part of a long line around `span`, and where `span` is in it.
 fn excerpt(line: &str, span: Range<usize>) -> (&str, Range<usize>) {
     if line.len() <= EXCERPT {
@@ -240,7 +253,7 @@ mod tests {
     #[test]
     fn control_characters_of_a_file_reach_no_terminal() {
         let mut sources = Sources::default();
-        let file = sources.add("x.yaml".into(), "a: \u{1b}[31mred\u{7}\n".to_owned()).unwrap();
+        let file = sources.add("x.yaml".into(), "a: \u{1b}[31mr\u{9b}d\u{7}\u{9b}\n".to_owned()).unwrap();
         let place = Place { file, start: 3, end: 12 };
         let fault = Fault::error(place, "`\u{1b}[31m\n` is no scope").hint("not `\u{9b}`").related(place, "\r");
         let text = Diagnostic::resolve(fault, &sources).render(false);

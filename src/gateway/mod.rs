@@ -15,6 +15,8 @@ mod body;
 mod challenge;
 mod data_plane;
 mod exchange;
+#[cfg(any(test, fuzzing))]
+mod fields_fuzzing;
 mod forward;
 mod forwarded;
 mod peers;
@@ -26,6 +28,8 @@ mod settings;
 mod snapshot;
 
 pub use crate::net::Endpoint;
+#[cfg(any(test, fuzzing))]
+pub use fields_fuzzing::request_fields as fuzz_request_fields;
 pub use peers::{WorkerStart, serve};
 pub use settings::{ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, UpstreamSettings};
 pub use snapshot::{Shared, Snapshot, Upstream};
