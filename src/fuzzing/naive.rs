@@ -70,19 +70,17 @@ impl Pattern {
 fn spans(left: &[char], after_slash: bool) -> Vec<usize> {
     let text: String = left.iter().collect();
     let mut spans = Vec::new();
-    let mut segments = 0;
     let mut length = 0;
-    for segment in text.split('/') {
+    for (position, segment) in text.split('/').enumerate() {
         let is_last = length + segment.chars().count() == left.len();
         if segment.is_empty() {
-            if is_last && (segments > 0 || after_slash) {
+            if is_last && (position > 0 || after_slash) {
                 spans.push(length);
             }
             break;
         }
         spans.extend((1..=segment.chars().count()).map(|n| length + n));
         length += segment.chars().count() + 1;
-        segments += 1;
     }
     spans
 }

@@ -167,10 +167,9 @@ pub(super) fn are_facts(claims: &Value, facts: &VerifiedToken) {
         assert_eq!(client.as_str(), facts.client.as_deref());
     }
     assert!(facts.client.as_ref().is_some_and(|client| !client.is_empty()));
-    let texts = ["scope", "scp"].iter().filter_map(|name| claims.get(name)).flat_map(|value| match value {
-        Value::String(text) => vec![text.as_str()],
-        Value::Array(texts) => texts.iter().map(|text| text.as_str().unwrap()).collect(),
-        other => panic!("a scope is {other}"),
+    let texts = ["scope", "scp"].iter().filter_map(|name| claims.get(name)).flat_map(|value| match value.as_str() {
+        Some(text) => vec![text],
+        None => value.as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect(),
     });
     let names: Vec<&str> = texts.flat_map(|text| text.split(' ')).filter(|name| !name.is_empty()).collect();
     assert_eq!(names.join(" "), *facts.scope);
