@@ -6,10 +6,16 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::diagnostic::SECRET_KEYS;
+use super::faults::Faults;
+use super::node::{Entry, Node, Value};
+use super::source::Sources;
 use super::{Diagnostic, Location, load, yaml};
 
 /// Longer inputs say no more.
 const MOST_BYTES: usize = 4096;
+/// What inputs write for a secret.
+const SECRET: &str = "s3cret";
 const FILE: &str = "held/input.yaml";
 /// A policy that gateway files may name.
 const POLICY: &str = "\
@@ -47,6 +53,7 @@ pub(super) fn matching(pattern: &str) -> Option<Vec<PathBuf>> {
 ///
 /// * A file that is refused is refused for a reason, and every reason has its place: a line and a column that the file has.
 /// * What is said of it is rendered, with and without colours, and moves no cursor.
+/// * A secret that stands nowhere but as one is nowhere in what is said.
 /// * A policy that is loaded is the same policy when it is loaded again.
 /// * A file that loads as one kind is taken for no other.
 pub fn yaml(bytes: &[u8]) {
@@ -119,6 +126,7 @@ fn are_refused(faults: &[Diagnostic], text: &[u8]) {
 
 fn are_shown(said: &[Diagnostic], text: &[u8], errors: bool) {
     let is_text = std::str::from_utf8(text).is_ok();
+    let has_secret = std::str::from_utf8(text).is_ok_and(has_secret);
     for diagnostic in said {
         assert!(errors || !diagnostic.is_error(), "{}", diagnostic.message);
         assert!(!diagnostic.message.is_empty() && !diagnostic.message.ends_with('.'), "{}", diagnostic.message);
@@ -129,7 +137,8 @@ fn are_shown(said: &[Diagnostic], text: &[u8], errors: bool) {
         assert!(plain.chars().all(|letter| letter == '\n' || !letter.is_control()), "{plain:?}");
         assert!(plain.contains(&diagnostic.message), "{plain}");
         assert!(diagnostic.render(true).contains(&diagnostic.message));
-        assert!(serde_json::to_string(diagnostic).is_ok());
+        let json = serde_json::to_string(diagnostic).unwrap_or_else(|fault| panic!("{fault}"));
+        assert!(!has_secret || !(plain.contains(SECRET) || json.contains(SECRET)), "{plain}");
     }
 }
 
@@ -141,4 +150,27 @@ fn is_in(location: &Location, text: &[u8]) {
     let text = String::from_utf8_lossy(text);
     let line = text.split('\n').nth(location.line - 1).unwrap_or_else(|| panic!("no line {}", location.line));
     assert!((1..=line.chars().count() + 1).contains(&location.column), "no column {} in {line:?}", location.column);
+}
+
+/// Whether the text has a secret, and all that looks like it is the value of a key for secrets.
+fn has_secret(text: &str) -> bool {
+    let mut sources = Sources::default();
+    let file = sources.add(PathBuf::from(FILE), text.to_owned());
+    let root = file.and_then(|file| yaml::parse(text, file, &Faults::default()));
+    let written = text.matches(SECRET).count();
+    written > 0 && root.is_some_and(|root| secrets_in(&root) == written)
+}
+
+fn secrets_in(node: &Node<'_>) -> usize {
+    match &node.value {
+        Value::Null | Value::Unreadable | Value::Text { .. } => 0,
+        Value::List(items) => items.iter().map(secrets_in).sum(),
+        Value::Map(entries) => {
+            let own = |entry: &Entry<'_>| match entry.value.text() {
+                Some(text) if SECRET_KEYS.contains(&&*entry.key) => text.matches(SECRET).count(),
+                Some(_) | None => secrets_in(&entry.value),
+            };
+            entries.iter().map(own).sum()
+        }
+    }
 }
