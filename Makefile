@@ -20,6 +20,7 @@ fmt: ## format the code
 
 lint: ## format and lints, no warning allowed
 	$(CARGO) fmt --check
+	rustfmt --check fuzz/fuzz_targets/*.rs
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 
 docs: ## the code's documentation, no warning allowed
