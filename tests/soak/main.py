@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -115,9 +116,11 @@ async def quiet_again(stage, before):
 
 
 async def soak(args, folder):
+    """The run, and what is judged of it; however it ends, no process is left."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
     stage = Stage(args.binary, folder, args.features)
-    await stage.start()
     try:
+        await stage.start()
         run = Run(stage, args.seconds, args.seed)
         # The first request opens what stays open; then nobody is there.
         before, run.kinds = await look(stage), kinds(args, stage.places)

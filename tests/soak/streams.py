@@ -6,7 +6,7 @@ import time
 import h2.errors
 
 from content import block, differs, pieces
-from frames import BINARY, CLOSE, PING, PONG, TEXT, frame, read_frame
+from frames import BINARY, CLOSE, PING, PONG, TEXT, frame, read_message
 from good import FAULTS, delete, echo, get, head, parts, public, wait
 from http1 import Cut, Peer
 from http2 import Client2, Connection, Shared
@@ -189,7 +189,7 @@ class Tunnel:
 
     async def receive(self):
         try:
-            return await asyncio.wait_for(read_frame(self.reader), 30)
+            return await asyncio.wait_for(read_message(self.reader), 30)
         except asyncio.IncompleteReadError:
             raise Cut("the tunnel ended", True) from None
         except TimeoutError:
