@@ -155,6 +155,7 @@ impl Files {
             match asked {
                 Asked::Drain => break,
                 Asked::Reload => self.reload().await,
+                Asked::HandOver => tell_staying(),
             }
         }
         tell("draining");
@@ -196,6 +197,10 @@ fn tell(what: &'static str) {
 
 fn tell_serving(listener: SocketAddr, issuer: &str) {
     tracing::info!(%listener, issuer, "serving");
+}
+
+fn tell_staying() {
+    tracing::warn!("the authorization server does not hand over to a new process");
 }
 
 fn tell_waiting() {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::keys::{Key, Shape};
+use super::tls_keys;
 
 const DAY: Duration = Duration::from_hours(24);
 /// A time limit that limits: neither none at all nor for ever.
@@ -47,6 +48,12 @@ pub(super) static ROOT: &[Key] = &[
         "How long requests in flight may take to end after SIGTERM",
     )
     .default("30s"),
+    Key::new(
+        "handover_timeout",
+        Shape::Duration(Duration::from_secs(1), Duration::from_hours(1)),
+        "How long a new process may take to be ready after SIGUSR2, before it is ended",
+    )
+    .default("60s"),
     Key::new("log", Shape::Section(LOG), "What is logged, and how"),
     Key::new(
         "policy",
@@ -57,7 +64,13 @@ pub(super) static ROOT: &[Key] = &[
 ];
 
 pub(super) static LISTENER: &[Key] = &[
-    Key::new("address", Shape::Text, "IP address and port").required().restart(),
+    Key::new("address", Shape::Text, "IP address and port, or `unix:` and an absolute path").required().restart(),
+    Key::new(
+        "protocols",
+        Shape::List(&Shape::Choice(&["http1", "http2"])),
+        "Versions of HTTP that are spoken there: HTTP/2 by ALPN under TLS, by prior knowledge in clear text",
+    )
+    .default("[http1, http2]"),
     Key::new(
         "public_url",
         Shape::Text,
@@ -66,9 +79,14 @@ pub(super) static LISTENER: &[Key] = &[
     Key::new(
         "trusted_peers",
         Shape::List(&Shape::Text),
-        "Networks whose `Forwarded` and `X-Forwarded-*` fields are kept",
+        "Networks, or `unix` for a unix socket, whose `Forwarded` and `X-Forwarded-*` fields are kept",
     )
     .default("[]"),
+    Key::new(
+        "tls",
+        Shape::Section(tls_keys::LISTENER),
+        "TLS with clients, who are then spoken to in no other way; what is in it reloads, that it is there does not",
+    ),
 ];
 
 static ADMIN: &[Key] = &[
@@ -283,7 +301,18 @@ static CEILINGS: &[Key] = &[
 ];
 
 pub(super) static UPSTREAM: &[Key] = &[
-    Key::new("endpoints", Shape::List(&Shape::Text), "Its address, as `http://host:port`; exactly one").required(),
+    Key::new(
+        "protocol",
+        Shape::Choice(&["http1", "http2"]),
+        "What it speaks; `http2` in clear text is spoken without asking",
+    )
+    .default("http1"),
+    Key::new(
+        "endpoints",
+        Shape::List(&Shape::Text),
+        "Its address, as `http://host:port`, `https://host:port` for TLS, or `unix:/path` of a socket; exactly one",
+    )
+    .required(),
     Key::new("forward_token", Shape::Boolean, "Whether it receives the token").default("true"),
     Key::new(
         "host",
@@ -311,7 +340,13 @@ pub(super) static UPSTREAM: &[Key] = &[
     .default("[_method]"),
     Key::new("base_path", Shape::Text, "Put in front of every path").default("/"),
     Key::new("timeouts", Shape::Section(TIMEOUTS), "How long it may take"),
+    Key::new("tunnels", Shape::Section(TUNNELS), "What WebSocket connections to it may do"),
     Key::new("connections", Shape::Section(CONNECTIONS), "Connections to it, for each worker"),
+    Key::new(
+        "tls",
+        Shape::Section(tls_keys::UPSTREAM),
+        "How it is known over `https`; its certificate is verified always",
+    ),
 ];
 
 static READINGS: &[Key] = &[
@@ -332,6 +367,14 @@ static TIMEOUTS: &[Key] = &[
     Key::new("idle", LIMIT, "Between two parts of a body").default("60s"),
 ];
 
+static TUNNELS: &[Key] = &[
+    Key::new("websocket", Shape::Boolean, "Whether handshakes are passed on; if not they go on as plain requests")
+        .default("on"),
+    Key::new("idle", LIMIT, "How long one may carry nothing").default("1h"),
+    Key::new("end_with_token", Shape::Boolean, "Whether one ends when the token that opened it expires or is revoked")
+        .default("off"),
+];
+
 static CONNECTIONS: &[Key] = &[
     Key::new("max", Shape::Count(1, 65_535), "Connections at most").default("256"),
     Key::new("queue", Shape::Count(0, MANY), "Requests that may wait for one").default("64"),
@@ -346,7 +389,15 @@ static LIMITS: &[Key] = &[
     Key::new("header_time", LIMIT, "From a request's first byte to the end of its fields").default("10s"),
     Key::new("body_idle", LIMIT, "Between two parts of a request's body").default("30s"),
     Key::new("keep_alive", LIMIT, "How long a connection waits for its next request").default("75s"),
+    Key::new("streams", Shape::Count(1, 65_535), "Requests at one time on one HTTP/2 connection").default("128"),
+    Key::new(
+        "resets",
+        Shape::Count(1, 65_535),
+        "Streams that a client may reset in one minute on one HTTP/2 connection",
+    )
+    .default("64"),
     Key::new("requests_in_flight", Shape::Count(1, MANY), "Requests at one time, for the process").default("10000"),
+    Key::new("tunnels", Shape::Count(0, MANY), "WebSocket connections at one time, for the process").default("10000"),
     Key::new("connections", Shape::Count(1, MANY), "Connections at one time, for the process")
         .default("20000")
         .restart(),

@@ -92,6 +92,14 @@ impl Inputs {
         Ok(text.trim_end_matches(['\r', '\n']).to_owned())
     }
 
+    /// Reads a file as bytes.
+    ///
+    /// # Errors
+    /// As [`Inputs::read_text`].
+    pub(super) fn read_file(&mut self, path: &Path) -> Result<Vec<u8>, String> {
+        self.read(path, MAX_BYTES).map_err(|error| describe(&error))
+    }
+
     /// Takes account of a file that another room reads.
     ///
     /// # Errors

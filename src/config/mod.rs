@@ -10,11 +10,11 @@
 //! | file | its one job |
 //! |---|---|
 //! | `yaml`, `node`, `source` | text → spanned tree; the only place that knows the YAML parser |
-//! | `keys`, `policy_keys`, `gateway_keys`, `authorization_server_keys` | the one description of all keys; readers, JSON Schema and documentation share it |
+//! | `keys`, `policy_keys`, `gateway_keys`, `tls_keys`, `authorization_server_keys` | the one description of all keys; readers, JSON Schema and documentation share it |
 //! | `read`, `scalars`, `units`, `paths`, `hints`, `lookalikes`, `suggest` | typed readers and what they say of mistakes |
 //! | `raw_policy`, `raw_entry` | a policy file as typed |
 //! | `catalog`, `ceilings`, `entries`, `routes`, `table`, `cases` | policy files compiled, and their tests run |
-//! | `gateway_file`, `issuers`, `upstreams`, `secrets`, `policy_files` | a gateway file compiled |
+//! | `gateway_file`, `issuers`, `upstreams`, `tls`, `secrets`, `policy_files` | a gateway file compiled |
 //! | `authorization_server_file` | an authorization server's file compiled |
 //! | `faults`, `diagnostic` | every fault, and how it is shown |
 //! | `inputs`, `watch` | what was read, and whether it has changed since |
@@ -66,6 +66,8 @@ mod secrets;
 mod source;
 mod suggest;
 mod table;
+mod tls;
+mod tls_keys;
 mod units;
 mod upstreams;
 mod watch;

@@ -25,6 +25,8 @@ pub(super) struct Story {
 pub(super) struct Told<'a> {
     pub(super) style: ForwardedStyle,
     pub(super) public_url: Option<&'a Uri>,
+    /// Whether the peer speaks TLS with this gateway.
+    pub(super) tls: bool,
     /// Keep what the peer says, and add to it.
     pub(super) trusted: bool,
 }
@@ -49,7 +51,7 @@ impl Story {
             Some(authority) => HeaderValue::try_from(authority.as_str()).unwrap_or_else(|_| host.clone()),
             None => host.clone(),
         };
-        let secure = told.public_url.and_then(Uri::scheme_str).is_some_and(|scheme| scheme == "https");
+        let secure = told.public_url.and_then(Uri::scheme_str).map_or(told.tls, |scheme| scheme == "https");
         let proto = HeaderValue::from_static(if secure { "https" } else { "http" });
         let (x_forwarded, forwarded) = match told.style {
             ForwardedStyle::XForwarded => (true, false),
@@ -83,7 +85,11 @@ impl Story {
 
 /// Adds this gateway to `Via`, with the version that it received (RFC 9110 §7.6.3).
 pub(super) fn add_via(received: Version, fields: &mut HeaderMap) {
-    let member = if received == Version::HTTP_10 { "1.0 scopegate" } else { "1.1 scopegate" };
+    let member = match received {
+        Version::HTTP_10 => "1.0 scopegate",
+        Version::HTTP_2 => "2.0 scopegate",
+        _ => "1.1 scopegate",
+    };
     append(fields, VIA, HeaderValue::from_static(member));
 }
 
@@ -112,7 +118,7 @@ mod tests {
         for (name, value) in sent {
             fields.append(*name, HeaderValue::from_static(value));
         }
-        let told = Told { style, public_url: None, trusted };
+        let told = Told { style, public_url: None, tls: false, trusted };
         Story::new("192.0.2.1".parse().ok()).tell(told, &HeaderValue::from_static("api.test"), &mut fields);
         let mut told: Vec<_> =
             fields.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_string())).collect();

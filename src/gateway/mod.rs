@@ -17,14 +17,22 @@ mod data_plane;
 mod exchange;
 mod forward;
 mod forwarded;
+mod http2_request;
 mod peers;
+mod refusal_form;
+mod request_content;
 mod request_fields;
 mod request_id;
 mod response_fields;
 mod service;
 mod settings;
 mod snapshot;
+mod tunnel;
+mod turned_away;
+mod upgrade;
 
 pub use peers::{WorkerStart, serve};
-pub use settings::{ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, UpstreamSettings};
+pub use settings::{
+    ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, TrustedPeers, TunnelSettings, UpstreamSettings,
+};
 pub use snapshot::{Shared, Snapshot, Upstream};

@@ -4,6 +4,8 @@ use http::header::{AUTHORIZATION, CONNECTION, HOST, TE, TRAILER};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
+use crate::net::Protocol;
+
 /// Names to take away from one message; few, so that none is allocated.
 type Names = SmallVec<[HeaderName; 8]>;
 
@@ -16,6 +18,8 @@ pub(super) struct Removal<'a> {
     pub(super) authorization: bool,
     /// Take away what a peer says of the way that the request has come.
     pub(super) forwarding: bool,
+    /// What the upstream speaks.
+    pub(super) protocol: Protocol,
 }
 
 /// Takes away all that may not reach an upstream, in one pass over the fields.
@@ -42,13 +46,15 @@ pub(super) fn clean(fields: &mut HeaderMap, removal: Removal<'_>) {
     }
     if trailers {
         fields.insert(TE, HeaderValue::from_static("trailers"));
-        fields.insert(CONNECTION, HeaderValue::from_static("te"));
+        if removal.protocol == Protocol::Http1 {
+            fields.insert(CONNECTION, HeaderValue::from_static("te"));
+        }
     }
 }
 
 /// Takes away from request trailers all that frames, routes, authenticates or is ours to say (RFC 9110 §6.5.1).
 pub(super) fn clean_trailers(trailers: &mut HeaderMap, more: &[HeaderName]) {
-    let removal = Removal { more, authorization: true, forwarding: true };
+    let removal = Removal { more, authorization: true, forwarding: true, protocol: Protocol::Http1 };
     let names: Names = trailers.keys().filter(|name| removal.takes(name) || *name == HOST).cloned().collect();
     for name in &names {
         trailers.remove(name);
@@ -60,7 +66,7 @@ pub(super) fn clean_trailer_names(fields: &mut HeaderMap, more: &[HeaderName]) {
     if !fields.contains_key(TRAILER) {
         return;
     }
-    let removal = Removal { more, authorization: true, forwarding: true };
+    let removal = Removal { more, authorization: true, forwarding: true, protocol: Protocol::Http1 };
     let kept: Vec<String> = fields
         .get_all(TRAILER)
         .iter()

@@ -1,12 +1,13 @@
-//! Listening sockets, one a worker.
+//! Sockets that listen, of whichever family.
 
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
-use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+use socket2::{Domain, SockRef, Type};
 
 use super::Socket;
 
@@ -41,6 +42,36 @@ pub enum Listening {
 }
 
 impl Listening {
+    /// Takes a descriptor that another process has opened for a socket that listens; from now on it does not block.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for anything else than a listening stream socket of these families, or what the operating system says.
+    pub fn from_descriptor(descriptor: OwnedFd) -> io::Result<Self> {
+        let socket = SockRef::from(&descriptor);
+        if socket.r#type()? != Type::STREAM || !socket.is_listener()? {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the descriptor is no socket that listens"));
+        }
+        socket.set_nonblocking(true)?;
+        match socket.domain()? {
+            Domain::IPV4 | Domain::IPV6 => Ok(Self::Tcp(descriptor.into())),
+            Domain::UNIX => Ok(Self::Unix(descriptor.into())),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket is neither of TCP nor a unix socket")),
+        }
+    }
+
+    /// Another handle on the same socket and its queue of connections.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says when it has no descriptor left.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        match self {
+            Self::Tcp(listener) => listener.try_clone().map(Self::Tcp),
+            Self::Unix(listener) => listener.try_clone().map(Self::Unix),
+        }
+    }
+
     /// Where it listens, with the port that was given for port 0.
     ///
     /// # Errors
@@ -54,6 +85,15 @@ impl Listening {
                 let path = address.as_pathname().ok_or(io::ErrorKind::AddrNotAvailable)?;
                 Ok(ListenAddress::Unix(path.to_owned()))
             }
+        }
+    }
+}
+
+impl AsFd for Listening {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix(listener) => listener.as_fd(),
         }
     }
 }
@@ -98,61 +138,5 @@ impl Acceptor {
                 Ok((Socket::Unix(stream), None))
             }
         }
-    }
-}
-
-/// Opens `workers` sockets (at least one) that listen on the same address.
-///
-/// Over TCP the kernel spreads new connections over them, and with port 0 the first is given a free port and the others share it.
-/// Of a unix socket each is a handle on the same queue of connections.
-///
-/// # Errors
-///
-/// What the operating system says when the address cannot be had.
-pub fn bind(address: &ListenAddress, workers: usize) -> io::Result<Vec<Listening>> {
-    match address {
-        ListenAddress::Tcp(address) => bind_tcp(*address, workers),
-        ListenAddress::Unix(_) => Err(io::Error::other("unix sockets are not listened on yet")),
-    }
-}
-
-fn bind_tcp(address: SocketAddr, workers: usize) -> io::Result<Vec<Listening>> {
-    let first = bind_one(address)?;
-    let actual = first.local_addr()?;
-    let mut listeners = vec![Listening::Tcp(first)];
-    for _ in 1..workers {
-        listeners.push(Listening::Tcp(bind_one(actual)?));
-    }
-    Ok(listeners)
-}
-
-fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    socket.set_nonblocking(true)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(false)?;
-    }
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn workers_share_the_port_that_the_first_was_given() {
-        let listeners = bind(&ListenAddress::Tcp("127.0.0.1:0".parse().unwrap()), 3).unwrap();
-        let addresses: Vec<_> = listeners.iter().map(|listener| listener.address().unwrap()).collect();
-        assert!(matches!(&addresses[0], ListenAddress::Tcp(address) if address.port() != 0));
-        assert_eq!(addresses, vec![addresses[0].clone(); 3]);
-    }
-
-    #[test]
-    fn a_foreign_address_is_refused() {
-        assert!(bind(&ListenAddress::Tcp("203.0.113.1:0".parse().unwrap()), 1).is_err());
     }
 }

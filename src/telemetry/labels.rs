@@ -185,7 +185,7 @@ pub enum ConnectionError {
     Parse,
     /// The parser met a head beyond its bounds.
     TooLarge,
-    /// The head did not come within the time allowed.
+    /// The head, or the TLS handshake, did not come within the time allowed.
     HeaderTimeout,
     /// The body stood still beyond the time allowed.
     BodyTimeout,
@@ -193,8 +193,14 @@ pub enum ConnectionError {
     Incomplete,
     /// The socket failed.
     Io,
+    /// The TLS handshake failed.
+    Tls,
     /// Beyond the number of connections allowed.
     TooMany,
+    /// The peer reset more streams of an HTTP/2 connection than it may.
+    Resets,
+    /// The peer sent more frames that carry no request than it may.
+    Flood,
     /// A request's task panicked; nothing else was hurt.
     Panic,
     /// Anything else.
@@ -209,7 +215,10 @@ impl ClosedLabel for ConnectionError {
         Self::BodyTimeout,
         Self::Incomplete,
         Self::Io,
+        Self::Tls,
         Self::TooMany,
+        Self::Resets,
+        Self::Flood,
         Self::Panic,
         Self::Other,
     ];
@@ -221,9 +230,40 @@ impl ClosedLabel for ConnectionError {
             Self::BodyTimeout => "body_timeout",
             Self::Incomplete => "incomplete",
             Self::Io => "io",
+            Self::Tls => "tls",
             Self::TooMany => "too_many",
+            Self::Resets => "resets",
+            Self::Flood => "flood",
             Self::Panic => "panic",
             Self::Other => "other",
+        }
+    }
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// What a client's connection speaks: `scopegate_connections{protocol}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConnectionProtocol {
+    /// Nothing has come yet that would tell.
+    New,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+    /// A protocol that HTTP/1.1 was left for.
+    Upgraded,
+}
+
+impl ClosedLabel for ConnectionProtocol {
+    const ALL: &'static [Self] = &[Self::New, Self::Http1, Self::Http2, Self::Upgraded];
+    fn text(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Http1 => "http1",
+            Self::Http2 => "h2",
+            Self::Upgraded => "upgraded",
         }
     }
     fn index(self) -> usize {
@@ -238,6 +278,10 @@ pub enum UpstreamFailure {
     Connect,
     /// No connection within the time allowed.
     ConnectTimeout,
+    /// The TLS handshake failed: a certificate was not trusted, or the two could not agree.
+    Tls,
+    /// The upstream does not offer its version of HTTP by ALPN.
+    Alpn,
     /// Every connection is busy and the queue for one is full.
     QueueFull,
     /// No response fields within the time allowed.
@@ -256,6 +300,8 @@ impl ClosedLabel for UpstreamFailure {
     const ALL: &'static [Self] = &[
         Self::Connect,
         Self::ConnectTimeout,
+        Self::Tls,
+        Self::Alpn,
         Self::QueueFull,
         Self::ResponseTimeout,
         Self::IdleTimeout,
@@ -267,6 +313,8 @@ impl ClosedLabel for UpstreamFailure {
         match self {
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect_timeout",
+            Self::Tls => "tls",
+            Self::Alpn => "alpn",
             Self::QueueFull => "queue_full",
             Self::ResponseTimeout => "response_timeout",
             Self::IdleTimeout => "idle_timeout",
@@ -372,8 +420,9 @@ mod tests {
         assert_closed::<CacheResult>(3);
         assert_closed::<FetchResult>(6);
         assert_closed::<ReloadResult>(3);
-        assert_closed::<ConnectionError>(9);
-        assert_closed::<UpstreamFailure>(8);
+        assert_closed::<ConnectionError>(12);
+        assert_closed::<ConnectionProtocol>(4);
+        assert_closed::<UpstreamFailure>(10);
         assert_closed::<MethodLabel>(10);
     }
 

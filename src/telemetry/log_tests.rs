@@ -84,6 +84,7 @@ fn forwarded() -> AccessRecord<'static> {
         upstream_duration: Some(Duration::from_nanos(999_999)),
         bytes_in: 0,
         bytes_out: 17,
+        cut_off_by: None,
     }
 }
 

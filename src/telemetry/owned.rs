@@ -11,7 +11,7 @@ use crate::policy::{Access, Reason};
 use super::labels::Source;
 use super::line::Line;
 use super::pseudonym::Pseudonyms;
-use super::record::{AccessRecord, Peer};
+use super::record::{AccessRecord, CutOff, Peer};
 use super::settings::{LogSettings, LogSubject};
 
 /// A copy of an [`AccessRecord`]: the worker copies bytes, the writer makes the line.
@@ -28,6 +28,7 @@ pub(super) struct OwnedRecord {
     upstream_duration: Option<Duration>,
     bytes_in: u64,
     bytes_out: u64,
+    cut_off_by: Option<CutOff>,
     texts: Texts,
 }
 
@@ -65,6 +66,7 @@ impl OwnedRecord {
             upstream_duration: record.upstream_duration,
             bytes_in: record.bytes_in,
             bytes_out: record.bytes_out,
+            cut_off_by: record.cut_off_by,
             texts: Texts::new(record, route),
         }
     }
@@ -107,6 +109,7 @@ impl OwnedRecord {
         }
         line.number("bytes_in", self.bytes_in);
         line.number("bytes_out", self.bytes_out);
+        line.text("cut_off_by", self.cut_off_by.map(CutOff::as_str));
         line.end();
     }
 

@@ -81,6 +81,30 @@ pub struct AccessRecord<'a> {
     pub bytes_in: u64,
     /// Bytes of the response's body.
     pub bytes_out: u64,
+    /// Who ended the response before its end, if somebody did.
+    pub cut_off_by: Option<CutOff>,
+}
+
+/// Who ended a response before its end, after its status had gone out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutOff {
+    /// The peer left, or took nothing for too long.
+    Peer,
+    /// The upstream broke off, paused for too long, or sent what cannot be read.
+    Upstream,
+    /// The time for a drain was over.
+    Gateway,
+}
+
+impl CutOff {
+    /// Returns the text of the log field.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Peer => "peer",
+            Self::Upstream => "upstream",
+            Self::Gateway => "gateway",
+        }
+    }
 }
 
 /// Ends one request: counts it (requests, allowed or denials, duration) and writes its record, both from the same fields.

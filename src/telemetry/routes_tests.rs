@@ -77,6 +77,7 @@ fn record(route: Option<u32>) -> AccessRecord<'static> {
         upstream_duration: None,
         bytes_in: 0,
         bytes_out: 0,
+        cut_off_by: None,
     }
 }
 

@@ -20,7 +20,21 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("pages", &[]),
     ("authorization_server", &["scope", "token", "net", "clock", "telemetry", "store", "pages"]),
     ("sample_api", &[]),
-    ("config", &["scope", "token", "policy", "net", "telemetry", "verify", "gateway", "admin", "authorization_server"]),
+    (
+        "config",
+        &[
+            "scope",
+            "token",
+            "policy",
+            "net",
+            "clock",
+            "telemetry",
+            "verify",
+            "gateway",
+            "admin",
+            "authorization_server",
+        ],
+    ),
     (
         "app",
         &[
