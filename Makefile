@@ -3,12 +3,13 @@
 CARGO  ?= cargo
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY ?= $(TARGET)/debug/scopegate
-SECONDS ?= 120
+SECONDS ?= 600
 OUTPUT ?= $(TARGET)/soak
+FUZZ   ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 FILES  := routes.yaml deploy/example/scopegate.yaml deploy/example/authorization-server.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help check fmt lint docs test clients edge-clients browser soak examples dependencies demo bench dist clean
+.PHONY: help check fmt lint docs test clients edge-clients browser soak examples dependencies demo bench dist fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +21,7 @@ fmt: ## format the code
 
 lint: ## format and lints, no warning allowed
 	$(CARGO) fmt --check
+	rustfmt --check fuzz/fuzz_targets/*.rs
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 
 docs: ## the code's documentation, no warning allowed
@@ -42,7 +44,7 @@ browser: ## the pages of BINARY's authorization server and demo in Chromium; nee
 	npm ci --silent --no-audit --no-fund --prefix tests/browser
 	node tests/browser/run.mjs --binary $(abspath $(BINARY))
 
-soak: ## SECONDS of everything at once through a release build, with reloads and deaths; the result goes to OUTPUT
+soak: ## SECONDS (600) of everything at once through a release build, with reloads and deaths; the result goes to OUTPUT
 	$(CARGO) build --release --locked
 	tests/soak/run --binary $(TARGET)/release/scopegate --seconds $(SECONDS) --output $(OUTPUT)
 
@@ -61,6 +63,14 @@ bench: ## measured figures: decide, lookup, readings, verify, one request
 
 dist: ## the smallest and fastest binary, in target/dist
 	$(CARGO) build --profile dist --locked
+
+fuzz: ## fuzz each target for SECONDS (600), or those that FUZZ names; needs nightly Rust and cargo-fuzz
+	cp Cargo.lock fuzz/Cargo.lock
+	for target in $(FUZZ); do \
+		mkdir -p fuzz/found/$$target; \
+		$(CARGO) +nightly fuzz run --sanitizer none $$target fuzz/found/$$target fuzz/corpus/$$target -- \
+			-max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1 || exit 1; \
+	done
 
 clean: ## take away everything that was built
 	$(CARGO) clean

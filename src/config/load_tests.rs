@@ -436,6 +436,27 @@ fn secrets_are_nowhere_in_what_is_said() {
 }
 
 #[test]
+fn a_secret_on_another_line_than_its_key_is_covered_too() {
+    for admin in [
+        "  token:\n    s3cret with space\n",
+        "  ? token\n  : s3cret with space\n",
+        "  {token:\n    s3cret, what: x}\n",
+        "  {token:\n    \"a\n    s3cret\", what: x}\n",
+        "  {\"tok\\x65n\": s3cret, what: x}\n",
+        "  realm: &a s3cret\n  token: *a\n",
+        "  token:\n    \"s3cret\n",
+        "  token: |\n    s3cret\n   x: y\n",
+        "  {token:\n    s3cret: x]\n",
+    ] {
+        let files = Files::new(&[("scopegate.yaml", &format!("admin:\n{admin}")), ("routes.yaml", "routes: []")]);
+        for fault in load_gateway(&files.path("scopegate.yaml")).unwrap_err() {
+            let json = serde_json::to_string(&fault).unwrap();
+            assert!(!fault.render(false).contains("s3cret") && !json.contains("s3cret"), "{admin:?}: {json}");
+        }
+    }
+}
+
+#[test]
 fn a_file_with_listeners_is_a_gateway_file() {
     let files = Files::new(&[("scopegate.yaml", GATEWAY), ("routes.yaml", POLICY), ("latin.yaml", "")]);
     assert!(is_gateway_file(&files.path("scopegate.yaml")).unwrap());

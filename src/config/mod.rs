@@ -74,6 +74,8 @@ mod watch;
 #[cfg(test)]
 mod watch_tests;
 mod yaml;
+#[cfg(any(test, fuzzing))]
+mod yaml_fuzzing;
 #[cfg(test)]
 mod yaml_tests;
 
@@ -88,3 +90,5 @@ pub use loaded::{AuthorizationServerConfiguration, Gateway, Policy, TestReport};
 pub use schema::{schema_authorization_server, schema_gateway, schema_policy};
 pub use units::parse_duration;
 pub use watch::Watcher;
+#[cfg(any(test, fuzzing))]
+pub use yaml_fuzzing::yaml as fuzz_yaml;

@@ -15,6 +15,8 @@ mod body;
 mod challenge;
 mod data_plane;
 mod exchange;
+#[cfg(any(test, fuzzing))]
+mod fields_fuzzing;
 mod forward;
 mod forwarded;
 mod http2_request;
@@ -31,6 +33,8 @@ mod tunnel;
 mod turned_away;
 mod upgrade;
 
+#[cfg(any(test, fuzzing))]
+pub use fields_fuzzing::request_fields as fuzz_request_fields;
 pub use peers::{WorkerStart, serve};
 pub use settings::{
     ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, TrustedPeers, TunnelSettings, UpstreamSettings,

@@ -26,7 +26,7 @@ pub(super) struct Removal<'a> {
 ///
 /// That is: what concerns this connection alone (RFC 9110 §7.6.1), with the members of `Connection` but those that name
 /// `Authorization`, `Host` or a field of ours; the framing, which is made anew; what makes an upstream take another method or
-/// path; every spelling, with `_` for `-`, of a field of ours. Whether the peer takes trailers (`TE`) is told on.
+/// path; every spelling, with any other sign for `-`, of a field of ours. Whether the peer takes trailers (`TE`) is told on.
 pub(super) fn clean(fields: &mut HeaderMap, removal: Removal<'_>) {
     let mut names = Names::new();
     let mut trailers = false;
@@ -84,11 +84,10 @@ pub(super) fn clean_trailer_names(fields: &mut HeaderMap, more: &[HeaderName]) {
 impl Removal<'_> {
     fn takes(&self, name: &HeaderName) -> bool {
         let text = name.as_str();
-        match text.contains('_') {
-            false => self.takes_text(text),
-            true => {
-                let folded = text.replace('_', "-");
-                // A field that an upstream could fold to one that we add, or to the credentials, is another's voice.
+        match respelled(text) {
+            None => self.takes_text(text),
+            // A field that an upstream could fold to one that we add, or to the credentials, is another's voice.
+            Some(folded) => {
                 self.takes_text(&folded) || is_ours(&folded) || folded == "authorization" || is_forwarding(&folded)
             }
         }
@@ -102,6 +101,17 @@ impl Removal<'_> {
             || (self.forwarding && is_forwarding(text))
             || self.more.iter().any(|name| name.as_str() == text)
     }
+}
+
+/// A name with `-` for every sign that is no letter or digit, for names that have another sign than `-`.
+///
+/// RFC 3875 §4.1.18 makes `-` a `_`, so that `_` cannot be told from it; PHP takes `.` for `_` besides, others any sign.
+fn respelled(name: &str) -> Option<String> {
+    let stays = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if name.bytes().all(stays) {
+        return None;
+    }
+    Some(name.replace(|character: char| !character.is_ascii_alphanumeric(), "-"))
 }
 
 /// Fields of this connection or of this message's framing (RFC 9110 §7.6.1, RFC 9112 §6). `Expect` is met by the gateway itself:

@@ -73,7 +73,8 @@ fn is_of_this_hop(name: &str) -> bool {
 }
 
 fn is_scopegate(name: &str) -> bool {
-    name.get(.."scopegate-".len()).is_some_and(|start| start == "scopegate-" || start == "scopegate_")
+    let rest = name.strip_prefix("scopegate");
+    rest.is_some_and(|rest| rest.starts_with(|sign: char| !sign.is_ascii_alphanumeric()))
 }
 
 #[cfg(test)]
@@ -90,6 +91,7 @@ mod tests {
             ("content-length", "3"),
             ("scopegate-access", "admin"),
             ("scopegate_access", "admin"),
+            ("scopegate.access", "admin"),
             ("upgrade", "h2c"),
             ("etag", "\"a\""),
             ("set-cookie", "a=1"),
