@@ -59,7 +59,8 @@ def picture(rows, disturbances, title):
                                   ("requests in flight", "#ef6c00", thinned(rows, "in_flight", 1))], end)
     parts += panel(2, "requests a second (highest of each stretch)", [("requests", "#1565c0", thinned(rows, "requests", 1))], end)
     for share in (0, 0.25, 0.5, 0.75, 1):
-        parts.append(f'<text x="{LEFT + share * across:.0f}" y="{bottom + 28}" class="n" text-anchor="{'end' if share == 1 else 'middle'}">{end * share:.0f} s</text>')
+        anchor = "end" if share == 1 else "middle"
+        parts.append(f'<text x="{LEFT + share * across:.0f}" y="{bottom + 28}" class="n" text-anchor="{anchor}">{end * share:.0f} s</text>')
     for index, kind in enumerate(dict.fromkeys(kind for kind, _ in disturbances)):
         parts.append(f'<text x="{LEFT + index % 7 * 118}" y="{bottom + 46 + index // 7 * 14}" fill="{COLOURS.get(kind, "#888")}">{kind}</text>')
     return "\n".join([*parts, "</svg>", ""])
