@@ -69,10 +69,10 @@ def clients(run, args):
         result += [streams.upload_streams(run, secure, 80, args.size, 30e6), streams.download_streams(run, secure, 80, args.size, 30e6)]
     if "websocket" in args.features:
         for place in places.values():
-            result += [streams.tunnels(run, place, 1) for _ in range(4)] + [streams.refused_tunnels(run, place, 2)]
+            result += [streams.tunnels(run, place, 1) for _ in range(4)] + [streams.refused_tunnels(run, place, 2), streams.aborting_tunnels(run, place, 1)]
             if "http2" in args.features:
                 shared = Shared(place)
-                result += [streams.tunnels(run, place, 1, shared) for _ in range(4)]
+                result += [streams.tunnels(run, place, 1, shared) for _ in range(4)] + [streams.aborting_tunnels(run, place, 1, shared)]
     if "grpc" in args.features:
         result.append(grpc_calls(run))
     return result
@@ -89,7 +89,9 @@ def kinds(args, places):
             found += [f"http2 {name}", f"http2 burst {name}", f"mortal upstream http2 {name}", f"refused http2 {name}", f"aborted http2 {name}",
                       f"events http2 {name}", f"slow reader http2 {name}"]
         if "websocket" in args.features:
-            found += [f"websocket http1 {name}", f"refused websocket {name}"] + ([f"websocket http2 {name}"] if "http2" in args.features else [])
+            found += [f"websocket http1 {name}", f"refused websocket {name}", f"aborted websocket http1 {name}"]
+            if "http2" in args.features:
+                found += [f"websocket http2 {name}", f"aborted websocket http2 {name}"]
         if "grpc" in args.features:
             found += [f"grpc {name} {case[0]}" for case in CASES]
     for name in {"clear", secure}:
