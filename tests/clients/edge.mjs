@@ -12,6 +12,12 @@ import { cases as node } from "./edge_node.mjs";
 import { cases as python } from "./edge_python.mjs";
 import { startGateway } from "./edge_stage.mjs";
 
+/** A client that hangs is a failure. */
+function withinTwoMinutes(work) {
+  const late = new Promise((_, reject) => setTimeout(() => reject(new Error("it hangs")), 120_000).unref());
+  return Promise.race([work, late]);
+}
+
 const { values: options } = parseArgs({
   options: {
     binary: { type: "string", default: "../../target/debug/scopegate" },
@@ -27,7 +33,7 @@ try {
   for (const [name, run] of [...commands, ...node, ...python, ...browser]) {
     if (!name.includes(options.only)) continue;
     try {
-      const seen = await run(stage);
+      const seen = await withinTwoMinutes(run(stage));
       passed += 1;
       console.log(`ok      ${name}${seen === undefined ? "" : ` (${seen})`}`);
     } catch (error) {

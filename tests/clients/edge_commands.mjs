@@ -127,7 +127,7 @@ const opensslCases = [
   ["openssl: TLS 1.1 is not spoken", async (stage) => {
     const said = await openssl(stage, stage.tls, ["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]);
     assert.doesNotMatch(said, /HTTP\/1\.1 200/);
-    assert.match(said, /alert protocol version|no protocols available|unsupported protocol/, said);
+    assert.match(said, /alert (protocol version|handshake failure)/, said);
   }],
   ["openssl: the certificate is chosen by SNI", async (stage) => {
     assert.match(await openssl(stage, stage.tls, ["-verify_hostname", "gateway.test"]), /subject=CN = gateway\.test/);

@@ -2,12 +2,12 @@
 import os
 import struct
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+PART, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
-def frame(kind, payload=b"", mask=False):
+def frame(kind, payload=b"", mask=False, last=True):
     size, bit = len(payload), 0x80 if mask else 0
-    head = bytes([0x80 | kind])
+    head = bytes([(0x80 if last else 0) | kind])
     if size < 126:
         head += bytes([bit | size])
     elif size < 65536:
@@ -26,7 +26,7 @@ def masked(payload, key):
 
 
 async def read_frame(reader):
-    """`(kind, payload)`; nothing here fragments messages."""
+    """`(kind, payload, last)`: a frame as it comes, be it a whole message or a part of one."""
     first, second = await reader.readexactly(2)
     size = second & 0x7F
     if size >= 126:
@@ -34,4 +34,12 @@ async def read_frame(reader):
         size = int.from_bytes(await reader.readexactly(width), "big")
     key = await reader.readexactly(4) if second & 0x80 else None
     payload = await reader.readexactly(size)
-    return first & 0x0F, masked(payload, key) if key else payload
+    return first & 0x0F, masked(payload, key) if key else payload, bool(first & 0x80)
+
+
+async def read_message(reader):
+    """`(kind, payload)` of a message that is not in parts."""
+    kind, payload, last = await read_frame(reader)
+    if not last or not kind:
+        raise ValueError("a part of a message")
+    return kind, payload

@@ -4,10 +4,12 @@ import statistics
 
 from watch import MIB, total
 
-WARM_UP = 60.0          # seconds after the start of a process that are not judged, at most two fifths of its time
-SHORTEST = 90.0         # a process that served for less is not judged by its memory's trend, but by its peak
+WARM_UP = 180.0         # seconds after the start of a process that are not judged, at most two fifths of its time: the memory
+#                         of tokens fills, and so do the tables of TLS sessions
+SHORTEST = 300.0        # a process that served for less is not judged by its memory's trend, but by its peak
 GROWTH, SLACK = 0.05, 3 * MIB     # of the median, and besides: how far the fitted line may rise from its begin to its end
 PEAK, PEAK_SLACK = 0.5, 16 * MIB  # above the median
+CEILING = 128 * MIB               # and never more than this
 # A route that comes and goes with reloads: its counts go with it.
 PASSING = "extra"
 LABELS = re.compile(r'(\w+)="([^"]*)"')
@@ -61,7 +63,7 @@ def judge_memory(verdict, rows, number, of):
     if len(points) < 10:
         return
     median, peak = statistics.median(y for _, y in points), max(y for _, y in points)
-    ceiling = median * (1 + PEAK) + PEAK_SLACK
+    ceiling = min(median * (1 + PEAK) + PEAK_SLACK, CEILING)
     said = f"median {median / MIB:.1f} MiB, peak {peak / MIB:.1f} (at most {ceiling / MIB:.1f})"
     if length < SHORTEST:
         verdict.check(name, peak <= ceiling, f"{said}; it served for {length:.0f} s, too short for a trend")

@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -68,10 +69,10 @@ def clients(run, args):
         result += [streams.upload_streams(run, secure, 80, args.size, 30e6), streams.download_streams(run, secure, 80, args.size, 30e6)]
     if "websocket" in args.features:
         for place in places.values():
-            result += [streams.tunnels(run, place, 1) for _ in range(4)] + [streams.refused_tunnels(run, place, 2)]
+            result += [streams.tunnels(run, place, 1) for _ in range(4)] + [streams.refused_tunnels(run, place, 2), streams.aborting_tunnels(run, place, 1)]
             if "http2" in args.features:
                 shared = Shared(place)
-                result += [streams.tunnels(run, place, 1, shared) for _ in range(4)]
+                result += [streams.tunnels(run, place, 1, shared) for _ in range(4)] + [streams.aborting_tunnels(run, place, 1, shared)]
     if "grpc" in args.features:
         result.append(grpc_calls(run))
     return result
@@ -88,7 +89,9 @@ def kinds(args, places):
             found += [f"http2 {name}", f"http2 burst {name}", f"mortal upstream http2 {name}", f"refused http2 {name}", f"aborted http2 {name}",
                       f"events http2 {name}", f"slow reader http2 {name}"]
         if "websocket" in args.features:
-            found += [f"websocket http1 {name}", f"refused websocket {name}"] + ([f"websocket http2 {name}"] if "http2" in args.features else [])
+            found += [f"websocket http1 {name}", f"refused websocket {name}", f"aborted websocket http1 {name}"]
+            if "http2" in args.features:
+                found += [f"websocket http2 {name}", f"aborted websocket http2 {name}"]
         if "grpc" in args.features:
             found += [f"grpc {name} {case[0]}" for case in CASES]
     for name in {"clear", secure}:
@@ -115,9 +118,11 @@ async def quiet_again(stage, before):
 
 
 async def soak(args, folder):
+    """The run, and what is judged of it; however it ends, no process is left."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
     stage = Stage(args.binary, folder, args.features)
-    await stage.start()
     try:
+        await stage.start()
         run = Run(stage, args.seconds, args.seed)
         # The first request opens what stays open; then nobody is there.
         before, run.kinds = await look(stage), kinds(args, stage.places)

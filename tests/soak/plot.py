@@ -48,18 +48,20 @@ def picture(rows, disturbances, title):
              f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
              f'<text x="{LEFT}" y="22" font-size="15" font-weight="600">{html.escape(title)}</text>']
     across, bottom = WIDTH - LEFT - RIGHT, TOP + 3 * (HEIGHT + GAP) - GAP
-    for kind, at in disturbances:
-        x = LEFT + at / end * across
-        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{bottom + 4}" y2="{bottom + 14}" stroke="{COLOURS.get(kind, "#888")}"/>')
+    for number, kind in enumerate(dict.fromkeys(kind for kind, _ in disturbances)):
+        places = sorted({round(LEFT + at / end * across) for other, at in disturbances if other == kind})
+        marks = "".join(f"M{x} {bottom + 4}v10" for x in places)
+        parts.append(f'<path d="{marks}" stroke="{COLOURS.get(kind, "#888")}"/>'
+                     f'<text x="{LEFT + number % 7 * 118}" y="{bottom + 46 + number // 7 * 14}" fill="{COLOURS.get(kind, "#888")}">{kind}</text>')
         if kind == "hand-over":
-            parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{bottom}" stroke="#6a1b9a" stroke-dasharray="3 3"/>')
+            marks = "".join(f"M{x} {TOP}V{bottom}" for x in places)
+            parts.append(f'<path d="{marks}" stroke="#6a1b9a" stroke-dasharray="3 3"/>')
     parts += panel(0, "resident memory, MiB", [("serving", "#1565c0", thinned(rows, "rss", 1 / (1 << 20))),
                                                ("handed over, draining", "#6a1b9a", thinned(rows, "draining", 1 / (1 << 20)))], end)
     parts += panel(1, "clients", [("connections", "#2e7d32", thinned(rows, "connections", 1)),
                                   ("requests in flight", "#ef6c00", thinned(rows, "in_flight", 1))], end)
     parts += panel(2, "requests a second (highest of each stretch)", [("requests", "#1565c0", thinned(rows, "requests", 1))], end)
     for share in (0, 0.25, 0.5, 0.75, 1):
-        parts.append(f'<text x="{LEFT + share * across:.0f}" y="{bottom + 28}" class="n" text-anchor="middle">{end * share:.0f} s</text>')
-    for index, kind in enumerate(dict.fromkeys(kind for kind, _ in disturbances)):
-        parts.append(f'<text x="{LEFT + index % 7 * 118}" y="{bottom + 46 + index // 7 * 14}" fill="{COLOURS.get(kind, "#888")}">{kind}</text>')
+        anchor = "end" if share == 1 else "middle"
+        parts.append(f'<text x="{LEFT + share * across:.0f}" y="{bottom + 28}" class="n" text-anchor="{anchor}">{end * share:.0f} s</text>')
     return "\n".join([*parts, "</svg>", ""])

@@ -230,8 +230,10 @@ class Stage:
 
     async def stop(self):
         """Ends everything; the exit status of the gateway that served last."""
-        self.child_signal(signal.SIGTERM)
-        status = await self.ended(self.pid, 130)
+        status = None
+        if self.child:
+            self.child_signal(signal.SIGTERM)
+            status = await self.ended(self.pid, 130)
         for upstream in self.upstreams.values():
             if child := upstream.end(signal.SIGKILL):
                 child.wait()

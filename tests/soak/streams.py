@@ -6,7 +6,7 @@ import time
 import h2.errors
 
 from content import block, differs, pieces
-from frames import BINARY, CLOSE, PING, PONG, TEXT, frame, read_frame
+from frames import BINARY, CLOSE, PING, PONG, TEXT, frame, read_message
 from good import FAULTS, delete, echo, get, head, parts, public, wait
 from http1 import Cut, Peer
 from http2 import Client2, Connection, Shared
@@ -181,15 +181,15 @@ ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 class Tunnel:
     """A WebSocket over either protocol: `send` and `receive` of whole messages."""
 
-    def __init__(self, reader, write, close):
-        self.reader, self.write, self.close = reader, write, close
+    def __init__(self, reader, write, close, abort):
+        self.reader, self.write, self.close, self.abort = reader, write, close, abort
 
     async def send(self, kind, payload):
         await self.write(frame(kind, payload, mask=True))
 
     async def receive(self):
         try:
-            return await asyncio.wait_for(read_frame(self.reader), 30)
+            return await asyncio.wait_for(read_message(self.reader), 30)
         except asyncio.IncompleteReadError:
             raise Cut("the tunnel ended", True) from None
         except TimeoutError:
@@ -207,7 +207,7 @@ async def open_over_http1(run, place, token):
         peer.close()
         return status, None
     assert answer.get("sec-websocket-accept") == ACCEPT and answer.get("upgrade", "").lower() == "websocket", f"{answer}"
-    return status, Tunnel(peer.reader, peer.send, peer.close)
+    return status, Tunnel(peer.reader, peer.send, peer.close, peer.abort)
 
 
 async def open_over_http2(run, shared, token):
@@ -237,7 +237,7 @@ async def open_over_http2(run, shared, token):
     def close():
         stream.reset()
         feeding.cancel()
-    return status, Tunnel(reader, write, close)
+    return status, Tunnel(reader, write, close, close)
 
 
 async def tunnels(run, place, every, shared=None):
@@ -267,6 +267,23 @@ async def tunnels(run, place, every, shared=None):
             run.record.failed(kind, "files", begin, f"after {echoed} messages: {fault!r}", status, tunnel is not None)
         if tunnel:
             tunnel.close()
+    if shared:
+        shared.renew()
+
+
+async def aborting_tunnels(run, place, every, shared=None):
+    """Goes away from a tunnel: in the middle of a frame, while the answer is on its way, or without a word."""
+    while await run.pause(every):
+        run.record.begun["tunnel", "GET"] += 1
+        try:
+            _, tunnel = await (open_over_http2(run, shared, run.token()) if shared else open_over_http1(run, place, run.token()))
+            if tunnel:
+                await tunnel.write(run.random.choice((b"", frame(BINARY, os.urandom(3000), mask=True)[:-100], frame(BINARY, os.urandom(60_000), mask=True))))
+                await asyncio.sleep(run.random.choice((0, 0.01, 0.3)))
+                run.random.choice((tunnel.abort, tunnel.close))()
+                run.record.kinds[f"aborted websocket {'http2' if shared else 'http1'} {place.name}"] += 1
+        except FAULTS:
+            run.record.notes["aborted before it was aborted"] += 1
     if shared:
         shared.renew()
 

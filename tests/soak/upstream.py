@@ -12,7 +12,7 @@ import signal
 import sys
 
 from content import block, differs, pieces
-from frames import BINARY, CLOSE, PING, PONG, TEXT, frame, read_frame
+from frames import BINARY, CLOSE, PART, PING, PONG, TEXT, frame, read_frame
 
 MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -178,13 +178,13 @@ async def streamed(writer, count, events):
 
 
 async def tunnel(fields, reader, writer):
-    """A WebSocket that sends every message back (RFC 6455)."""
+    """A WebSocket that sends every frame back (RFC 6455)."""
     accept = base64.b64encode(hashlib.sha1(fields["sec-websocket-key"].encode() + MAGIC).digest())
     writer.write(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: " + accept + b"\r\n\r\n")
     while True:
-        kind, payload = await read_frame(reader)
-        if kind in (TEXT, BINARY):
-            writer.write(frame(kind, payload))
+        kind, payload, last = await read_frame(reader)
+        if kind in (PART, TEXT, BINARY):
+            writer.write(frame(kind, payload, last=last))
         elif kind == PING:
             writer.write(frame(PONG, payload))
         elif kind == CLOSE:
