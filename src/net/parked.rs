@@ -42,6 +42,10 @@ pub(super) async fn first_bytes(
         {
             Driven::Ended(Ok(0)) => return Err(ConnectionEnd::Closed),
             Driven::Ended(Ok(_)) => driver.watch.bytes_arrived(),
+            // A peer that leaves before it has begun is nobody's fault, in whatever way it leaves.
+            Driven::Ended(Err(fault)) if bytes.is_empty() && fault.kind() == io::ErrorKind::ConnectionReset => {
+                return Err(ConnectionEnd::Closed);
+            }
             Driven::Ended(Err(fault)) => return Err(ConnectionEnd::Broken(fault)),
             Driven::TimedOut(phase) => return Err(ConnectionEnd::TimedOut(phase)),
             Driven::Rested => {}

@@ -110,8 +110,9 @@ impl HandshakeFault {
     /// What an exchange failed of, if it was TLS: in 1.3 a client's handshake is over before the server has seen its certificate, and
     /// may refuse it (RFC 8446 §4.4.2.4).
     pub fn of_exchange(fault: &hyper::Error) -> Option<Self> {
-        let cause = std::error::Error::source(fault)?.downcast_ref::<std::io::Error>()?;
-        let cause = cause.get_ref()?.downcast_ref::<rustls::Error>()?;
+        let mut causes = std::iter::successors(std::error::Error::source(fault), |cause| cause.source());
+        let cause = causes
+            .find_map(|cause| cause.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>())?;
         Some(Self::Failed(std::io::Error::other(cause.clone())))
     }
 }

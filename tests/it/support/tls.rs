@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConfig, StreamOwned};
-use tokio::io::copy_bidirectional;
+use tokio::io::{copy, copy_bidirectional, sink};
 use tokio_rustls::TlsAcceptor;
 
 use super::{Authority, DEADLINE, Issued};
@@ -115,7 +115,11 @@ impl TlsFront {
                 while let Ok((stream, _)) = listener.accept().await {
                     let (acceptor, handshakes) = (acceptor.clone(), Arc::clone(&handshakes));
                     tokio::spawn(async move {
-                        let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                        let mut stream = match acceptor.accept(stream).into_fallible().await {
+                            Ok(stream) => stream,
+                            // Closed with bytes unread, its alert could be lost to the reset.
+                            Err((_, mut refused)) => return drop(copy(&mut refused, &mut sink()).await),
+                        };
                         let kind = stream.get_ref().1.handshake_kind().expect("a handshake");
                         handshakes.lock().expect("unpoisoned").push(kind);
                         let mut upstream = tokio::net::TcpStream::connect(to).await.expect("the upstream");
