@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::support::{Answer, Gateway, Http2Answer, Http2Streams, Setup, Upstream, eventually};
+use crate::support::{Answer, Gateway, Http2Answer, Http2Streams, Message, Setup, Upstream, eventually};
 use crate::websocket::{accepting, ended, read, tunnels};
 
 const VERSION: (&str, &str) = ("sec-websocket-version", "13");
@@ -65,7 +65,11 @@ async fn rfc_8441_section_5_a_stream_becomes_a_tunnel() {
     }
     assert_eq!(record["method"], "GET");
 
-    let request = &upstream.taken()[0];
+    is_bridged(&upstream.taken()[0]);
+}
+
+/// The handshake that the gateway makes for a stream.
+fn is_bridged(request: &Message) {
     assert_eq!(request.start_line, "GET /items HTTP/1.1");
     for (name, expected) in [
         ("host", "api.test"),
