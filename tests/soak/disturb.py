@@ -1,5 +1,6 @@
 """What is done to the gateway and its upstreams while requests flow. Each injection also checks its own effect."""
 import asyncio
+import collections
 import signal
 import ssl
 import time
@@ -14,6 +15,8 @@ from watch import total
 # Shares of the time at which the gateway hands over to a new process: at both ends, so that one process serves long enough between
 # them for its memory to be judged.
 HAND_OVERS, SHORT_RUN = (0.02, 0.06, 0.1, 0.9, 0.94, 0.98), (0.08, 0.95)
+# Routes whose answers may take longer than a few seconds: a process that has handed over still ends them.
+LONG = ("upload", "download", "slow", "slow-download", "events", "tunnel")
 
 BROKEN_POLICIES = (
     "routes: [\n",
@@ -210,6 +213,7 @@ class Disturber:
 
     async def hand_over(self):
         """The process that serves starts its successor, which serves from now on; the old one ends what it has begun, and ends."""
+        answers, refusals = self.run.record.answers.copy(), self.run.record.refusals.copy()
         old, before = self.stage.pid, await self.run.watch.scrape()
         self.stage.child_signal(signal.SIGUSR2)
 
@@ -220,10 +224,15 @@ class Disturber:
         if len(found) != 1:
             raise Effect(f"{len(found)} processes below the old one")
         self.run.watch.next_generation(found[0])
-        self.run.leaving.append(asyncio.create_task(self.leave(old)))
+        self.run.leaving.append(asyncio.create_task(self.leave(old, answers, refusals)))
 
-    async def leave(self, old):
-        """The old process ends within its time for draining."""
+    async def leave(self, old, answers, refusals):
+        """The old process ends within its time for draining. What it has counted since it was last asked, nobody will know."""
+        record = self.run.record
+        await asyncio.sleep(5)
+        record.lost_answers += record.answers - answers
+        record.lost_refusals += record.refusals - refusals
         status = await self.stage.ended(old, 130)
+        record.lost_answers += collections.Counter({key: count for key, count in (record.answers - answers).items() if key[0] in LONG})
         if status != 0:
             self.run.record.failed("hand-over", None, time.monotonic(), f"the old process: {status}")

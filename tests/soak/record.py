@@ -32,6 +32,7 @@ class Record:
         self.begun = collections.Counter()        # (route, method): whatever began, and may or may not have been answered
         self.kinds = collections.Counter()        # kind of client: what went well
         self.refusals = collections.Counter()     # reason: refusals that were asked for
+        self.lost_answers, self.lost_refusals = collections.Counter(), collections.Counter()  # maybe counted by a process that left
         self.notes = collections.Counter()        # what is neither good nor bad
         self.largest = collections.defaultdict(float)
         self.failures, self.disturbances = [], []
