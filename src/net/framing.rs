@@ -17,6 +17,9 @@ pub fn is_incomplete(fault: &hyper::Error) -> bool {
     kind(fault) == Some(io::ErrorKind::UnexpectedEof)
 }
 
+/// What the content says of itself; what TLS says of the connection beneath is no fault of the content.
 fn kind(fault: &hyper::Error) -> Option<io::ErrorKind> {
-    fault.source()?.downcast_ref::<io::Error>().map(io::Error::kind)
+    let cause = fault.source()?.downcast_ref::<io::Error>()?;
+    let is_tls = cause.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+    (!is_tls).then(|| cause.kind())
 }
