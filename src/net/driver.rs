@@ -14,7 +14,7 @@ use super::{Phase, Watch};
 /// How long a drain waits for the next request of a connection that rests: the peer may be sending it just now.
 const DRAIN_GRACE: Duration = Duration::from_secs(1);
 /// How long a connection rests before it gives back what it holds.
-const REST: Duration = Duration::from_secs(1);
+const REST: Duration = Duration::from_millis(200);
 
 /// Drives one connection, or one stream of it, under its watch.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::support::{Answer, Client, Setup, Upstream, eventually};
 
 /// Longer than a connection rests before it is parked.
-const REST: Duration = Duration::from_millis(2_500);
+const REST: Duration = Duration::from_millis(800);
 
 /// Nothing comes on a connection for as long as it takes to be parked.
 fn rest(client: &mut Client) {
