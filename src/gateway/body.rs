@@ -1,6 +1,8 @@
-//! An answer's content, part by part: counted, under a deadline, its trailers cleaned. It is never held whole.
+//! An answer's content, part by part: counted, under a deadline, its trailers cleaned. None but a small one is ever held whole.
 
+use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -12,8 +14,15 @@ use hyper::body::Incoming;
 use crate::gateway::exchange::Exchange;
 use crate::gateway::request_content::{ContentTimes, RequestContent};
 use crate::gateway::response_fields;
-use crate::net::{self, Lease, Phase, reset};
+use crate::net::{self, Lease, Phase, Watch, reset};
 use crate::telemetry::{UpstreamFailure, UpstreamMetrics};
+
+/// Bytes of content that are taken before an HTTP/2 peer asks for them; only the part that reaches it may go beyond.
+const AHEAD: usize = 16 * 1024;
+/// Turns that the other tasks get to hand over content that is there, at most.
+const TURNS: usize = 8;
+/// Turns in which nothing came, after which nothing is there.
+const IDLE_TURNS: usize = 2;
 
 /// The content of an answer. It carries the exchange, which ends when the last of it is gone.
 #[derive(Debug)]
@@ -33,6 +42,10 @@ pub(super) struct UpstreamContent {
     lease: Option<Lease<RequestContent>>,
     metrics: UpstreamMetrics,
     times: ContentTimes,
+    /// What was taken before the peer asked for it.
+    ahead: VecDeque<Result<Frame<Bytes>, AnswerFault>>,
+    /// Nothing more is asked of `incoming`.
+    has_ended: bool,
 }
 
 /// Why an answer broke off after its fields had gone to the peer.
@@ -73,7 +86,7 @@ impl AnswerContent {
     }
 
     pub(super) fn upstream(content: UpstreamContent, exchange: Exchange) -> Self {
-        if content.incoming.is_end_stream() {
+        if content.is_end_stream() {
             exchange.answered_whole();
         }
         Self { source: Content::Upstream(content), exchange: Some(exchange) }
@@ -110,14 +123,14 @@ impl Body for AnswerContent {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Content::Text(text) => text.as_ref().is_none_or(Bytes::is_empty),
-            Content::Upstream(content) => content.incoming.is_end_stream(),
+            Content::Upstream(content) => content.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Content::Text(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
-            Content::Upstream(content) => content.incoming.size_hint(),
+            Content::Upstream(content) => content.size_hint(),
         }
     }
 }
@@ -129,7 +142,8 @@ impl UpstreamContent {
         metrics: UpstreamMetrics,
         times: ContentTimes,
     ) -> Self {
-        let mut content = Self { incoming, lease: Some(lease), metrics, times };
+        let mut content =
+            Self { incoming, lease: Some(lease), metrics, times, ahead: VecDeque::new(), has_ended: false };
         content.release_at_end();
         content
     }
@@ -140,44 +154,121 @@ impl UpstreamContent {
         exchange: Option<&Exchange>,
     ) -> Poll<Option<Result<Frame<Bytes>, AnswerFault>>> {
         let watch = exchange.map(|exchange| &*exchange.watch);
-        let polled = Pin::new(&mut self.incoming).poll_frame(context);
-        match polled {
-            Poll::Pending => match watch {
-                Some(watch) if watch.phase() != Phase::Upstream && watch.phase() != Phase::Content => {
-                    watch.enter(Phase::Upstream, Instant::now(), self.times.upstream);
-                    Poll::Pending
-                }
-                Some(watch) if watch.has_expired() => {
-                    if let Some(lease) = self.lease.take() {
-                        lease.suspect();
-                    }
-                    self.metrics.failure(UpstreamFailure::IdleTimeout);
-                    Poll::Ready(Some(Err(AnswerFault::TimedOut)))
-                }
-                Some(_) | None => Poll::Pending,
+        let taken = match self.ahead.pop_front() {
+            Some(frame) => Some(frame),
+            None if self.has_ended => None,
+            None => match Pin::new(&mut self.incoming).poll_frame(context) {
+                Poll::Ready(polled) => self.taken(polled),
+                Poll::Pending => return self.wait(watch),
             },
-            Poll::Ready(Some(Ok(frame))) => {
-                if let Some(watch) = watch {
-                    watch.enter(Phase::Peer, Instant::now(), self.times.peer);
-                }
-                self.release_at_end();
-                Poll::Ready(Some(Ok(pass(frame))))
+        };
+        if let (Some(Ok(_)), Some(watch)) = (&taken, watch) {
+            watch.enter(Phase::Peer, Instant::now(), self.times.peer);
+        }
+        Poll::Ready(taken)
+    }
+
+    /// Nothing is there: waits for the upstream, unless it took too long.
+    fn wait(&mut self, watch: Option<&Watch>) -> Poll<Option<Result<Frame<Bytes>, AnswerFault>>> {
+        match watch {
+            Some(watch) if watch.phase() != Phase::Upstream && watch.phase() != Phase::Content => {
+                watch.enter(Phase::Upstream, Instant::now(), self.times.upstream);
+                Poll::Pending
             }
-            Poll::Ready(Some(Err(fault))) => {
+            Some(watch) if watch.has_expired() => {
+                if let Some(lease) = self.lease.take() {
+                    lease.suspect();
+                }
+                self.metrics.failure(UpstreamFailure::IdleTimeout);
+                Poll::Ready(Some(Err(AnswerFault::TimedOut)))
+            }
+            Some(_) | None => Poll::Pending,
+        }
+    }
+
+    /// What the upstream brought, as the peer gets it. Gives the connection back, or closes it, if that was the last.
+    fn taken(
+        &mut self,
+        polled: Option<Result<Frame<Bytes>, hyper::Error>>,
+    ) -> Option<Result<Frame<Bytes>, AnswerFault>> {
+        match polled {
+            Some(Ok(frame)) => {
+                self.release_at_end();
+                Some(Ok(pass(frame)))
+            }
+            Some(Err(fault)) => {
                 self.lease = None;
                 let is_malformed = net::is_malformed(&fault);
                 self.metrics.failure(if is_malformed { UpstreamFailure::Protocol } else { UpstreamFailure::Closed });
-                Poll::Ready(Some(Err(AnswerFault::from(fault))))
+                Some(Err(AnswerFault::from(fault)))
             }
-            Poll::Ready(None) if self.is_short() => {
+            None if self.is_short() => {
                 self.lease = None;
                 self.metrics.failure(UpstreamFailure::Closed);
-                Poll::Ready(Some(Err(AnswerFault::Short)))
+                Some(Err(AnswerFault::Short))
             }
-            Poll::Ready(None) => {
+            None => {
                 self.release();
-                Poll::Ready(None)
+                None
             }
+        }
+    }
+
+    /// Takes what is there of the content, so that a small answer gives its connection back even if the peer takes none of it.
+    ///
+    /// Nothing is waited for: hyper hands over one part at a time, when its task gets a turn.
+    pub(super) async fn take_ahead(&mut self) {
+        let mut idle_turns = 0;
+        for _ in 0..TURNS {
+            if self.has_ended || self.is_ahead() {
+                return;
+            }
+            let before = self.ahead.len();
+            poll_fn(|context| {
+                self.poll_ahead(context);
+                Poll::Ready(())
+            })
+            .await;
+            idle_turns = if self.ahead.len() == before { idle_turns + 1 } else { 0 };
+            if self.has_ended || idle_turns > IDLE_TURNS {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Whether no more is to be taken ahead, or would not bring the end.
+    fn is_ahead(&self) -> bool {
+        self.ahead_bytes() + self.incoming.size_hint().lower() > AHEAD as u64
+    }
+
+    fn ahead_bytes(&self) -> u64 {
+        let data = self.ahead.iter().flatten().filter_map(Frame::data_ref);
+        data.map(|data| data.len() as u64).sum()
+    }
+
+    fn poll_ahead(&mut self, context: &mut Context<'_>) {
+        while !self.has_ended && !self.is_ahead() {
+            if self.incoming.is_end_stream() {
+                self.has_ended = true;
+                return;
+            }
+            let Poll::Ready(polled) = Pin::new(&mut self.incoming).poll_frame(context) else { return };
+            let taken = self.taken(polled);
+            self.has_ended = !matches!(taken, Some(Ok(_)));
+            self.ahead.extend(taken.map(|taken| taken.map(keep)));
+        }
+    }
+
+    /// Whether nothing is left to give.
+    fn is_end_stream(&self) -> bool {
+        self.ahead.is_empty() && (self.has_ended || self.incoming.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.incoming.size_hint().exact() {
+            Some(length) => SizeHint::with_exact(length + self.ahead_bytes()),
+            None => SizeHint::default(),
         }
     }
 
@@ -191,7 +282,7 @@ impl UpstreamContent {
             Some(Err(_)) => return exchange.answer_broke_off(),
             Some(Ok(frame)) => {
                 exchange.sent_to_peer(frame.data_ref().map_or(0, Bytes::len));
-                frame.is_trailers() || self.incoming.is_end_stream()
+                frame.is_trailers() || self.is_end_stream()
             }
             None => true,
         };
@@ -212,6 +303,11 @@ impl UpstreamContent {
             lease.release();
         }
     }
+}
+
+/// A frame that may stay for long, without the rest of what it was read into.
+fn keep(frame: Frame<Bytes>) -> Frame<Bytes> {
+    frame.map_data(|data| if data.len() <= AHEAD { Bytes::copy_from_slice(&data) } else { data })
 }
 
 fn pass(frame: Frame<Bytes>) -> Frame<Bytes> {

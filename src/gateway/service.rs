@@ -78,7 +78,10 @@ async fn answer(
         forward(authorized, &exchange, parts, content, handshake).await
     };
     let mut response = match unless_cut(&exchange, forwarding).await {
-        Ok(Forwarded::Answer(head, content)) => {
+        Ok(Forwarded::Answer(head, mut content)) => {
+            if is_http2 {
+                content.take_ahead().await;
+            }
             let id = exchange.request_id.clone();
             with_id(id, head.map(|()| AnswerContent::upstream(content, exchange)))
         }

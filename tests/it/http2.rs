@@ -174,6 +174,35 @@ fn an_answer_that_is_not_taken_ends_its_own_stream() {
 }
 
 #[test]
+fn an_answer_that_is_not_taken_holds_no_upstream_connection() {
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\nx-sum: 6\r\n\r\n";
+    let upstream = Upstream::answering(move |request| match request.target() {
+        "/open/chunked" => Answer::Bytes(chunked.into()),
+        _ => Answer::ok("abcdef"),
+    });
+    let api = "connections: {max: 1, queue: 1}, timeouts: {connect: 1s}".into();
+    let gateway = Setup { api, more: "workers: 1".into(), ..Setup::default() }.start(&upstream);
+    let mut client = FrameClient::connect(gateway.address, &[(4, 0)]);
+    for (stream, target) in [(1, "/open/chunked"), (3, "/open/1"), (5, "/open/chunked")] {
+        client.get(stream, target);
+        let head = client.until(HEADERS, stream).expect("a head");
+        assert_eq!(head.flags & END_STREAM, 0, "content follows");
+        assert_eq!(gateway.client().request("GET", "/open/2", "").status, 200, "beside {target}");
+    }
+    assert_eq!(upstream.connections(), 1, "it was given back each time");
+    for (stream, parts) in [(5, &["abc", "def"][..]), (3, &["abcdef"]), (1, &["abc", "def"])] {
+        client.send(WINDOW_UPDATE, 0, stream, &[0, 0, 1, 0]);
+        for part in parts {
+            assert_eq!(client.until(DATA, stream).expect("content").payload, part.as_bytes());
+        }
+        if parts.len() > 1 {
+            let trailers = client.until(HEADERS, stream).expect("trailers");
+            assert_eq!(trailers.flags & END_STREAM, END_STREAM);
+        }
+    }
+}
+
+#[test]
 fn resets_of_unanswered_streams_have_a_bound() {
     let gateway = limited("resets: 5");
     let mut client = FrameClient::connect(gateway.address, &[]);
