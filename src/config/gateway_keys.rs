@@ -45,7 +45,7 @@ pub(super) static ROOT: &[Key] = &[
     Key::new(
         "drain_timeout",
         Shape::Duration(Duration::ZERO, DAY),
-        "How long requests in flight may take to end after SIGTERM",
+        "How long requests in flight may take to end after SIGTERM or a hand-over",
     )
     .default("30s"),
     Key::new(

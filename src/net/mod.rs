@@ -1,4 +1,4 @@
-//! Sockets: listeners, workers, deadlines, upstream connections, drain.
+//! Sockets: listeners, TLS, workers, deadlines, upstream connections, tunnels, drain.
 //!
 //! This room moves bytes and bounds how long and how many. It knows the connections of HTTP/1.1 (RFC 9112 §9) and HTTP/2
 //! (RFC 9113) through hyper, and nothing of tokens, scopes or routes: what a request means is decided above, in `gateway`.
