@@ -13,9 +13,9 @@
 //!   first out.
 //! * [`Tunnel`] passes on the bytes of two streams that have left HTTP.
 //! * [`ServerTls`] and [`ClientTls`] make a [`Stream`] of a socket under TLS, with a peer and with an upstream.
-//! * [`fetch`] is the small client for key sets and whatever else issuers are asked for; [`Fetcher`] keeps connections
+//! * [`fetch()`] is the small client for key sets and whatever else issuers are asked for; [`Fetcher`] keeps connections
 //!   for questions that follow one another.
-//! * [`serve_router`] serves what stands beside the data plane, on a runtime of its own: the admin listener, the authorization server.
+//! * [`serve_router()`] serves what stands beside the data plane, on a runtime of its own: the admin listener, the authorization server.
 //! * [`Schedule`] says when something is asked for again, and [`Polled`] describes what is asked for every few seconds.
 
 mod bind;
