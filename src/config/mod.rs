@@ -10,7 +10,7 @@
 //! | file | its one job |
 //! |---|---|
 //! | `yaml`, `node`, `source` | text → spanned tree; the only place that knows the YAML parser |
-//! | `keys`, `policy_keys`, `gateway_keys`, `tls_keys`, `authorization_server_keys` | the one description of all keys; readers, JSON Schema and documentation share it |
+//! | `keys`, `policy_keys`, `gateway_keys`, `upstream_keys`, `tls_keys`, `authorization_server_keys` | the one description of all keys; readers, JSON Schema and documentation share it |
 //! | `read`, `scalars`, `units`, `paths`, `hints`, `lookalikes`, `suggest` | typed readers and what they say of mistakes |
 //! | `raw_policy`, `raw_entry` | a policy file as typed |
 //! | `catalog`, `ceilings`, `entries`, `routes`, `table`, `cases` | policy files compiled, and their tests run |
@@ -69,6 +69,7 @@ mod table;
 mod tls;
 mod tls_keys;
 mod units;
+mod upstream_keys;
 mod upstreams;
 mod watch;
 #[cfg(test)]

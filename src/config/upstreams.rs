@@ -10,14 +10,13 @@ use crate::policy::{Readings, UpstreamRules};
 
 use super::faults::Fault;
 use super::gateway_file::refuse_empty;
-use super::gateway_keys;
 use super::node::{Entry, Value};
 use super::paths::{self, WrittenEndpoint};
 use super::read::{Fields, Subject};
 use super::scalars::{Scalar, Wrong};
 use super::secrets::Folder;
 use super::source::Placed;
-use super::tls;
+use super::{tls, upstream_keys};
 
 /// Fields without which no message could be framed or routed.
 const NEEDED: [&str; 4] = ["connection", "content-length", "host", "transfer-encoding"];
@@ -55,7 +54,7 @@ pub(super) fn read(root: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Vec<Upstre
 
 fn upstream(entry: &Entry<'_>, root: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Upstream {
     let subject = Subject::new("upstream", &entry.key);
-    let fields = Fields::read_at(&entry.value, entry.place, gateway_keys::UPSTREAM, subject, root.faults);
+    let fields = Fields::read_at(&entry.value, entry.place, upstream_keys::UPSTREAM, subject, root.faults);
     let name: Arc<str> = Arc::from(entry.key.as_ref());
     let rules = UpstreamRules {
         name: Arc::clone(&name),

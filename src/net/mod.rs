@@ -1,4 +1,4 @@
-//! Sockets: listeners, workers, deadlines, upstream connections, drain.
+//! Sockets: listeners, TLS, workers, deadlines, upstream connections, tunnels, drain.
 //!
 //! This room moves bytes and bounds how long and how many. It knows the connections of HTTP/1.1 (RFC 9112 §9) and HTTP/2
 //! (RFC 9113) through hyper, and nothing of tokens, scopes or routes: what a request means is decided above, in `gateway`.
@@ -13,9 +13,9 @@
 //!   first out.
 //! * [`Tunnel`] passes on the bytes of two streams that have left HTTP.
 //! * [`ServerTls`] and [`ClientTls`] make a [`Stream`] of a socket under TLS, with a peer and with an upstream.
-//! * [`fetch`] is the small client for key sets and whatever else issuers are asked for; [`Fetcher`] keeps connections
+//! * [`fetch()`] is the small client for key sets and whatever else issuers are asked for; [`Fetcher`] keeps connections
 //!   for questions that follow one another.
-//! * [`serve_router`] serves what stands beside the data plane, on a runtime of its own: the admin listener, the authorization server.
+//! * [`serve_router()`] serves what stands beside the data plane, on a runtime of its own: the admin listener, the authorization server.
 //! * [`Schedule`] says when something is asked for again, and [`Polled`] describes what is asked for every few seconds.
 
 mod bind;

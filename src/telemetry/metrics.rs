@@ -9,13 +9,12 @@ use prometheus::{Gauge, Histogram, IntCounter, IntGauge, IntGaugeVec, Opts, Regi
 use crate::policy::RouteTable;
 
 use super::certificates::{CertificateExpiry, CertificateFamilies};
+use super::connection_labels::{ConnectionError, ConnectionProtocol};
 use super::families::{DECISION_SECONDS, Families, increase, observe};
 use super::handovers::{HandoverResult, Handovers};
 use super::introspection::{IntrospectionFamilies, IntrospectionMetrics};
 use super::keys::{FetchedFamilies, KEYS, REVOCATIONS, ROLE_DIRECTORY};
-use super::labels::{
-    CacheResult, Children, ClosedLabel, ConnectionError, ConnectionProtocol, FetchResult, ReloadResult, TokenLabel,
-};
+use super::labels::{CacheResult, Children, ClosedLabel, FetchResult, ReloadResult, TokenLabel};
 use super::routes::{LiveTable, RouteMetrics};
 use super::tunnels::{TunnelEnd, TunnelMetrics};
 use super::upstreams::{UpstreamFamilies, UpstreamMetrics};

@@ -1,8 +1,7 @@
 use std::time::Duration;
 
-use super::labels::{
-    CacheResult, ConnectionError, ConnectionProtocol, FetchResult, ReloadResult, TokenLabel, UpstreamFailure,
-};
+use super::connection_labels::{ConnectionError, ConnectionProtocol, UpstreamFailure};
+use super::labels::{CacheResult, FetchResult, ReloadResult, TokenLabel};
 use super::{Metrics, VERSION};
 
 const NOW: Duration = Duration::from_secs(1_790_000_000);

@@ -22,6 +22,7 @@
 //! the first digits of a token's hash).
 
 mod certificates;
+mod connection_labels;
 mod counters;
 mod events;
 mod exposition;
@@ -54,11 +55,10 @@ mod metrics_tests;
 mod routes_tests;
 
 pub use certificates::CertificateExpiry;
+pub use connection_labels::{ConnectionError, ConnectionProtocol, UpstreamFailure};
 pub use handovers::HandoverResult;
 pub use introspection::{IntrospectionMetrics, IntrospectionResult};
-pub use labels::{
-    CacheResult, ConnectionError, ConnectionProtocol, FetchResult, ReloadResult, Source, TokenLabel, UpstreamFailure,
-};
+pub use labels::{CacheResult, FetchResult, ReloadResult, Source, TokenLabel};
 pub use log::Log;
 pub use metrics::{Metrics, REVISION, VERSION};
 pub use record::{AccessRecord, CutOff, Peer, finish};
