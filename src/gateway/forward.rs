@@ -63,11 +63,8 @@ pub(super) async fn forward(
     let Authorized { grant, path_and_query, unchecked_credentials } = authorized;
     let table = &exchange.view.snapshot.table;
     let route = table.route(grant.found().route);
-    let (Some(upstream), Some(pool)) =
-        (exchange.view.snapshot.upstreams.get(route.upstream), exchange.view.pools.get(route.upstream))
-    else {
-        return Err(Denial::Internal);
-    };
+    let upstream = exchange.view.snapshot.upstreams.get(route.upstream).ok_or(Denial::Internal)?;
+    let pool = exchange.view.pools.get(route.upstream).ok_or(Denial::Internal)?;
     let asking = handshake.map(|handshake| Asking::new(handshake, exchange, upstream)).transpose()?.flatten();
     let response_time = route.timeout.unwrap_or(upstream.settings.response);
     let content = RequestContent::new(content, parts.version, exchange, response_time, &pool.remove);
@@ -98,11 +95,20 @@ pub(super) async fn forward(
         return Ok(Forwarded::Tunnel(head.headers, opened));
     }
     exchange.answered(head.status.as_u16(), Instant::now());
-    let times = ContentTimes { peer: exchange.view.snapshot.limits.body_idle, upstream: upstream.settings.idle };
-    let content = UpstreamContent::new(incoming, lease, upstream.metrics.clone(), times);
     // The version of the peer's connection is hyper's to write.
     head.version = Version::HTTP_11;
+    let content = upstream_content(exchange, upstream, incoming, lease);
     Ok(Forwarded::Answer(Response::from_parts(head, ()), content))
+}
+
+fn upstream_content(
+    exchange: &Exchange,
+    upstream: &Upstream,
+    incoming: Incoming,
+    lease: Lease<RequestContent>,
+) -> UpstreamContent {
+    let times = ContentTimes { peer: exchange.view.snapshot.limits.body_idle, upstream: upstream.settings.idle };
+    UpstreamContent::new(incoming, lease, upstream.metrics.clone(), times)
 }
 
 /// Writes the fields that the upstream receives; the grant says which side was granted.

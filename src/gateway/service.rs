@@ -60,8 +60,7 @@ async fn answer(
     let handshake = Handshake::read(&mut request);
     let (mut parts, content) = request.into_parts();
     let view = plane.view();
-    let limit = view.snapshot.limits.requests_in_flight;
-    let within_limit = plane.shared.begin_request(limit);
+    let within_limit = plane.shared.begin_request(view.snapshot.limits.requests_in_flight);
     let is_http2 = parts.version == Version::HTTP_2;
     // What the peer sends behind a handshake could not be told from requests: without a 101 the connection ends.
     let must_close = !is_http2 && !matches!(handshake, Ok(None));
@@ -87,10 +86,8 @@ async fn answer(
         }
         Ok(Forwarded::Tunnel(fields, opened)) => {
             let id = exchange.request_id.clone();
-            return with_id(
-                id,
-                Tunnel::begin(exchange, opened, fields).map(|()| AnswerContent::lone_text(Bytes::new())),
-            );
+            let switching = Tunnel::begin(exchange, opened, fields);
+            return with_id(id, switching.map(|()| AnswerContent::lone_text(Bytes::new())));
         }
         Err(denial) => refused(&denial, exchange, is_http2, form),
     };
