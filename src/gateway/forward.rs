@@ -61,8 +61,7 @@ pub(super) async fn forward(
     handshake: Option<Handshake>,
 ) -> Result<Forwarded, Denial> {
     let Authorized { grant, path_and_query, unchecked_credentials } = authorized;
-    let table = &exchange.view.snapshot.table;
-    let route = table.route(grant.found().route);
+    let route = exchange.view.snapshot.table.route(grant.found().route);
     let (Some(upstream), Some(pool)) =
         (exchange.view.snapshot.upstreams.get(route.upstream), exchange.view.pools.get(route.upstream))
     else {
@@ -80,9 +79,7 @@ pub(super) async fn forward(
     if let Some(asking) = &asking {
         asking.handshake().ask(request.headers_mut());
     }
-    if upstream.settings.protocol == Protocol::Http2 {
-        write_authority(&upstream.settings, &mut request)?;
-    }
+    write_authority(&upstream.settings, &mut request)?;
 
     let sending = Sending { exchange, upstream, pool, response_time, asking: asking.as_ref() };
     let (response, mut lease) = sending.send(request).await?;
@@ -150,8 +147,11 @@ fn write_fields(
     Ok(())
 }
 
-/// Says in the pseudo-fields of HTTP/2 what the `Host` field says over HTTP/1.1 (RFC 9113 §8.3.1).
+/// Says, to an upstream of HTTP/2, in pseudo-fields what the `Host` field says over HTTP/1.1 (RFC 9113 §8.3.1).
 fn write_authority(settings: &UpstreamSettings, request: &mut Request<RequestContent>) -> Result<(), Denial> {
+    if settings.protocol != Protocol::Http2 {
+        return Ok(());
+    }
     let host = request.headers_mut().remove(HOST).ok_or(Denial::Internal)?;
     let mut target = uri::Parts::from(std::mem::take(request.uri_mut()));
     target.scheme = Some(if settings.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });

@@ -102,7 +102,7 @@ fn no_connection_is_lost_while_it_holds_the_sockets() {
     eventually("the load runs", || (load.good() > so_far + 100).then_some(()));
     let (good, bad) = load.stop();
     let events = server.output().into_iter().filter_map(|line| serde_json::from_str::<serde_json::Value>(&line).ok());
-    let heir = events.filter_map(|event| event["pid"].as_u64()).last().unwrap().try_into().unwrap();
+    let heir = events.filter_map(|event| event["pid"].as_u64()).next_back().unwrap().try_into().unwrap();
     signal(heir, "TERM");
     eventually("it ends", || (!is_alive(heir)).then_some(()));
     assert!(path.exists());
