@@ -77,9 +77,7 @@ pub(super) async fn forward(
     if let Some(asking) = &asking {
         asking.handshake().ask(request.headers_mut());
     }
-    if upstream.settings.protocol == Protocol::Http2 {
-        write_authority(&upstream.settings, &mut request)?;
-    }
+    write_authority(&upstream.settings, &mut request)?;
 
     let sending = Sending { exchange, upstream, pool, response_time, asking: asking.as_ref() };
     let (response, mut lease) = sending.send(request).await?;
@@ -156,8 +154,11 @@ fn write_fields(
     Ok(())
 }
 
-/// Says in the pseudo-fields of HTTP/2 what the `Host` field says over HTTP/1.1 (RFC 9113 §8.3.1).
+/// Says, to an upstream of HTTP/2, in pseudo-fields what the `Host` field says over HTTP/1.1 (RFC 9113 §8.3.1).
 fn write_authority(settings: &UpstreamSettings, request: &mut Request<RequestContent>) -> Result<(), Denial> {
+    if settings.protocol != Protocol::Http2 {
+        return Ok(());
+    }
     let host = request.headers_mut().remove(HOST).ok_or(Denial::Internal)?;
     let mut target = uri::Parts::from(std::mem::take(request.uri_mut()));
     target.scheme = Some(if settings.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });

@@ -237,9 +237,9 @@ mod tests {
 
     #[test]
     fn only_a_connection_with_nothing_under_way_rests() {
+        type Begin = fn(&Watch);
         let watch = Watch::new(75 * SECOND, 10 * SECOND);
         let now = Instant::now();
-        type Begin = fn(&Watch);
         let cases: [(&str, Begin); 4] = [
             ("an exchange", |watch| watch.enter(Phase::Upstream, Instant::now(), SECOND)),
             ("a head", Watch::bytes_arrived),
