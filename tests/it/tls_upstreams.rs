@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use rustls::HandshakeKind;
 
-use crate::support::{Answer, Authority, Gateway, Issued, Response, Setup, TlsFront, Upstream};
+use crate::support::{Answer, Authority, Gateway, Issued, Response, Setup, TlsFront, Upstream, eventually};
 
 /// An upstream that closes each connection after its answer.
 fn closing() -> Upstream {
@@ -40,11 +40,16 @@ fn failures(gateway: &Gateway, kind: &str) -> f64 {
     gateway.metric("scopegate_upstream_failures_total", &[&format!("kind=\"{kind}\"")])
 }
 
-/// The reasons that were logged.
+/// The reasons that were logged; there is one.
 fn told(gateway: &Gateway) -> Vec<String> {
-    let log = gateway.log();
-    let lines = log.iter().filter(|line| line["msg"] == "no connection to the upstream");
-    lines.map(|line| format!("{}: {}", line["upstream"].as_str().unwrap(), line["fault"].as_str().unwrap())).collect()
+    eventually("the reason is told", || {
+        let log = gateway.log();
+        let lines = log.iter().filter(|line| line["msg"] == "no connection to the upstream");
+        let text = |line: &serde_json::Value, name: &str| line[name].as_str().unwrap_or_default().to_owned();
+        let reasons: Vec<_> =
+            lines.map(|line| format!("{}: {}", text(line, "upstream"), text(line, "fault"))).collect();
+        (!reasons.is_empty()).then_some(reasons)
+    })
 }
 
 #[test]
