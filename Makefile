@@ -3,10 +3,13 @@
 CARGO  ?= cargo
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY ?= $(TARGET)/debug/scopegate
+SECONDS ?= 600
+OUTPUT ?= $(TARGET)/soak
+FUZZ   ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 FILES  := routes.yaml deploy/example/scopegate.yaml deploy/example/authorization-server.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help check fmt lint docs test clients browser examples dependencies demo bench dist clean
+.PHONY: help check fmt lint docs test clients edge-clients browser soak examples dependencies demo bench dist fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +21,7 @@ fmt: ## format the code
 
 lint: ## format and lints, no warning allowed
 	$(CARGO) fmt --check
+	rustfmt --check fuzz/fuzz_targets/*.rs
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 
 docs: ## the code's documentation, no warning allowed
@@ -30,9 +34,19 @@ clients: ## real OAuth clients (npm) against BINARY's authorization server; need
 	npm ci --silent --no-audit --no-fund --prefix tests/clients
 	node tests/clients/run.mjs --binary $(abspath $(BINARY))
 
+edge-clients: ## curl, h2load, openssl, Node, Python and Chromium through BINARY's gateway; needs Node 20, h2load, Chromium
+	npm ci --silent --no-audit --no-fund --prefix tests/clients
+	python3 -m venv $(TARGET)/edge-venv
+	$(TARGET)/edge-venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt
+	node tests/clients/edge.mjs --binary $(abspath $(BINARY)) --python $(abspath $(TARGET)/edge-venv/bin/python)
+
 browser: ## the pages of BINARY's authorization server and demo in Chromium; needs Node 20
 	npm ci --silent --no-audit --no-fund --prefix tests/browser
 	node tests/browser/run.mjs --binary $(abspath $(BINARY))
+
+soak: ## SECONDS (600) of everything at once through a release build, with reloads and deaths; the result goes to OUTPUT
+	$(CARGO) build --release --locked
+	tests/soak/run --binary $(TARGET)/release/scopegate --seconds $(SECONDS) --output $(OUTPUT)
 
 examples: ## the policies and files that are shipped, checked by the command itself
 	$(CARGO) build --locked
@@ -49,6 +63,14 @@ bench: ## measured figures: decide, lookup, readings, verify, one request
 
 dist: ## the smallest and fastest binary, in target/dist
 	$(CARGO) build --profile dist --locked
+
+fuzz: ## fuzz each target for SECONDS (600), or those that FUZZ names; needs nightly Rust and cargo-fuzz
+	cp Cargo.lock fuzz/Cargo.lock
+	for target in $(FUZZ); do \
+		mkdir -p fuzz/found/$$target; \
+		$(CARGO) +nightly fuzz run --sanitizer none $$target fuzz/found/$$target fuzz/corpus/$$target -- \
+			-max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1 || exit 1; \
+	done
 
 clean: ## take away everything that was built
 	$(CARGO) clean

@@ -32,7 +32,7 @@ use scopegate::config;
 use scopegate::policy::{self, Presented, PresentedClient, RequestTarget, RouteTable, Standing};
 use scopegate::telemetry::Metrics;
 use scopegate::token::{self, BearerToken, IssuerRules};
-use scopegate::verify::{IssuerSettings, Issuers, KeySource, Verifier};
+use scopegate::verify::{FairShare, IssuerSettings, Issuers, KeySource, Verifier};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -246,7 +246,7 @@ fn rules() -> IssuerRules {
 
 fn verified(runtime: &tokio::runtime::Runtime, verifier: &Verifier<()>, issuers: &Issuers, fields: &HeaderMap) {
     let token = BearerToken::from_fields(fields, 16 << 10).unwrap();
-    runtime.block_on(verifier.verify(issuers, token, |_| false)).unwrap();
+    runtime.block_on(verifier.verify(issuers, token, &FairShare::default(), |_| false)).unwrap();
 }
 
 /// The gateway's binary before an upstream that answers everything with 128 bytes.

@@ -12,6 +12,8 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod directory;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod gateway;
 pub mod net;
 pub mod pages;

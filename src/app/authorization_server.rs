@@ -16,6 +16,7 @@ use crate::authorization_server::{
 };
 use crate::clock::Clock;
 use crate::config::{self, AuthorizationServerConfiguration, Inputs, Watcher};
+use crate::net::ListenAddress;
 use crate::store::{Store, StoreFault};
 use crate::telemetry::{Log, LogSettings, Metrics};
 
@@ -90,7 +91,7 @@ impl Started {
     ) -> Result<Self, StartFault> {
         let AuthorizationServerConfiguration { settings, catalogue, log, warnings } = configuration;
         let signals = Signals::listen()?;
-        let listen = |source| StartFault::Listen { address: settings.address, source };
+        let listen = |source| StartFault::Listen { address: ListenAddress::Tcp(settings.address), source };
         let listener = tokio::net::TcpListener::bind(settings.address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let server = open(with_port(settings.clone(), address), catalogue).await?;
@@ -154,6 +155,7 @@ impl Files {
             match asked {
                 Asked::Drain => break,
                 Asked::Reload => self.reload().await,
+                Asked::HandOver => tell_staying(),
             }
         }
         tell("draining");
@@ -195,6 +197,10 @@ fn tell(what: &'static str) {
 
 fn tell_serving(listener: SocketAddr, issuer: &str) {
     tracing::info!(%listener, issuer, "serving");
+}
+
+fn tell_staying() {
+    tracing::warn!("the authorization server does not hand over to a new process");
 }
 
 fn tell_waiting() {

@@ -13,9 +13,9 @@ use crate::admin::{AdminHandles, InForce, Readiness, ReloadOutcome};
 use crate::clock::Clock;
 use crate::config::{self, Diagnostic, Watcher};
 use crate::directory::Directory;
-use crate::gateway::{ListenerSettings, Shared, Snapshot, Upstream};
-use crate::net::Drain;
-use crate::telemetry::{Metrics, ReloadResult};
+use crate::gateway::{ListenerSettings, Shared, Snapshot, Upstream, UpstreamSettings};
+use crate::net::{Certificate, Drain, ServerTls};
+use crate::telemetry::{CertificateExpiry, Metrics, ReloadResult};
 use crate::verify::{IssuerSettings, Issuers};
 
 /// How often to look whether what was replaced is still held.
@@ -223,6 +223,7 @@ pub(super) fn snapshot(
     metrics: &Metrics,
 ) -> Snapshot {
     let table = gateway.table;
+    metrics.certificates(expiries(&listeners, &gateway.upstreams));
     let upstreams =
         gateway.upstreams.into_iter().map(|settings| Upstream { metrics: metrics.upstream(&settings.name), settings });
     let route_id = |route: &crate::policy::Route| {
@@ -240,5 +241,25 @@ pub(super) fn snapshot(
         realm: gateway.realm,
         reveal_routes: gateway.reveal_routes,
         drain_timeout: gateway.drain_timeout,
+        handover_timeout: gateway.handover_timeout,
     }
+}
+
+/// The certificates that peers and upstreams are shown, and when they expire.
+fn expiries(listeners: &[ListenerSettings], upstreams: &[UpstreamSettings]) -> Vec<CertificateExpiry> {
+    let used = |listener: String, upstream: &str, certificate: &Certificate| CertificateExpiry {
+        listener,
+        upstream: upstream.to_owned(),
+        certificate: certificate.label().to_owned(),
+        expires: certificate.expires(),
+    };
+    let of_listeners = listeners.iter().flat_map(|listener| {
+        let certificates = listener.tls.iter().flat_map(ServerTls::certificates);
+        certificates.map(|certificate| used(listener.address.to_string(), "", certificate))
+    });
+    let of_upstreams = upstreams.iter().filter_map(|upstream| {
+        let certificate = upstream.tls.as_ref()?.certificate()?;
+        Some(used(String::new(), &upstream.name, certificate))
+    });
+    of_listeners.chain(of_upstreams).collect()
 }

@@ -1,10 +1,12 @@
 //! Why a server did not start.
 
+use std::error::Error as _;
+use std::fmt::Write as _;
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::config::Diagnostic;
+use crate::net::ListenAddress;
 use crate::store::StoreFault;
 use crate::verify::IssuerFault;
 
@@ -21,10 +23,25 @@ pub enum StartFault {
     #[error("cannot listen on `{address}`")]
     Listen {
         /// The address, as the gateway file says it.
-        address: SocketAddr,
+        address: ListenAddress,
         /// What the system says.
         source: io::Error,
     },
+    /// Sockets that another process has opened cannot be taken over.
+    #[error("the sockets that were passed on cannot be taken over")]
+    Inheritance {
+        /// What the system says, or what is wrong with the sockets.
+        source: io::Error,
+    },
+    /// A service manager passes a socket that the gateway file does not ask for.
+    #[error("a socket was passed on for `{address}`, and nothing in the gateway file listens there")]
+    Passed {
+        /// Where the socket is bound.
+        address: ListenAddress,
+    },
+    /// A signal has asked for the end before the process served.
+    #[error("a signal has ended the process before it served")]
+    Ended,
     /// The authorization server's database cannot be used.
     #[error("cannot use the database `{}`", path.display())]
     Store {
@@ -48,8 +65,27 @@ impl StartFault {
     pub fn diagnostics(&self) -> &[Diagnostic] {
         match self {
             Self::Files(diagnostics) => diagnostics,
-            Self::Issuers(_) | Self::Listen { .. } | Self::Store { .. } | Self::System { .. } => &[],
+            Self::Issuers(_)
+            | Self::Listen { .. }
+            | Self::Inheritance { .. }
+            | Self::Passed { .. }
+            | Self::Ended
+            | Self::Store { .. }
+            | Self::System { .. } => &[],
         }
+    }
+
+    /// All of it in one line: for another process' log.
+    pub(super) fn in_one_line(&self) -> String {
+        let mut line = self.to_string();
+        for diagnostic in self.diagnostics() {
+            // Writing into a text cannot fail.
+            let _ = write!(line, "; {}", diagnostic.message);
+        }
+        if let Some(cause) = self.source() {
+            let _ = write!(line, ": {cause}");
+        }
+        line
     }
 
     pub(super) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {

@@ -1,4 +1,4 @@
-//! The composition root: builds what is in force, starts the servers, reloads, drains.
+//! The composition root: builds what is in force, starts the servers, reloads, hands over, drains.
 //!
 //! Two kinds of threads: the workers of the data plane, which `gateway` runs, and one control runtime, on which the admin
 //! listener answers, keys are fetched, files are watched and signals heard. The control runtime compiles a new table aside and
@@ -8,10 +8,20 @@
 mod authorization_server;
 mod control;
 mod fault;
+mod handover;
+mod handover_messages;
+mod inheritance;
+mod launch;
+mod listeners;
+mod predecessor;
+mod program;
 mod restart;
 mod running;
+mod service_manager;
 mod signals;
+mod start;
 
 pub use authorization_server::{RunningAuthorizationServer, start_authorization_server};
 pub use fault::StartFault;
-pub use running::{Running, serve, start};
+pub use running::Running;
+pub use start::{serve, start};

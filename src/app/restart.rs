@@ -1,16 +1,17 @@
 //! What a reload cannot change, and what it says of it.
 
-use std::net::SocketAddr;
-
 use crate::admin::AdminSettings;
 use crate::config;
 use crate::gateway::ListenerSettings;
+use crate::net::{ListenAddress, ServerTls};
 
 /// The settings that a process keeps from its start to its end.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Fixed {
-    listeners: Vec<SocketAddr>,
-    admin: AdminSettings,
+    pub(super) listeners: Vec<ListenAddress>,
+    /// Whether each speaks TLS: a port must not turn clear by a slip of the pen.
+    tls: Vec<bool>,
+    pub(super) admin: AdminSettings,
     workers: usize,
     connections: usize,
     remembered_tokens: usize,
@@ -19,7 +20,8 @@ pub(super) struct Fixed {
 impl Fixed {
     pub(super) fn of(gateway: &config::Gateway) -> Self {
         Self {
-            listeners: gateway.listeners.iter().map(|listener| listener.address).collect(),
+            listeners: gateway.listeners.iter().map(|listener| listener.address.clone()).collect(),
+            tls: gateway.listeners.iter().map(|listener| listener.tls.is_some()).collect(),
             admin: gateway.admin.clone(),
             workers: gateway.workers,
             connections: gateway.limits.connections,
@@ -32,6 +34,7 @@ impl Fixed {
         let new = Self::of(gateway);
         let differs = [
             ("listeners.address", self.listeners != new.listeners),
+            ("listeners.tls", self.listeners == new.listeners && self.tls != new.tls),
             ("admin.address", self.admin.address != new.admin.address),
             ("admin.token", self.admin.token != new.admin.token),
             ("admin.open_metrics", self.admin.open_metrics != new.admin.open_metrics),
@@ -46,7 +49,16 @@ impl Fixed {
     pub(super) fn listeners(&self, old: &[ListenerSettings], new: &[ListenerSettings]) -> Vec<ListenerSettings> {
         let bound = self.listeners.iter().zip(old);
         bound
-            .map(|(address, old)| new.iter().find(|listener| listener.address == *address).unwrap_or(old).clone())
+            .map(|(address, old)| {
+                let new = new.iter().find(|listener| listener.address == *address).unwrap_or(old);
+                ListenerSettings { tls: going_on(old.tls.as_ref(), new.tls.as_ref()), ..new.clone() }
+            })
             .collect()
     }
+}
+
+/// New certificates with the sessions of the old; that there is TLS, or is none, stays as it is.
+fn going_on(old: Option<&ServerTls>, new: Option<&ServerTls>) -> Option<ServerTls> {
+    let old = old?;
+    Some(new.map_or_else(|| old.clone(), |new| new.clone().going_on_from(old)))
 }

@@ -1,76 +1,48 @@
-//! A gateway from its start to the end of its drain.
+//! A gateway from the moment it serves to the end of its drain.
 
+use std::future::Future;
 use std::net::SocketAddr;
-use std::num::NonZero;
-use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-use super::control::{Control, Live, snapshot, start_issuers, tell_warnings};
-use super::fault::StartFault;
-use super::restart::Fixed;
+use super::control::Control;
+use super::handover::{HandoverFault, Heir, hand_over};
+use super::handover_messages::Counts;
+use super::launch::Service;
+use super::listeners::Listeners;
+use super::program::Program;
 use super::signals::{Asked, Signals};
-use crate::admin::{self, AdminSettings};
-use crate::clock::Clock;
-use crate::config::{self, Inputs, Watcher};
-use crate::directory::Directory;
-use crate::gateway::{self, Shared, WorkerStart};
-use crate::net::{self, Drain, Worker};
-use crate::telemetry::{Log, Metrics};
-
-/// Runs the gateway that `config` describes until a signal has drained it.
-///
-/// # Errors
-///
-/// [`StartFault`]; once it has started it ends well.
-pub fn serve(config: &Path) -> Result<(), StartFault> {
-    start(config)?.wait();
-    Ok(())
-}
-
-/// Starts the gateway that `config` describes: when this returns, its listeners are bound and accept.
-///
-/// # Errors
-///
-/// [`StartFault`]; nothing is left running.
-pub fn start(config: &Path) -> Result<Running, StartFault> {
-    let (loaded, inputs) = config::load_gateway_with_inputs(config);
-    let gateway = loaded.map_err(StartFault::Files)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("control")
-        .enable_all()
-        .build()
-        .map_err(StartFault::system("the control runtime"))?;
-    let entered = runtime.enter();
-    let started = Started::new(config, gateway, inputs)?;
-    drop(entered);
-    Ok(Running { runtime, started })
-}
+use crate::net::{ListenAddress, Worker};
+use crate::telemetry::HandoverResult;
 
 /// A gateway that runs.
 #[derive(Debug)]
 pub struct Running {
-    runtime: Runtime,
-    started: Started,
+    pub(super) runtime: Runtime,
+    pub(super) started: Started,
 }
 
 #[derive(Debug)]
-struct Started {
-    control: Arc<Control>,
-    addresses: Vec<SocketAddr>,
-    admin_address: SocketAddr,
-    workers: Vec<Worker>,
-    files_changed: mpsc::Receiver<()>,
-    signals: Signals,
+pub(super) struct Started {
+    pub(super) control: Arc<Control>,
+    pub(super) listeners: Listeners,
+    pub(super) admin_address: SocketAddr,
+    /// Cancelled, it ends the admin listener.
+    pub(super) admin_ends: CancellationToken,
+    pub(super) workers: Vec<Worker>,
+    pub(super) files_changed: mpsc::Receiver<()>,
+    pub(super) signals: Signals,
+    pub(super) service: Service,
 }
 
 impl Running {
     /// Where it listens, in the order of the gateway file, with the ports that were given for port 0.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.started.addresses
+    pub fn addresses(&self) -> Vec<ListenAddress> {
+        self.started.listeners.addresses()
     }
 
     /// Where its admin listener does.
@@ -78,144 +50,133 @@ impl Running {
         self.started.admin_address
     }
 
-    /// Reloads when files change or a signal asks, and returns when another signal has drained it.
+    /// Reloads when files change or a signal asks, hands over when another asks, and returns when a third, or the hand-over, has
+    /// drained it.
     pub fn wait(self) {
-        let Self { runtime, started } = self;
-        let Started { control, workers, mut files_changed, mut signals, .. } = started;
-        runtime.block_on(until_drain(&control, &mut files_changed, &mut signals));
-        tracing::info!("draining");
-        control.drain.begin();
-        for worker in workers {
-            worker.join();
-        }
-        tracing::info!("drained");
-        control.shared.log.flush();
+        let Self { runtime, mut started } = self;
+        let heir = runtime.block_on(started.until_drain());
+        started.drain(heir);
         // What still fetches keys or answers the admin listener has nobody left to serve.
         runtime.shutdown_background();
     }
 }
 
-async fn until_drain(control: &Arc<Control>, files_changed: &mut mpsc::Receiver<()>, signals: &mut Signals) {
-    loop {
-        let asked = tokio::select! {
-            asked = signals.next() => asked,
-            Some(()) = files_changed.recv() => Asked::Reload,
-        };
-        match asked {
-            Asked::Drain => return,
-            Asked::Reload => {
-                let control = Arc::clone(control);
-                // Told in the log by the reload itself, and aside, so that a drain need not wait for it.
-                tokio::spawn(async move { drop(control.reload().await) });
-            }
-        }
-    }
-}
+type HandingOver<'a> = Pin<Box<dyn Future<Output = Result<Heir, HandoverFault>> + 'a>>;
 
 impl Started {
-    /// Within the control runtime.
-    fn new(path: &Path, gateway: config::Gateway, inputs: Inputs) -> Result<Self, StartFault> {
-        let signals = Signals::listen()?;
-        let clock = Clock::system();
-        let metrics = Arc::new(Metrics::new());
-        let log = Log::start(gateway.log.clone(), Arc::clone(&metrics), clock.clone());
-        tell_warnings(path, &gateway.warnings);
-        let issuers = start_issuers(&gateway.issuers, None, &clock, &metrics)?;
-        let worker_count = match gateway.workers {
-            0 => std::thread::available_parallelism().map_or(1, NonZero::get),
-            workers => workers,
-        };
-        let (sockets, addresses) = bind_all(&gateway, worker_count)?;
-        let (admin_listener, admin_address) = bind_admin(&gateway.admin)?;
-        let fixed = Fixed::of(&gateway);
-        let admin = gateway.admin.clone();
-        let listeners = gateway.listeners.clone();
-        let directory = Directory::start(gateway.role_directory.clone(), None, &clock, &metrics);
-        let snapshot = snapshot(gateway, listeners, Live { issuers, directory }, &clock, &metrics);
-        let table = snapshot.table.fingerprint().to_owned();
-        let shared = Arc::new(Shared::new(snapshot, Arc::clone(&metrics), log, clock));
-        let drain = Drain::new();
-        let (watcher, files_changed) = Watcher::start(inputs);
-        let control = Arc::new(Control::new(path.to_owned(), Arc::clone(&shared), fixed, drain.clone(), watcher));
-        let workers = start_workers(&shared, sockets, &drain)?;
-        serve_admin(&control, admin_listener, admin)?;
-        for listener in &addresses {
-            tracing::info!(%listener, admin = %admin_address, workers = worker_count, table, "serving");
-        }
-        Ok(Self { control, addresses, admin_address, workers, files_changed, signals })
-    }
-}
-
-/// The sockets of each worker, and the addresses that they share.
-type Bound = (Vec<Vec<std::net::TcpListener>>, Vec<SocketAddr>);
-
-fn bind_all(gateway: &config::Gateway, workers: usize) -> Result<Bound, StartFault> {
-    let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
-    let mut addresses = Vec::new();
-    for listener in &gateway.listeners {
-        let failed = |source| StartFault::Listen { address: listener.address, source };
-        let bound = net::bind(listener.address, workers).map_err(failed)?;
-        let address = bound.first().map_or(Ok(listener.address), std::net::TcpListener::local_addr).map_err(failed)?;
-        addresses.push(address);
-        for (worker, socket) in sockets.iter_mut().zip(bound) {
-            worker.push(socket);
+    /// Ends with the process that has taken over, or without one when a signal asks for the end: a hand-over under way then fails.
+    async fn until_drain(&mut self) -> Option<Heir> {
+        let Self { control, listeners, files_changed, signals, service, .. } = self;
+        let mut under_way: Option<HandingOver<'_>> = None;
+        loop {
+            let asked = tokio::select! {
+                asked = signals.next() => asked,
+                Some(()) = files_changed.recv() => Asked::Reload,
+                ended = outcome(&mut under_way) => {
+                    under_way = None;
+                    match ended {
+                        Ok(heir) => return Some(heir),
+                        Err(fault) => tell_failed(control, service, &fault),
+                    }
+                    continue;
+                }
+            };
+            match asked {
+                Asked::Drain => return None,
+                Asked::Reload => reload(control, service),
+                Asked::HandOver => match may_hand_over(under_way.is_some(), service) {
+                    Ok(program) => under_way = Some(begin(control, listeners, service, program)),
+                    Err(why) => tell_refused(control, why),
+                },
+            }
         }
     }
-    Ok((sockets, addresses))
-}
 
-fn bind_admin(admin: &AdminSettings) -> Result<(std::net::TcpListener, SocketAddr), StartFault> {
-    let failed = |source| StartFault::Listen { address: admin.address, source };
-    let listener = std::net::TcpListener::bind(admin.address).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
-}
-
-fn start_workers(
-    shared: &Arc<Shared>,
-    sockets: Vec<Vec<std::net::TcpListener>>,
-    drain: &Drain,
-) -> Result<Vec<Worker>, StartFault> {
-    let count = sockets.len();
-    let mut workers = Vec::with_capacity(count);
-    for (number, listeners) in sockets.into_iter().enumerate() {
-        let start = WorkerStart {
-            shared: Arc::clone(shared),
-            listeners,
-            drained: drain.listen(),
-            workers: count,
-            seed: random()?,
-        };
-        let main = move || async move {
-            if let Err(fault) = gateway::serve(start).await {
-                tracing::error!(%fault, "a worker could not serve");
+    /// Finishes what is under way.
+    fn drain(self, heir: Option<Heir>) {
+        let Self { control, mut listeners, admin_ends, workers, service, .. } = self;
+        let taken_over = match heir {
+            Some(Heir { pid, taken_over }) => {
+                tracing::info!(pid, "handed over");
+                service.manager.is_now(pid);
+                // The heir answers there.
+                admin_ends.cancel();
+                listeners.close_admin();
+                taken_over
+            }
+            None => {
+                service.manager.stopping();
+                Vec::new()
             }
         };
-        let worker = Worker::start(format!("worker-{number}"), main).map_err(StartFault::system("a worker"))?;
-        workers.push(worker);
-    }
-    Ok(workers)
-}
-
-fn random() -> Result<u64, StartFault> {
-    let mut bytes = [0; 8];
-    aws_lc_rs::rand::fill(&mut bytes)
-        .map_err(|_| StartFault::system("random numbers")(std::io::Error::other("the system has none")))?;
-    Ok(u64::from_ne_bytes(bytes))
-}
-
-fn serve_admin(
-    control: &Arc<Control>,
-    listener: std::net::TcpListener,
-    settings: AdminSettings,
-) -> Result<(), StartFault> {
-    let listener = tokio::net::TcpListener::from_std(listener).map_err(StartFault::system("the admin listener"))?;
-    let handles = Arc::clone(control).handles();
-    tokio::spawn(async move {
-        if let Err(fault) = admin::serve(listener, &settings, handles, std::future::pending()).await {
-            tracing::error!(%fault, "the admin listener ended");
+        tracing::info!("draining");
+        listeners.close(&taken_over);
+        control.drain.begin_taken_over(&taken_over);
+        for worker in workers {
+            worker.join();
         }
+        tracing::info!("drained");
+        control.shared.log.flush();
+    }
+}
+
+/// What comes of a hand-over; never, if there is none.
+async fn outcome(under_way: &mut Option<HandingOver<'_>>) -> Result<Heir, HandoverFault> {
+    match under_way {
+        Some(handing_over) => handing_over.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn reload(control: &Arc<Control>, service: &Service) {
+    let (control, manager) = (Arc::clone(control), service.manager.clone());
+    manager.reloading();
+    // Told in the log by the reload itself, and aside, so that a drain need not wait for it.
+    tokio::spawn(async move {
+        let reloaded = control.reload().await;
+        manager.ready(if reloaded.is_ok() { "serving" } else { "serving; the last reload failed" });
     });
-    Ok(())
+}
+
+/// The program to start, or why none is started.
+fn may_hand_over(is_under_way: bool, service: &Service) -> Result<&Program, &'static str> {
+    if is_under_way {
+        return Err("another hand-over is under way");
+    }
+    // With its first process a container ends, the new process in it.
+    if std::process::id() == 1 {
+        return Err("the process is the first of its container: start another container instead");
+    }
+    service.program.as_ref().ok_or("the process is more than this gateway")
+}
+
+fn begin<'a>(
+    control: &Control,
+    listeners: &'a Listeners,
+    service: &'a Service,
+    program: &'a Program,
+) -> HandingOver<'a> {
+    let metrics = &control.shared.metrics;
+    let counts = Counts {
+        // Once this is read, it has succeeded.
+        done: metrics.handovers_so_far(HandoverResult::Done) + 1,
+        failed: metrics.handovers_so_far(HandoverResult::Failed),
+        refused: metrics.handovers_so_far(HandoverResult::Refused),
+    };
+    let time = control.shared.snapshot.load().handover_timeout;
+    tracing::info!(program = %program.path().display(), "handing over to a new process");
+    service.manager.reloading();
+    Box::pin(hand_over(program, listeners, counts, time))
+}
+
+fn tell_refused(control: &Control, why: &'static str) {
+    control.shared.metrics.handovers(HandoverResult::Refused, 1);
+    tracing::warn!(reason = why, "no hand-over");
+}
+
+fn tell_failed(control: &Control, service: &Service, fault: &HandoverFault) {
+    control.shared.metrics.handovers(HandoverResult::Failed, 1);
+    let cause = std::error::Error::source(fault).map(|cause| format!(": {cause}")).unwrap_or_default();
+    tracing::error!(reason = format!("{fault}{cause}"), "the hand-over failed, and this process goes on serving");
+    service.manager.ready("serving; the last hand-over failed");
 }

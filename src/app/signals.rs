@@ -8,13 +8,15 @@ use super::fault::StartFault;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
     Reload,
+    HandOver,
     Drain,
 }
 
-/// The signals that are heard from now on: HUP reloads; TERM and INT drain.
+/// The signals that are heard from now on: HUP reloads; USR2 hands over to a new process; TERM and INT drain.
 #[derive(Debug)]
 pub(super) struct Signals {
     hang_up: Signal,
+    second_user: Signal,
     terminate: Signal,
     interrupt: Signal,
 }
@@ -24,6 +26,7 @@ impl Signals {
         let listen = |kind| signal(kind).map_err(StartFault::system("listening for signals"));
         Ok(Self {
             hang_up: listen(SignalKind::hangup())?,
+            second_user: listen(SignalKind::user_defined2())?,
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
         })
@@ -32,6 +35,7 @@ impl Signals {
     pub(super) async fn next(&mut self) -> Asked {
         tokio::select! {
             _ = self.hang_up.recv() => Asked::Reload,
+            _ = self.second_user.recv() => Asked::HandOver,
             _ = self.terminate.recv() => Asked::Drain,
             _ = self.interrupt.recv() => Asked::Drain,
         }

@@ -80,6 +80,9 @@ impl Fault {
             StartFault::Files(diagnostics) => Self::Files(diagnostics),
             fault @ (StartFault::Issuers(_)
             | StartFault::Listen { .. }
+            | StartFault::Inheritance { .. }
+            | StartFault::Passed { .. }
+            | StartFault::Ended
             | StartFault::Store { .. }
             | StartFault::System { .. }) => Self::Server(fault),
         }

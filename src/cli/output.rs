@@ -47,7 +47,7 @@ pub(super) fn print(text: &str) -> Result<(), Fault> {
 ///
 /// # Errors
 ///
-/// As [`print`].
+/// As [`print()`].
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), Fault> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Fault::internal("an answer is no JSON", error))?;
     print(&(text + "\n"))

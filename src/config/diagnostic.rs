@@ -7,7 +7,7 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Render
 use serde::Serialize;
 
 use super::faults::Fault;
-use super::source::{Place, Sources};
+use super::source::{FileId, Place, Sources};
 
 /// Bytes of a source line that a diagnostic keeps at most: a JSON policy may be one line of megabytes.
 const EXCERPT: usize = 240;
@@ -99,22 +99,21 @@ impl Diagnostic {
         text
     }
 
-    /// Resolves a fault's places against the files that it is about.
-    pub(super) fn resolve(fault: Fault, sources: &Sources) -> Self {
+    /// Resolves a fault's places against the files that it is about; `secrets` are the places that may not be shown, sorted.
+    pub(super) fn resolve(fault: Fault, sources: &Sources, secrets: &[Place]) -> Self {
+        let resolve = |place| Location::resolve(place, sources, secrets);
         Self {
             severity: fault.severity,
             message: visible(&fault.message),
-            location: fault.place.map(|place| Location::resolve(place, sources)),
+            location: fault.place.map(resolve),
             hint: fault.hint.as_deref().map(visible),
-            related: fault
-                .related
-                .map(|(place, label)| Related { label: visible(&label), location: Location::resolve(place, sources) }),
+            related: fault.related.map(|(place, label)| Related { label: visible(&label), location: resolve(place) }),
         }
     }
 }
 
 impl Location {
-    fn resolve(place: Place, sources: &Sources) -> Self {
+    fn resolve(place: Place, sources: &Sources, secrets: &[Place]) -> Self {
         let text = sources.text(place.file);
         let start = floor_boundary(text, place.start as usize);
         let (line, line_start) = sources.line(place.file, start);
@@ -124,9 +123,10 @@ impl Location {
         let from = (start - line_start).min(whole.len());
         let to = floor_boundary(whole, (place.end as usize).saturating_sub(line_start)).max(from);
         let column = whole.get(..from).map_or(from, |text| text.chars().count()) + 1;
-        let redacted = redact(whole);
+        let redacted = redact(whole, hidden(secrets, place.file, line_start..line_start + whole.len()));
         let (source, span) = excerpt(&redacted, from..to);
-        Self { file: sources.path(place.file).display().to_string(), line, column, source: source.to_owned(), span }
+        let (source, span) = printable(source, span);
+        Self { file: sources.path(place.file).display().to_string(), line, column, source, span }
     }
 
     /// Adds `--> file:line:column` and the source line to a report.
@@ -149,12 +149,24 @@ fn visible(text: &str) -> String {
 }
 
 /// Keys whose value may be a secret, written in the file itself.
-const SECRET_KEYS: [&str; 3] = ["token", "gateway_token", "client_secret"];
+pub(super) const SECRET_KEYS: [&str; 3] = ["token", "gateway_token", "client_secret"];
 
-/// Covers secrets that are written in the line itself, byte for byte: it may be shown for another fault beside them, or for
-/// one of syntax, before anybody knows what the line says.
-fn redact(line: &str) -> Cow<'_, str> {
-    let secrets: Vec<_> = SECRET_KEYS.iter().flat_map(|key| find_secrets(line, key)).collect();
+/// The bytes of a line that are known to be secret, from the first byte of the line on.
+fn hidden(secrets: &[Place], file: FileId, line: Range<usize>) -> Vec<Range<usize>> {
+    let first = secrets.partition_point(|secret| (secret.file, secret.end as usize) <= (file, line.start));
+    let within = secrets
+        .get(first..)
+        .unwrap_or_default()
+        .iter()
+        .take_while(|secret| secret.file == file && (secret.start as usize) < line.end);
+    within.map(|secret| (secret.start as usize).saturating_sub(line.start)..secret.end as usize - line.start).collect()
+}
+
+/// Covers secrets, byte for byte: those that are known, and what stands in the line itself as one. The line may be shown for another
+/// fault beside them, or for one of syntax, before anybody knows what the line says.
+fn redact(line: &str, known: Vec<Range<usize>>) -> Cow<'_, str> {
+    let mut secrets = known;
+    secrets.extend(SECRET_KEYS.iter().flat_map(|key| find_secrets(line, key)));
     if secrets.is_empty() {
         return Cow::Borrowed(line);
     }
@@ -186,6 +198,18 @@ fn find_secrets<'l>(line: &'l str, key: &'static str) -> impl Iterator<Item = Ra
         };
         (is_key && is_text).then(|| start..start + end.unwrap_or(value.len()))
     })
+}
+
+/// A source line without the controls that its renderer has no picture for, U+0080 to U+009F; the second of its values is `span` in it.
+fn printable(line: &str, span: Range<usize>) -> (String, Range<usize>) {
+    let shown = |part: Option<&str>| -> String {
+        let controls = |letter| matches!(letter, '\u{80}'..='\u{9f}');
+        part.unwrap_or_default().chars().map(|c| if controls(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    };
+    let (before, after) = (shown(line.get(..span.start)), shown(line.get(span.end..)));
+    let meant = shown(line.get(span));
+    let span = before.len()..before.len() + meant.len();
+    (before + &meant + &after, span)
 }
 
 /// The part of a long line around `span`, and where `span` is in it.
@@ -233,17 +257,17 @@ mod tests {
             ("    uses: [token, role]", "    uses: [token, role]"),
         ];
         for (line, expected) in cases {
-            assert_eq!(redact(line), expected);
+            assert_eq!(redact(line, Vec::new()), expected);
         }
     }
 
     #[test]
     fn control_characters_of_a_file_reach_no_terminal() {
         let mut sources = Sources::default();
-        let file = sources.add("x.yaml".into(), "a: \u{1b}[31mred\u{7}\n".to_owned()).unwrap();
+        let file = sources.add("x.yaml".into(), "a: \u{1b}[31mr\u{9b}d\u{7}\u{9b}\n".to_owned()).unwrap();
         let place = Place { file, start: 3, end: 12 };
         let fault = Fault::error(place, "`\u{1b}[31m\n` is no scope").hint("not `\u{9b}`").related(place, "\r");
-        let text = Diagnostic::resolve(fault, &sources).render(false);
+        let text = Diagnostic::resolve(fault, &sources, &[]).render(false);
         assert!(text.chars().all(|letter| letter == '\n' || !letter.is_control()), "{text:?}");
         assert!(text.starts_with("error: `\u{fffd}[31m\u{fffd}` is no scope\n"), "{text:?}");
     }
@@ -256,7 +280,7 @@ mod tests {
         let file = sources.add("long.json".into(), format!("[\n{line}\n]")).unwrap();
         let at = |at: usize| u32::try_from(at + 2).unwrap();
         let place = Place { file, start: at(start), end: at(start + 4) };
-        let found = Diagnostic::resolve(Fault::error(place, "it is here"), &sources);
+        let found = Diagnostic::resolve(Fault::error(place, "it is here"), &sources, &[]);
         let location = found.location.as_ref().unwrap();
         assert_eq!((location.line, location.column), (2, 10_001));
         assert!(location.source.len() <= EXCERPT && location.source.contains("HERE"));

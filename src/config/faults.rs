@@ -50,6 +50,7 @@ impl Fault {
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     list: RefCell<Vec<Fault>>,
+    secrets: RefCell<Vec<Place>>,
 }
 
 impl Faults {
@@ -61,6 +62,11 @@ impl Faults {
         self.list.borrow().iter().any(|fault| fault.severity == Severity::Error)
     }
 
+    /// Takes note of a place that holds a secret, so that no source line shows it.
+    pub(super) fn hide(&self, place: Place) {
+        self.secrets.borrow_mut().push(place);
+    }
+
     /// Whether it is still worth the time to look for what was meant.
     pub(super) fn wants_suggestions(&self) -> bool {
         self.list.borrow().len() < SUGGESTIONS
@@ -70,6 +76,8 @@ impl Faults {
     pub(super) fn into_diagnostics(self, sources: &Sources) -> Vec<Diagnostic> {
         let mut list = self.list.into_inner();
         list.sort_by_key(|fault| fault.place);
-        list.into_iter().map(|fault| Diagnostic::resolve(fault, sources)).collect()
+        let mut secrets = self.secrets.into_inner();
+        secrets.sort_unstable();
+        list.into_iter().map(|fault| Diagnostic::resolve(fault, sources, &secrets)).collect()
     }
 }

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::admin::AdminSettings;
-use crate::gateway::{Limits, ListenerSettings, RevealRoutes};
-use crate::net::{Network, Polled};
+use crate::gateway::{Limits, ListenerSettings, RevealRoutes, TrustedPeers};
+use crate::net::{ListenAddress, Network, Polled, Protocols};
 use crate::telemetry::{LogAccess, LogFormat, LogSettings, LogSubject};
 use crate::token::Secret;
 
@@ -21,6 +21,7 @@ use super::read::{Fields, Subject};
 use super::scalars::Wrong;
 use super::secrets::Folder;
 use super::source::{Place, Placed};
+use super::tls;
 use super::upstreams::{self, Upstream};
 
 /// A gateway file, all but its policy.
@@ -43,6 +44,7 @@ pub(super) struct GatewayFile {
     pub(super) limits: Limits,
     pub(super) realm: String,
     pub(super) drain_timeout: Duration,
+    pub(super) handover_timeout: Duration,
     pub(super) log: LogSettings,
     /// Files and globs of `policy`.
     pub(super) policy: Vec<Placed<String>>,
@@ -56,7 +58,7 @@ pub(super) fn read(node: &Node<'_>, folder: &mut Folder<'_>, faults: &Faults) ->
     let roles = fields.section("roles");
     let switch = |name| Switch { on: ceilings.boolean(name), place: place(name) };
     GatewayFile {
-        listeners: listeners(&fields),
+        listeners: listeners(&fields, folder),
         admin: admin(&fields.section("admin"), folder),
         workers: fields.count("workers"),
         issuers: issuers::read(&fields, folder),
@@ -70,35 +72,80 @@ pub(super) fn read(node: &Node<'_>, folder: &mut Folder<'_>, faults: &Faults) ->
             "authenticated" => RevealRoutes::Authenticated,
             _ => RevealRoutes::Always,
         },
-        upstreams: upstreams::read(&fields),
+        upstreams: upstreams::read(&fields, folder),
         limits: limits(&fields.section("limits")),
         realm: realm(&fields),
         drain_timeout: fields.duration("drain_timeout").unwrap_or_default(),
+        handover_timeout: fields.duration("handover_timeout").unwrap_or_default(),
         log: log(&fields.section("log")),
         policy: policy(&fields),
     }
 }
 
-fn listeners(root: &Fields<'_, '_>) -> Vec<ListenerSettings> {
+fn listeners(root: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Vec<ListenerSettings> {
     let nodes = root.items("listeners");
     refuse_empty(root, "listeners", "write at least one, such as `- address: 127.0.0.1:8080`");
-    let mut places: HashMap<SocketAddr, Place> = HashMap::new();
+    let mut places: HashMap<ListenAddress, Place> = HashMap::new();
     let mut list = Vec::new();
     for (number, node) in nodes.iter().enumerate() {
         let subject = root.subject.inside(format_args!("listeners[{number}]"));
         let fields = Fields::read(node, gateway_keys::LISTENER, subject, root.faults);
         let public_url = fields.parsed("public_url", |scalar| paths::origin(scalar.text)).map(|placed| placed.value);
-        let trusted_peers = fields.list("trusted_peers", |scalar| network(scalar.text));
-        let trusted_peers = trusted_peers.into_iter().map(|placed| placed.value).collect();
-        let Some(address) = fields.parsed("address", |scalar| paths::socket_address(scalar.text)) else { continue };
+        let trusted_peers = trusted_peers(&fields);
+        let protocols = protocols(&fields);
+        let tls = fields.section_if("tls").map(|fields| tls::of_listener(&fields, folder, protocols));
+        if tls.is_some() && public_url.as_ref().is_some_and(|url| url.scheme_str() == Some("http")) {
+            let message = fields.subject.say("public_url", "says `http`, and the listener speaks TLS");
+            root.faults.push(Fault::warning(fields.place_of("public_url"), message).hint("write `https`"));
+        }
+        let Some(address) = fields.parsed("address", |scalar| paths::listen_address(scalar.text)) else { continue };
         // Port 0 is any free port, each time another.
-        if let Some(first) = places.insert(address.value, address.place).filter(|_| address.value.port() != 0) {
+        let is_any = matches!(&address.value, ListenAddress::Tcp(address) if address.port() == 0);
+        if let Some(first) = places.insert(address.value.clone(), address.place).filter(|_| !is_any) {
             let message = fields.subject.say("address", format_args!("`{}` is listened on already", address.value));
             root.faults.push(Fault::error(address.place, message).related(first, "first written here"));
         }
-        list.push(ListenerSettings { address: address.value, public_url, trusted_peers });
+        warn_of_peers_that_never_come(&fields, &address.value, &trusted_peers);
+        list.push(ListenerSettings {
+            address: address.value,
+            protocols,
+            // One with a fault leaves its fault: nothing is ever served without.
+            tls: tls.flatten(),
+            public_url,
+            trusted_peers,
+        });
     }
     list
+}
+
+/// Networks, and `unix` for whoever comes through a unix socket.
+fn trusted_peers(fields: &Fields<'_, '_>) -> TrustedPeers {
+    let entries = fields.list("trusted_peers", |scalar| match scalar.text {
+        "unix" => Ok(None),
+        text => network(text).map(Some),
+    });
+    let unix = entries.iter().any(|entry| entry.value.is_none());
+    TrustedPeers { networks: entries.into_iter().filter_map(|entry| entry.value).collect(), unix }
+}
+
+fn warn_of_peers_that_never_come(fields: &Fields<'_, '_>, address: &ListenAddress, trusted: &TrustedPeers) {
+    let what = match address {
+        ListenAddress::Tcp(_) if trusted.unix => {
+            "names `unix`, and nobody comes to this listener through a unix socket"
+        }
+        ListenAddress::Unix(_) if !trusted.networks.is_empty() => {
+            "names networks, and peers at a unix socket have no address: write `unix`"
+        }
+        ListenAddress::Tcp(_) | ListenAddress::Unix(_) => return,
+    };
+    let message = fields.subject.say("trusted_peers", format_args!("{what}"));
+    fields.faults.push(Fault::warning(fields.place_of("trusted_peers"), message));
+}
+
+fn protocols(listener: &Fields<'_, '_>) -> Protocols {
+    refuse_empty(listener, "protocols", "write `[http1, http2]`, or one of them");
+    let words = listener.choices("protocols");
+    Protocols { http1: words.contains(&"http1"), http2: words.contains(&"http2") }
 }
 
 fn role_directory(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Option<Polled> {
@@ -137,11 +184,19 @@ fn limits(fields: &Fields<'_, '_>) -> Limits {
         header_time: fields.duration("header_time").unwrap_or_default(),
         body_idle: fields.duration("body_idle").unwrap_or_default(),
         keep_alive: fields.duration("keep_alive").unwrap_or_default(),
+        streams: small(fields.count("streams")),
+        resets: small(fields.count("resets")),
         requests_in_flight: fields.count("requests_in_flight"),
+        tunnels: fields.count("tunnels"),
         connections: fields.count("connections"),
         remembered_tokens: fields.count("remembered_tokens"),
         verification: fields.share("verification"),
     }
+}
+
+/// A count whose key allows no more than fits.
+fn small(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 fn log(fields: &Fields<'_, '_>) -> LogSettings {

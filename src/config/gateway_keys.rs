@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use super::keys::{Key, Shape};
+use super::keys::{DAY, Key, LIMIT, MANY, Shape};
+use super::{tls_keys, upstream_keys};
 
-const DAY: Duration = Duration::from_hours(24);
-/// A time limit that limits: neither none at all nor for ever.
-const LIMIT: Shape = Shape::Duration(Duration::from_millis(1), DAY);
 const FORMAT: Key =
     Key::new("format", Shape::Choice(&["json", "text"]), "One JSON object a line, or text for people").default("json");
 const LEVEL: Key = Key::new(
@@ -15,8 +13,6 @@ const LEVEL: Key = Key::new(
     "The least important events that are written",
 )
 .default("info");
-/// Bytes or entries that a process can still hold.
-const MANY: usize = 1 << 30;
 
 /// A gateway file.
 pub(super) static ROOT: &[Key] = &[
@@ -38,15 +34,26 @@ pub(super) static ROOT: &[Key] = &[
         "Whether 404 and 405 are told before a valid token is shown",
     )
     .default("always"),
-    Key::new("upstreams", Shape::Map("name", &Shape::Section(UPSTREAM)), "Where requests are forwarded to").required(),
+    Key::new(
+        "upstreams",
+        Shape::Map("name", &Shape::Section(upstream_keys::UPSTREAM)),
+        "Where requests are forwarded to",
+    )
+    .required(),
     Key::new("limits", Shape::Section(LIMITS), "What one peer, and all of them, may take"),
     Key::new("realm", Shape::Text, "The `realm` of challenges").default("api"),
     Key::new(
         "drain_timeout",
         Shape::Duration(Duration::ZERO, DAY),
-        "How long requests in flight may take to end after SIGTERM",
+        "How long requests in flight may take to end after SIGTERM or a hand-over",
     )
     .default("30s"),
+    Key::new(
+        "handover_timeout",
+        Shape::Duration(Duration::from_secs(1), Duration::from_hours(1)),
+        "How long a new process may take to be ready after SIGUSR2, before it is ended",
+    )
+    .default("60s"),
     Key::new("log", Shape::Section(LOG), "What is logged, and how"),
     Key::new(
         "policy",
@@ -57,7 +64,13 @@ pub(super) static ROOT: &[Key] = &[
 ];
 
 pub(super) static LISTENER: &[Key] = &[
-    Key::new("address", Shape::Text, "IP address and port").required().restart(),
+    Key::new("address", Shape::Text, "IP address and port, or `unix:` and an absolute path").required().restart(),
+    Key::new(
+        "protocols",
+        Shape::List(&Shape::Choice(&["http1", "http2"])),
+        "Versions of HTTP that are spoken there: HTTP/2 by ALPN under TLS, by prior knowledge in clear text",
+    )
+    .default("[http1, http2]"),
     Key::new(
         "public_url",
         Shape::Text,
@@ -66,9 +79,14 @@ pub(super) static LISTENER: &[Key] = &[
     Key::new(
         "trusted_peers",
         Shape::List(&Shape::Text),
-        "Networks whose `Forwarded` and `X-Forwarded-*` fields are kept",
+        "Networks, or `unix` for a unix socket, whose `Forwarded` and `X-Forwarded-*` fields are kept",
     )
     .default("[]"),
+    Key::new(
+        "tls",
+        Shape::Section(tls_keys::LISTENER),
+        "TLS with clients, who are then spoken to in no other way; what is in it reloads, that it is there does not",
+    ),
 ];
 
 static ADMIN: &[Key] = &[
@@ -282,62 +300,6 @@ static CEILINGS: &[Key] = &[
         .default("off"),
 ];
 
-pub(super) static UPSTREAM: &[Key] = &[
-    Key::new("endpoints", Shape::List(&Shape::Text), "Its address, as `http://host:port`; exactly one").required(),
-    Key::new("forward_token", Shape::Boolean, "Whether it receives the token").default("true"),
-    Key::new(
-        "host",
-        Shape::Text,
-        "The `Host` that it receives: `keep` for the client's, `endpoint` for its own, or a fixed name",
-    )
-    .default("keep"),
-    Key::new(
-        "forwarded",
-        Shape::Choice(&["x-forwarded", "forwarded", "both", "none"]),
-        "Which fields tell it of the client",
-    )
-    .default("x-forwarded"),
-    Key::new("remove", Shape::List(&Shape::Text), "More request fields to take away").default("[]"),
-    Key::new(
-        "readings",
-        Shape::Section(READINGS),
-        "In which other ways it might read a path: a request whose readings disagree is refused",
-    ),
-    Key::new(
-        "refuse_query",
-        Shape::List(&Shape::Text),
-        "Query parameters that a request may not have, for it takes the method from them",
-    )
-    .default("[_method]"),
-    Key::new("base_path", Shape::Text, "Put in front of every path").default("/"),
-    Key::new("timeouts", Shape::Section(TIMEOUTS), "How long it may take"),
-    Key::new("connections", Shape::Section(CONNECTIONS), "Connections to it, for each worker"),
-];
-
-static READINGS: &[Key] = &[
-    Key::new("decoding", Shape::Boolean, "It decodes escapes").default("on"),
-    Key::new("encoded_slash", Shape::Boolean, r"It takes `%2F`, `\` and `%5C` for a slash").default("on"),
-    Key::new("path_parameters", Shape::Boolean, "It cuts `;…` from each segment").default("on"),
-    Key::new("merged_slashes", Shape::Boolean, "It takes several slashes for one").default("on"),
-    Key::new("query_in_path", Shape::Boolean, "It cuts the path at a decoded `?` or `#`").default("on"),
-    Key::new("trailing_slash", Shape::Boolean, "It adds or removes a slash at the end").default("on"),
-    Key::new("letter_case", Shape::Boolean, "It takes capitals for small letters").default("on"),
-    Key::new("suffix", Shape::Boolean, "It cuts `.json` and the like").default("off"),
-    Key::new("trailing_dot", Shape::Boolean, "It cuts dots from the end of a segment").default("off"),
-];
-
-static TIMEOUTS: &[Key] = &[
-    Key::new("connect", LIMIT, "Until a connection stands").default("2s"),
-    Key::new("response", LIMIT, "Until its answer's fields are there").default("30s"),
-    Key::new("idle", LIMIT, "Between two parts of a body").default("60s"),
-];
-
-static CONNECTIONS: &[Key] = &[
-    Key::new("max", Shape::Count(1, 65_535), "Connections at most").default("256"),
-    Key::new("queue", Shape::Count(0, MANY), "Requests that may wait for one").default("64"),
-    Key::new("idle", LIMIT, "How long an unused one is kept").default("90s"),
-];
-
 static LIMITS: &[Key] = &[
     Key::new("header_bytes", Shape::Size(1 << 10, 1 << 20), "Names and values of a request's fields").default("64KiB"),
     Key::new("fields", Shape::Count(1, 1_000), "Fields of a request").default("100"),
@@ -346,7 +308,15 @@ static LIMITS: &[Key] = &[
     Key::new("header_time", LIMIT, "From a request's first byte to the end of its fields").default("10s"),
     Key::new("body_idle", LIMIT, "Between two parts of a request's body").default("30s"),
     Key::new("keep_alive", LIMIT, "How long a connection waits for its next request").default("75s"),
+    Key::new("streams", Shape::Count(1, 65_535), "Requests at one time on one HTTP/2 connection").default("128"),
+    Key::new(
+        "resets",
+        Shape::Count(1, 65_535),
+        "Streams that a client may reset in one minute on one HTTP/2 connection",
+    )
+    .default("64"),
     Key::new("requests_in_flight", Shape::Count(1, MANY), "Requests at one time, for the process").default("10000"),
+    Key::new("tunnels", Shape::Count(0, MANY), "WebSocket connections at one time, for the process").default("10000"),
     Key::new("connections", Shape::Count(1, MANY), "Connections at one time, for the process")
         .default("20000")
         .restart(),

@@ -4,6 +4,12 @@ use std::time::Duration;
 
 use super::{authorization_server_keys, gateway_keys, policy_keys};
 
+pub(super) const DAY: Duration = Duration::from_hours(24);
+/// A time limit that limits: neither none at all nor for ever.
+pub(super) const LIMIT: Shape = Shape::Duration(Duration::from_millis(1), DAY);
+/// Bytes or entries that a process can still hold.
+pub(super) const MANY: usize = 1 << 30;
+
 /// One key: its name, what it takes, what it means.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Key {

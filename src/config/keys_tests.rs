@@ -115,7 +115,7 @@ fn the_schema_has_every_key_with_description_and_default() {
 #[test]
 fn unbuilt_parts_have_no_keys() {
     let names: Vec<String> = keys().into_iter().map(|key| key.path).collect();
-    for unbuilt in ["tls", "cors", "protocols", "health", "rate", "shadow", "mode", "retries"] {
+    for unbuilt in ["cors", "health", "rate", "shadow", "mode", "retries"] {
         assert!(!names.iter().any(|path| path.split('.').any(|part| part == unbuilt)), "{unbuilt}");
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::authorization_server::Catalogue;
+use crate::clock::Clock;
 use crate::policy::{Entry, RouteTable};
 
 use super::authorization_server_file::{self, AuthorizationServerFile};
@@ -113,7 +114,8 @@ impl Reading {
         let file = self.read("gateway file", path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let node = yaml::parse(self.sources.text(file), file, &self.faults)?;
-        let settings = gateway_file::read(&node, &mut Folder { path: folder, inputs: &mut self.inputs }, &self.faults);
+        let mut names = Folder { path: folder, inputs: &mut self.inputs, now: Clock::system().now() };
+        let settings = gateway_file::read(&node, &mut names, &self.faults);
         drop(node);
         let paths = policy_files::expand(&settings.policy, folder, &mut self.inputs, &self.faults);
         let files = self.read_all(&paths);
@@ -125,7 +127,7 @@ impl Reading {
         let file = self.read("authorization server file", path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let node = yaml::parse(self.sources.text(file), file, &self.faults)?;
-        let mut names = Folder { path: folder, inputs: &mut self.inputs };
+        let mut names = Folder { path: folder, inputs: &mut self.inputs, now: Clock::system().now() };
         let read = authorization_server_file::read(&node, &mut names, &self.faults);
         drop(node);
         let paths = policy_files::expand(&read.policy, folder, &mut self.inputs, &self.faults);
@@ -247,6 +249,7 @@ fn gateway(settings: GatewayFile, table: Arc<RouteTable>, tests_passed: usize) -
         limits: settings.limits,
         realm: settings.realm,
         drain_timeout: settings.drain_timeout,
+        handover_timeout: settings.handover_timeout,
         log: settings.log,
         table,
         warnings: Vec::new(),

@@ -5,7 +5,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::{Gateway, is_gateway_file, load_gateway, load_gateway_with_inputs, load_policy};
-use crate::gateway::{Endpoint, ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, UpstreamSettings};
+use crate::gateway::{
+    ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, TrustedPeers, TunnelSettings, UpstreamSettings,
+};
+use crate::net::{Endpoint, ListenAddress, Protocol, Protocols};
 use crate::policy::{Entry, Readings};
 use crate::scope::Catalog;
 use crate::telemetry::{LogAccess, LogFormat, LogSettings, LogSubject};
@@ -117,8 +120,13 @@ const SECOND: Duration = Duration::from_secs(1);
 fn the_smallest_gateway_has_the_documented_defaults() {
     let files = Files::new(&[("scopegate.yaml", GATEWAY), ("routes.yaml", ONE_ROUTE)]);
     let gateway = files.gateway().unwrap();
-    let listener =
-        ListenerSettings { address: "127.0.0.1:8080".parse().unwrap(), public_url: None, trusted_peers: Vec::new() };
+    let listener = ListenerSettings {
+        address: ListenAddress::Tcp("127.0.0.1:8080".parse().unwrap()),
+        protocols: Protocols::ALL,
+        tls: None,
+        public_url: None,
+        trusted_peers: TrustedPeers::default(),
+    };
     assert_eq!(gateway.listeners, [listener]);
     assert_eq!(gateway.admin.address, "127.0.0.1:9901".parse().unwrap());
     assert!(gateway.admin.token.is_none() && !gateway.admin.open_metrics);
@@ -141,7 +149,10 @@ fn limits_and_log_have_the_documented_defaults() {
         header_time: 10 * SECOND,
         body_idle: 30 * SECOND,
         keep_alive: 75 * SECOND,
+        streams: 128,
+        resets: 64,
         requests_in_flight: 10_000,
+        tunnels: 10_000,
         connections: 20_000,
         remembered_tokens: 65_536,
         verification: 0.5,
@@ -181,8 +192,10 @@ fn an_issuer_has_the_documented_defaults() {
 fn an_upstream_has_the_documented_defaults() {
     let gateway = gateway(GATEWAY, ONE_ROUTE).unwrap();
     let expected = UpstreamSettings {
+        protocol: Protocol::Http1,
+        tls: None,
         name: "automations".into(),
-        endpoint: Endpoint { host: "127.0.0.1".to_owned(), port: 9000 },
+        endpoint: Endpoint::Tcp { host: "127.0.0.1".to_owned(), port: 9000 },
         forward_token: true,
         host: HostRule::Keep,
         forwarded: ForwardedStyle::XForwarded,
@@ -190,6 +203,7 @@ fn an_upstream_has_the_documented_defaults() {
         connect: 2 * SECOND,
         response: 30 * SECOND,
         idle: 60 * SECOND,
+        tunnels: TunnelSettings { websocket: true, idle: 3600 * SECOND, end_with_token: false },
         max_connections: 256,
         queue: 64,
         connection_idle: 90 * SECOND,
@@ -202,7 +216,9 @@ fn an_upstream_has_the_documented_defaults() {
 
 /// A gateway file in which no key has its default.
 pub(super) const EVERY_KEY: &str = "\
-listeners: [{address: '[::1]:8080', public_url: https://api.example.com, trusted_peers: [10.0.0.0/8]}]
+listeners:
+  - {address: '[::1]:8080', public_url: https://api.example.com, trusted_peers: [10.0.0.0/8]}
+  - {address: 'unix:/run/scopegate.sock', trusted_peers: [unix]}
 admin: {address: '0.0.0.0:9901', token: {file: admin.token}, open_metrics: on}
 workers: 3
 issuers:
@@ -229,10 +245,12 @@ upstreams:
     refuse_query: []
     base_path: /v2
     timeouts: {connect: 1s, response: 2s, idle: 3s}
+    tunnels: {websocket: off, idle: 7s, end_with_token: on}
     connections: {max: 4, queue: 5, idle: 6s}
 limits: {header_bytes: 32KiB, verification: 1}
 realm: automations and apps
 drain_timeout: 0s
+handover_timeout: 5s
 log: {format: text, level: debug, access: all, subject: hashed}
 policy: [routes.yaml]
 ";
@@ -253,6 +271,11 @@ fn every_key_of_the_gateway_is_read_where_it_is_written() {
     let (gateway, files) = every_key();
     assert!(gateway.admin.token.as_ref().unwrap().matches("s3cret") && gateway.admin.open_metrics);
     assert_eq!((gateway.workers, gateway.limits.header_bytes, gateway.drain_timeout), (3, 32_768, Duration::ZERO));
+    assert_eq!(gateway.handover_timeout, 5 * SECOND);
+    let [first, second] = gateway.listeners.as_slice() else { panic!("two listeners") };
+    assert!(!first.trusted_peers.contains(None) && first.trusted_peers.contains(Some([10, 0, 0, 9].into())));
+    assert_eq!(second.address, ListenAddress::Unix("/run/scopegate.sock".into()));
+    assert!(second.trusted_peers.contains(None) && !second.trusted_peers.contains(Some([10, 0, 0, 9].into())));
     assert_eq!((gateway.reveal_routes, gateway.realm.as_str()), (RevealRoutes::Authenticated, "automations and apps"));
     assert_eq!((gateway.log.format, gateway.log.access), (LogFormat::Text, LogAccess::All));
     let ceilings = gateway.table.ceilings();
@@ -291,8 +314,10 @@ fn every_key_of_an_issuer_is_read_where_it_is_written() {
 fn every_key_of_an_upstream_is_read_where_it_is_written() {
     let (gateway, _files) = every_key();
     let expected = UpstreamSettings {
+        protocol: Protocol::Http1,
+        tls: None,
         name: "automations".into(),
-        endpoint: Endpoint { host: "::1".to_owned(), port: 9000 },
+        endpoint: Endpoint::Tcp { host: "::1".to_owned(), port: 9000 },
         forward_token: false,
         host: HostRule::Fixed("api.internal:81".parse().unwrap()),
         forwarded: ForwardedStyle::Both,
@@ -300,6 +325,7 @@ fn every_key_of_an_upstream_is_read_where_it_is_written() {
         connect: SECOND,
         response: 2 * SECOND,
         idle: 3 * SECOND,
+        tunnels: TunnelSettings { websocket: false, idle: 7 * SECOND, end_with_token: true },
         max_connections: 4,
         queue: 5,
         connection_idle: 6 * SECOND,
@@ -406,6 +432,27 @@ fn secrets_are_nowhere_in_what_is_said() {
     for fault in faults {
         let json = serde_json::to_string(&fault).unwrap();
         assert!(!fault.render(false).contains("s3cret") && !json.contains("s3cret"), "{json}");
+    }
+}
+
+#[test]
+fn a_secret_on_another_line_than_its_key_is_covered_too() {
+    for admin in [
+        "  token:\n    s3cret with space\n",
+        "  ? token\n  : s3cret with space\n",
+        "  {token:\n    s3cret, what: x}\n",
+        "  {token:\n    \"a\n    s3cret\", what: x}\n",
+        "  {\"tok\\x65n\": s3cret, what: x}\n",
+        "  realm: &a s3cret\n  token: *a\n",
+        "  token:\n    \"s3cret\n",
+        "  token: |\n    s3cret\n   x: y\n",
+        "  {token:\n    s3cret: x]\n",
+    ] {
+        let files = Files::new(&[("scopegate.yaml", &format!("admin:\n{admin}")), ("routes.yaml", "routes: []")]);
+        for fault in load_gateway(&files.path("scopegate.yaml")).unwrap_err() {
+            let json = serde_json::to_string(&fault).unwrap();
+            assert!(!fault.render(false).contains("s3cret") && !json.contains("s3cret"), "{admin:?}: {json}");
+        }
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Gateway {
     pub realm: String,
     /// How long requests in flight may take to end; may be zero.
     pub drain_timeout: Duration,
+    /// How long a new process may take to be ready before it is ended.
+    pub handover_timeout: Duration,
     /// What is logged, and how.
     pub log: telemetry::LogSettings,
     /// The policy.

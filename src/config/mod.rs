@@ -10,11 +10,11 @@
 //! | file | its one job |
 //! |---|---|
 //! | `yaml`, `node`, `source` | text → spanned tree; the only place that knows the YAML parser |
-//! | `keys`, `policy_keys`, `gateway_keys`, `authorization_server_keys` | the one description of all keys; readers, JSON Schema and documentation share it |
+//! | `keys`, `policy_keys`, `gateway_keys`, `upstream_keys`, `tls_keys`, `authorization_server_keys` | the one description of all keys; readers, JSON Schema and documentation share it |
 //! | `read`, `scalars`, `units`, `paths`, `hints`, `lookalikes`, `suggest` | typed readers and what they say of mistakes |
 //! | `raw_policy`, `raw_entry` | a policy file as typed |
 //! | `catalog`, `ceilings`, `entries`, `routes`, `table`, `cases` | policy files compiled, and their tests run |
-//! | `gateway_file`, `issuers`, `upstreams`, `secrets`, `policy_files` | a gateway file compiled |
+//! | `gateway_file`, `issuers`, `upstreams`, `tls`, `secrets`, `policy_files` | a gateway file compiled |
 //! | `authorization_server_file` | an authorization server's file compiled |
 //! | `faults`, `diagnostic` | every fault, and how it is shown |
 //! | `inputs`, `watch` | what was read, and whether it has changed since |
@@ -66,12 +66,17 @@ mod secrets;
 mod source;
 mod suggest;
 mod table;
+mod tls;
+mod tls_keys;
 mod units;
+mod upstream_keys;
 mod upstreams;
 mod watch;
 #[cfg(test)]
 mod watch_tests;
 mod yaml;
+#[cfg(any(test, fuzzing))]
+mod yaml_fuzzing;
 #[cfg(test)]
 mod yaml_tests;
 
@@ -86,3 +91,5 @@ pub use loaded::{AuthorizationServerConfiguration, Gateway, Policy, TestReport};
 pub use schema::{schema_authorization_server, schema_gateway, schema_policy};
 pub use units::parse_duration;
 pub use watch::Watcher;
+#[cfg(any(test, fuzzing))]
+pub use yaml_fuzzing::yaml as fuzz_yaml;

@@ -1,8 +1,11 @@
 //! Paths and addresses as texts: prefixes, sockets, URLs.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use http::Uri;
+
+use crate::net::{Endpoint, LONGEST_SOCKET_PATH, ListenAddress};
 
 use super::scalars::Wrong;
 
@@ -25,13 +28,42 @@ pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Wrong> {
         let port = text.rsplit(':').next().unwrap_or_default();
         match text.strip_prefix("localhost:") {
             Some(port) => wrong.hint(format!("write `127.0.0.1:{port}`")),
-            None if text.starts_with("unix:") => wrong.hint("unix sockets are not supported yet"),
+            None if text.starts_with("unix:") => wrong.hint("only `listeners` may be unix sockets"),
             None if text.starts_with(':') => wrong.hint(format!("write `0.0.0.0{text}` for every address")),
             None if port == text && text.parse::<u16>().is_ok() => wrong.hint(format!("write `127.0.0.1:{text}`")),
             None if text.parse::<IpAddr>().is_ok() => wrong.hint("write the port too"),
             None => wrong,
         }
     })
+}
+
+/// `127.0.0.1:8080`, `unix:/run/scopegate.sock`.
+pub(super) fn listen_address(text: &str) -> Result<ListenAddress, Wrong> {
+    match text.strip_prefix("unix:") {
+        Some(path) => socket_path(path).map(ListenAddress::Unix),
+        None => socket_address(text).map(ListenAddress::Tcp),
+    }
+}
+
+/// The path of a unix socket. It is absolute, so that whoever connects and whoever starts the next process mean the same one.
+fn socket_path(text: &str) -> Result<PathBuf, Wrong> {
+    let wrong = || Wrong::expected("an absolute path behind `unix:`, such as `unix:/run/scopegate/http.sock`");
+    let path = PathBuf::from(text);
+    if text.contains('\0') {
+        return Err(wrong());
+    }
+    if !path.is_absolute() {
+        return Err(wrong().hint("write the whole path, from `/` on"));
+    }
+    if path.file_name().is_none() || text.ends_with('/') {
+        return Err(wrong().hint("write the name of the socket too"));
+    }
+    if text.len() > LONGEST_SOCKET_PATH {
+        let hint =
+            format!("it has {} bytes, and the system takes {LONGEST_SOCKET_PATH}: choose a shorter one", text.len());
+        return Err(wrong().hint(hint));
+    }
+    Ok(path)
 }
 
 /// Scheme and authority without path: how clients reach a listener.
@@ -57,24 +89,37 @@ pub(super) fn absolute(text: &str) -> Option<Uri> {
     fits.then_some(uri)
 }
 
-/// The host, without brackets, and port of `http://host:port`, by default port 80.
-pub(super) fn endpoint(text: &str) -> Result<(String, u16), Wrong> {
-    let wrong = || Wrong::expected("`http://` with host and port, such as `http://127.0.0.1:9000`");
-    if text.starts_with("https:") || text.starts_with("unix:") {
-        let scheme = if text.starts_with("https:") { "TLS" } else { "unix sockets" };
-        return Err(wrong().hint(format!("{scheme} to upstreams is not supported yet")));
+/// An endpoint as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WrittenEndpoint {
+    pub(super) endpoint: Endpoint,
+    /// Its scheme is `https`.
+    pub(super) is_tls: bool,
+}
+
+/// The host, without brackets, and port of `http://host:port`, by default port 80, or of `https://host:port`, by default 443; or
+/// the path of `unix:/path`.
+pub(super) fn endpoint(text: &str) -> Result<WrittenEndpoint, Wrong> {
+    let wrong = || Wrong::expected("`http://` or `https://` with host and port, such as `http://127.0.0.1:9000`");
+    if let Some(path) = text.strip_prefix("unix:") {
+        return Ok(WrittenEndpoint { endpoint: Endpoint::Unix(socket_path(path)?), is_tls: false });
     }
     if !text.contains("://") {
         return Err(wrong().hint(format!("write `http://{text}`")));
     }
-    let uri = absolute(text).filter(|uri| uri.scheme_str() == Some("http")).ok_or_else(wrong)?;
+    let uri = absolute(text).ok_or_else(wrong)?;
+    let is_tls = uri.scheme_str() == Some("https");
     if uri.path() != "/" || uri.query().is_some() {
         return Err(wrong().hint("write its path as `base_path`"));
     }
     let authority = uri.authority().ok_or_else(wrong)?;
     match authority.port_u16() {
         Some(0) => Err(wrong().hint("port 0 is no port to connect to")),
-        port => Ok((without_brackets(authority.host()).to_owned(), port.unwrap_or(80))),
+        port => {
+            let host = without_brackets(authority.host()).to_owned();
+            let port = port.unwrap_or(if is_tls { 443 } else { 80 });
+            Ok(WrittenEndpoint { endpoint: Endpoint::Tcp { host, port }, is_tls })
+        }
     }
 }
 
@@ -124,14 +169,36 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_are_http_with_one_host_and_port() {
+    fn sockets_are_named_by_an_absolute_path() {
+        let long = format!("unix:/{}", "x".repeat(LONGEST_SOCKET_PATH));
+        for (text, expected) in [
+            ("unix:/run/api.sock", Some("/run/api.sock")),
+            ("unix:/run/my api.sock", Some("/run/my api.sock")),
+            ("unix:///run/api.sock", Some("/run/api.sock")),
+            ("unix:run/api.sock", None),
+            ("unix:api.sock", None),
+            ("unix:/run/", None),
+            ("unix:/", None),
+            ("unix:", None),
+            ("unix:/a\0b", None),
+            (&*long, None),
+        ] {
+            let expected =
+                expected.map(|path| WrittenEndpoint { endpoint: Endpoint::Unix(path.into()), is_tls: false });
+            assert_eq!(endpoint(text).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn endpoints_are_http_or_https_with_one_host_and_port() {
         let cases = [
-            ("http://127.0.0.1:9000", Some(("127.0.0.1", 9000))),
-            ("http://api.internal", Some(("api.internal", 80))),
-            ("http://api.internal:8080/", Some(("api.internal", 8080))),
-            ("http://[::1]:9000", Some(("::1", 9000))),
-            ("https://api.internal", None),
-            ("unix:/run/api.sock", None),
+            ("http://127.0.0.1:9000", Some(("127.0.0.1", 9000, false))),
+            ("http://api.internal", Some(("api.internal", 80, false))),
+            ("http://api.internal:8080/", Some(("api.internal", 8080, false))),
+            ("http://[::1]:9000", Some(("::1", 9000, false))),
+            ("https://api.internal", Some(("api.internal", 443, true))),
+            ("https://[::1]:8443", Some(("::1", 8443, true))),
+            ("https://api.internal/v1", None),
             ("127.0.0.1:9000", None),
             ("http://user@api:1", None),
             ("http://api:0", None),
@@ -143,9 +210,38 @@ mod tests {
             ("ftp://api", None),
         ];
         for (text, expected) in cases {
-            let found = endpoint(text).ok();
-            assert_eq!(found.as_ref().map(|(host, port)| (host.as_str(), *port)), expected, "{text}");
+            let expected = expected.map(|(host, port, is_tls)| WrittenEndpoint {
+                endpoint: Endpoint::Tcp { host: host.to_owned(), port },
+                is_tls,
+            });
+            assert_eq!(endpoint(text).ok(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn listeners_are_addresses_or_absolute_paths_of_sockets() {
+        let longest = format!("unix:/{}", "x".repeat(LONGEST_SOCKET_PATH - 1));
+        let cases = [
+            ("127.0.0.1:8080", true),
+            ("[::]:0", true),
+            ("unix:/run/scopegate.sock", true),
+            (&longest, true),
+            (&format!("{longest}x"), false),
+            ("unix:", false),
+            ("unix:/", false),
+            ("unix:/run/", false),
+            ("unix:/run/..", false),
+            ("unix:run/scopegate.sock", false),
+            ("unix:@abstract", false),
+            ("unix://run/scopegate.sock", true),
+            ("/run/scopegate.sock", false),
+        ];
+        for (text, expected) in cases {
+            let read = listen_address(text);
+            assert_eq!(read.is_ok(), expected, "{text}");
+        }
+        let twice = listen_address("unix:/run//./s").ok().zip(listen_address("unix:/run/s").ok());
+        assert!(twice.is_some_and(|(one, other)| one == other), "two spellings of one path");
     }
 
     #[test]

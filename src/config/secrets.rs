@@ -1,6 +1,7 @@
 //! Secrets and files that a gateway file names.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::verify::ClientKey;
 
@@ -16,6 +17,8 @@ use super::suggest::did_you_mean;
 pub(super) struct Folder<'r> {
     pub(super) path: &'r Path,
     pub(super) inputs: &'r mut Inputs,
+    /// When it is read, since the Unix epoch: certificates expire.
+    pub(super) now: Duration,
 }
 
 impl Folder<'_> {
@@ -32,6 +35,17 @@ impl Folder<'_> {
             refuse_file(fields, name, written.place, &path, &what);
         }
         Some(path)
+    }
+
+    /// When the file is read, in seconds since the Unix epoch.
+    pub(super) fn now(&self) -> i64 {
+        i64::try_from(self.now.as_secs()).unwrap_or(i64::MAX)
+    }
+
+    /// Reads a file that a key names at `place`; one that cannot be read is a fault.
+    pub(super) fn bytes(&mut self, fields: &Fields<'_, '_>, name: &str, place: Place, path: &Path) -> Option<Vec<u8>> {
+        let read = self.inputs.read_file(path);
+        read.map_err(|what| refuse_file(fields, name, place, path, &what)).ok()
     }
 
     /// Reads a secret: a text, `{file: PATH}` or `{env: NAME}`. No message ever shows it.

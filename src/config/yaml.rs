@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use serde_yaml::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, options};
 
+use super::diagnostic::SECRET_KEYS;
 use super::faults::{Fault, Faults};
 use super::node::{Entry, Node, Value};
 use super::source::{FileId, Place};
@@ -30,6 +31,7 @@ pub(super) fn parse<'t>(text: &'t str, file: FileId, faults: &Faults) -> Option<
         if let Err(stop) = step {
             if let Some(error) = stop {
                 faults.push(syntax_fault(&error, text, file));
+                tree.hide_what_follows();
             }
             return None;
         }
@@ -125,6 +127,7 @@ impl<'t, 'f> Tree<'t, 'f> {
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_tag(tag.is_some(), &span);
                 let plain = style == ScalarStyle::Plain;
+                self.hide_secret(place);
                 self.complete(Node { place, value: scalar(text, plain) }, anchor)
             }
             Event::SequenceStart(_, anchor, tag) => {
@@ -224,10 +227,34 @@ impl<'t, 'f> Tree<'t, 'f> {
             self.faults.push(Fault::error(place, "the alias stands inside of what it repeats"));
             return self.complete(Node { place, value: Value::Unreadable }, 0);
         };
+        let origin = node.place;
         // INVARIANT: what is copied is counted before it is copied, so nested aliases cannot outgrow the bound.
         self.nodes += size;
         let value = if self.nodes > MAX_NODES { Value::Unreadable } else { node.value.clone() };
+        self.hide_secret(origin);
         self.complete(Node { place, value }, 0)
+    }
+
+    /// The place of the key whose value comes next, if that may be a secret.
+    fn secret_key(&self) -> Option<Place> {
+        match self.open.last() {
+            Some(Open::Map { key: Some(Some((key, place))), .. }) if SECRET_KEYS.contains(&&**key) => Some(*place),
+            Some(Open::Map { .. } | Open::List { .. }) | None => None,
+        }
+    }
+
+    /// Keeps a text that is the value of such a key out of what is shown.
+    fn hide_secret(&self, place: Place) {
+        if self.secret_key().is_some() {
+            self.faults.hide(place);
+        }
+    }
+
+    /// Does so with all that follows such a key, where the text cannot be read on.
+    fn hide_what_follows(&self) {
+        if let Some(key) = self.secret_key() {
+            self.faults.hide(Place { start: key.end, end: offset(self.text.len()), ..key });
+        }
     }
 
     /// Takes out the second of two equal keys, and says where both are.

@@ -87,7 +87,8 @@ async fn verify(exchange: &Exchange, parts: &Parts, label: &mut TokenLabel) -> R
         Err(fault) => return Err(Denial::Credential(fault)),
     };
     let acts_alone = |client: &str| snapshot.table.acts_alone(client);
-    let verified = exchange.plane.verifier.verify(&snapshot.issuers, token, acts_alone).await;
+    let verified =
+        exchange.plane.verifier.verify(&snapshot.issuers, token, &exchange.connection.fair_share, acts_alone).await;
     let (remembered, provenance) = verified.map_err(denied)?;
     *label = match provenance {
         Provenance::Cached => TokenLabel::Cached,

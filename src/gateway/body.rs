@@ -1,137 +1,28 @@
-//! Content in both directions, part by part: counted, under a deadline, its trailers cleaned. None of it is ever held whole.
+//! An answer's content, part by part: counted, under a deadline, its trailers cleaned. None but a small one is ever held whole.
 
-use std::cell::Cell;
+use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::gateway::exchange::Exchange;
-use crate::gateway::{request_fields, response_fields};
-use crate::net::{Lease, Phase, Watch};
+use crate::gateway::request_content::{ContentTimes, RequestContent};
+use crate::gateway::response_fields;
+use crate::net::{self, Lease, Phase, Watch, reset};
 use crate::telemetry::{UpstreamFailure, UpstreamMetrics};
 
-/// How long the two sides of a stream may take for the next part.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ContentTimes {
-    /// The peer, to send or to take it.
-    pub(super) peer: Duration,
-    /// The upstream, to take it or to answer, or to send it.
-    pub(super) upstream: Duration,
-}
-
-/// What has been seen of a request's content.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    pub(super) bytes: Cell<u64>,
-    /// It was malformed, or ended before its end: the peer's fault, whatever the upstream makes of it.
-    pub(super) broke_off: Cell<bool>,
-}
-
-/// A request's content on its way to an upstream.
-#[derive(Debug)]
-pub(super) struct RequestContent {
-    /// None for a request without content.
-    incoming: Option<Incoming>,
-    watch: Rc<Watch>,
-    /// The number of the exchange on its connection: once it is over, the watch is the next one's.
-    exchange: u64,
-    seen: Rc<Seen>,
-    times: ContentTimes,
-    remove: Rc<[HeaderName]>,
-}
-
-/// Why the content of a request broke off.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum RequestFault {
-    /// The peer left, or sent what is no content.
-    #[error("the request's content broke off")]
-    Peer(#[source] hyper::Error),
-    /// The whole answer has gone out: nobody waits for the rest.
-    #[error("the request has been answered")]
-    Answered,
-}
-
-impl RequestContent {
-    pub(super) fn new(
-        incoming: Incoming,
-        watch: &Rc<Watch>,
-        seen: Rc<Seen>,
-        times: ContentTimes,
-        remove: &Rc<[HeaderName]>,
-    ) -> Self {
-        let incoming = (!incoming.is_end_stream()).then_some(incoming);
-        Self { incoming, watch: Rc::clone(watch), exchange: watch.served(), seen, times, remove: Rc::clone(remove) }
-    }
-
-    /// Content to send again, if there is none.
-    pub(super) fn spare(&self) -> Option<Self> {
-        let Self { incoming: None, watch, exchange, seen, times, remove } = self else { return None };
-        Some(Self {
-            incoming: None,
-            watch: Rc::clone(watch),
-            exchange: *exchange,
-            seen: Rc::clone(seen),
-            times: *times,
-            remove: Rc::clone(remove),
-        })
-    }
-}
-
-impl Body for RequestContent {
-    type Data = Bytes;
-    type Error = RequestFault;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, RequestFault>>> {
-        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
-        let polled = Pin::new(incoming).poll_frame(context);
-        if self.watch.served() != self.exchange {
-            return Poll::Ready(Some(Err(RequestFault::Answered)));
-        }
-        match &polled {
-            Poll::Pending if self.watch.phase() != Phase::Content => {
-                self.watch.enter(Phase::Content, Instant::now(), self.times.peer);
-            }
-            Poll::Pending => {}
-            Poll::Ready(Some(Err(_))) => self.seen.broke_off.set(true),
-            Poll::Ready(Some(Ok(_)) | None) => self.watch.enter(Phase::Upstream, Instant::now(), self.times.upstream),
-        }
-        let Some(frame) = ready!(polled) else { return Poll::Ready(None) };
-        Poll::Ready(Some(frame.map(|frame| self.pass(frame)).map_err(RequestFault::Peer)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(Body::is_end_stream)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
-    }
-}
-
-impl RequestContent {
-    fn pass(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
-        if let Some(data) = frame.data_ref() {
-            self.seen.bytes.set(self.seen.bytes.get() + data.len() as u64);
-        }
-        match frame.into_trailers() {
-            Ok(mut trailers) => {
-                request_fields::clean_trailers(&mut trailers, &self.remove);
-                Frame::trailers(trailers)
-            }
-            Err(data) => data,
-        }
-    }
-}
+/// Bytes of content that are taken before an HTTP/2 peer asks for them; only the part that reaches it may go beyond.
+const AHEAD: usize = 16 * 1024;
+/// Turns that the other tasks get to hand over content that is there, at most.
+const TURNS: usize = 8;
+/// Turns in which nothing came, after which nothing is there.
+const IDLE_TURNS: usize = 2;
 
 /// The content of an answer. It carries the exchange, which ends when the last of it is gone.
 #[derive(Debug)]
@@ -151,14 +42,24 @@ pub(super) struct UpstreamContent {
     lease: Option<Lease<RequestContent>>,
     metrics: UpstreamMetrics,
     times: ContentTimes,
+    /// What was taken before the peer asked for it.
+    ahead: VecDeque<Result<Frame<Bytes>, AnswerFault>>,
+    /// Nothing more is asked of `incoming`.
+    has_ended: bool,
 }
 
 /// Why an answer broke off after its fields had gone to the peer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AnswerFault {
-    /// The upstream broke off.
-    #[error("the upstream broke off its answer")]
-    Upstream(#[source] hyper::Error),
+    /// The upstream broke off. The cause is kept from hyper, which would tell an HTTP/2 peer of faults that are not its own.
+    #[error("the upstream broke off its answer: {0}")]
+    Upstream(hyper::Error),
+    /// The upstream reset its stream for a reason that concerns the peer; hyper finds it here and resets the peer's likewise.
+    #[error("the upstream reset its stream")]
+    Reset(#[source] h2::Error),
+    /// The upstream reset its stream without an error before the end, which hyper takes for the end.
+    #[error("the upstream's answer ended too early")]
+    Short,
     /// The upstream sent nothing for too long.
     #[error("the upstream paused its answer for too long")]
     TimedOut,
@@ -185,14 +86,10 @@ impl AnswerContent {
     }
 
     pub(super) fn upstream(content: UpstreamContent, exchange: Exchange) -> Self {
+        if content.is_end_stream() {
+            exchange.answered_whole();
+        }
         Self { source: Content::Upstream(content), exchange: Some(exchange) }
-    }
-}
-
-impl AnswerContent {
-    /// The id of the request that this answers.
-    pub(super) fn request_id(&self) -> Option<&HeaderValue> {
-        self.exchange.as_ref().map(|exchange| &exchange.request_id)
     }
 }
 
@@ -206,13 +103,17 @@ impl Body for AnswerContent {
     ) -> Poll<Option<Result<Frame<Bytes>, AnswerFault>>> {
         let Self { source, exchange } = &mut *self;
         match source {
-            Content::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Content::Text(text) => {
+                let Some(text) = text.take() else { return Poll::Ready(None) };
+                if let Some(exchange) = exchange {
+                    exchange.watch.enter(Phase::Peer, Instant::now(), exchange.view.snapshot.limits.body_idle);
+                }
+                Poll::Ready(Some(Ok(Frame::data(text))))
+            }
             Content::Upstream(content) => {
                 let frame = ready!(content.poll_frame(context, exchange.as_ref()));
-                if let (Some(Ok(frame)), Some(exchange)) = (&frame, exchange)
-                    && let Some(data) = frame.data_ref()
-                {
-                    exchange.sent_to_peer(data.len());
+                if let Some(exchange) = exchange {
+                    content.tell(frame.as_ref(), exchange);
                 }
                 Poll::Ready(frame)
             }
@@ -222,14 +123,14 @@ impl Body for AnswerContent {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Content::Text(text) => text.as_ref().is_none_or(Bytes::is_empty),
-            Content::Upstream(content) => content.incoming.is_end_stream(),
+            Content::Upstream(content) => content.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Content::Text(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
-            Content::Upstream(content) => content.incoming.size_hint(),
+            Content::Upstream(content) => content.size_hint(),
         }
     }
 }
@@ -241,7 +142,8 @@ impl UpstreamContent {
         metrics: UpstreamMetrics,
         times: ContentTimes,
     ) -> Self {
-        let mut content = Self { incoming, lease: Some(lease), metrics, times };
+        let mut content =
+            Self { incoming, lease: Some(lease), metrics, times, ahead: VecDeque::new(), has_ended: false };
         content.release_at_end();
         content
     }
@@ -251,36 +153,141 @@ impl UpstreamContent {
         context: &mut Context<'_>,
         exchange: Option<&Exchange>,
     ) -> Poll<Option<Result<Frame<Bytes>, AnswerFault>>> {
-        let watch = exchange.map(|exchange| &*exchange.connection.watch);
-        let polled = Pin::new(&mut self.incoming).poll_frame(context);
-        match polled {
-            Poll::Pending => match watch {
-                Some(watch) if watch.phase() != Phase::Upstream && watch.phase() != Phase::Content => {
-                    watch.enter(Phase::Upstream, Instant::now(), self.times.upstream);
-                    Poll::Pending
-                }
-                Some(watch) if watch.has_expired() => {
-                    self.metrics.failure(UpstreamFailure::IdleTimeout);
-                    Poll::Ready(Some(Err(AnswerFault::TimedOut)))
-                }
-                Some(_) | None => Poll::Pending,
+        let watch = exchange.map(|exchange| &*exchange.watch);
+        let taken = match self.ahead.pop_front() {
+            Some(frame) => Some(frame),
+            None if self.has_ended => None,
+            None => match Pin::new(&mut self.incoming).poll_frame(context) {
+                Poll::Ready(polled) => self.taken(polled),
+                Poll::Pending => return self.wait(watch),
             },
-            Poll::Ready(Some(Ok(frame))) => {
-                if let Some(watch) = watch {
-                    watch.enter(Phase::Peer, Instant::now(), self.times.peer);
-                }
-                self.release_at_end();
-                Poll::Ready(Some(Ok(pass(frame))))
+        };
+        if let (Some(Ok(_)), Some(watch)) = (&taken, watch) {
+            watch.enter(Phase::Peer, Instant::now(), self.times.peer);
+        }
+        Poll::Ready(taken)
+    }
+
+    /// Nothing is there: waits for the upstream, unless it took too long.
+    fn wait(&mut self, watch: Option<&Watch>) -> Poll<Option<Result<Frame<Bytes>, AnswerFault>>> {
+        match watch {
+            Some(watch) if watch.phase() != Phase::Upstream && watch.phase() != Phase::Content => {
+                watch.enter(Phase::Upstream, Instant::now(), self.times.upstream);
+                Poll::Pending
             }
-            Poll::Ready(Some(Err(fault))) => {
+            Some(watch) if watch.has_expired() => {
+                if let Some(lease) = self.lease.take() {
+                    lease.suspect();
+                }
+                self.metrics.failure(UpstreamFailure::IdleTimeout);
+                Poll::Ready(Some(Err(AnswerFault::TimedOut)))
+            }
+            Some(_) | None => Poll::Pending,
+        }
+    }
+
+    /// What the upstream brought, as the peer gets it. Gives the connection back, or closes it, if that was the last.
+    fn taken(
+        &mut self,
+        polled: Option<Result<Frame<Bytes>, hyper::Error>>,
+    ) -> Option<Result<Frame<Bytes>, AnswerFault>> {
+        match polled {
+            Some(Ok(frame)) => {
+                self.release_at_end();
+                Some(Ok(pass(frame)))
+            }
+            Some(Err(fault)) => {
+                self.lease = None;
+                let is_malformed = net::is_malformed(&fault);
+                self.metrics.failure(if is_malformed { UpstreamFailure::Protocol } else { UpstreamFailure::Closed });
+                Some(Err(AnswerFault::from(fault)))
+            }
+            None if self.is_short() => {
                 self.lease = None;
                 self.metrics.failure(UpstreamFailure::Closed);
-                Poll::Ready(Some(Err(AnswerFault::Upstream(fault))))
+                Some(Err(AnswerFault::Short))
             }
-            Poll::Ready(None) => {
+            None => {
                 self.release();
-                Poll::Ready(None)
+                None
             }
+        }
+    }
+
+    /// Takes what is there of the content, so that a small answer gives its connection back even if the peer takes none of it.
+    ///
+    /// Nothing is waited for: hyper hands over one part at a time, when its task gets a turn.
+    pub(super) async fn take_ahead(&mut self) {
+        let mut idle_turns = 0;
+        for _ in 0..TURNS {
+            if self.has_ended || self.is_ahead() {
+                return;
+            }
+            let before = self.ahead.len();
+            poll_fn(|context| {
+                self.poll_ahead(context);
+                Poll::Ready(())
+            })
+            .await;
+            idle_turns = if self.ahead.len() == before { idle_turns + 1 } else { 0 };
+            if self.has_ended || idle_turns > IDLE_TURNS {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Whether no more is to be taken ahead, or would not bring the end.
+    fn is_ahead(&self) -> bool {
+        self.ahead_bytes() + self.incoming.size_hint().lower() > AHEAD as u64
+    }
+
+    fn ahead_bytes(&self) -> u64 {
+        let data = self.ahead.iter().flatten().filter_map(Frame::data_ref);
+        data.map(|data| data.len() as u64).sum()
+    }
+
+    fn poll_ahead(&mut self, context: &mut Context<'_>) {
+        while !self.has_ended && !self.is_ahead() {
+            if self.incoming.is_end_stream() {
+                self.has_ended = true;
+                return;
+            }
+            let Poll::Ready(polled) = Pin::new(&mut self.incoming).poll_frame(context) else { return };
+            let taken = self.taken(polled);
+            self.has_ended = !matches!(taken, Some(Ok(_)));
+            self.ahead.extend(taken.map(|taken| taken.map(keep)));
+        }
+    }
+
+    /// Whether nothing is left to give.
+    fn is_end_stream(&self) -> bool {
+        self.ahead.is_empty() && (self.has_ended || self.incoming.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.incoming.size_hint().exact() {
+            Some(length) => SizeHint::with_exact(length + self.ahead_bytes()),
+            None => SizeHint::default(),
+        }
+    }
+
+    fn is_short(&self) -> bool {
+        self.lease.as_ref().is_some_and(Lease::is_stream) && !self.incoming.is_end_stream()
+    }
+
+    /// Has the record know of what goes to the peer, and whether it is the last of it.
+    fn tell(&self, frame: Option<&Result<Frame<Bytes>, AnswerFault>>, exchange: &Exchange) {
+        let is_last = match frame {
+            Some(Err(_)) => return exchange.answer_broke_off(),
+            Some(Ok(frame)) => {
+                exchange.sent_to_peer(frame.data_ref().map_or(0, Bytes::len));
+                frame.is_trailers() || self.is_end_stream()
+            }
+            None => true,
+        };
+        if is_last {
+            exchange.answered_whole();
         }
     }
 
@@ -298,6 +305,11 @@ impl UpstreamContent {
     }
 }
 
+/// A frame that may stay for long, without the rest of what it was read into.
+fn keep(frame: Frame<Bytes>) -> Frame<Bytes> {
+    frame.map_data(|data| if data.len() <= AHEAD { Bytes::copy_from_slice(&data) } else { data })
+}
+
 fn pass(frame: Frame<Bytes>) -> Frame<Bytes> {
     match frame.into_trailers() {
         Ok(mut trailers) => {
@@ -305,5 +317,16 @@ fn pass(frame: Frame<Bytes>) -> Frame<Bytes> {
             Frame::trailers(trailers)
         }
         Err(data) => data,
+    }
+}
+
+impl From<hyper::Error> for AnswerFault {
+    fn from(fault: hyper::Error) -> Self {
+        let cause = reset(&fault).filter(|cause| cause.is_remote() && cause.is_reset());
+        match cause.and_then(h2::Error::reason) {
+            // Others speak of the connection, or would have the peer believe that nothing was done.
+            Some(reason @ (h2::Reason::CANCEL | h2::Reason::ENHANCE_YOUR_CALM)) => Self::Reset(reason.into()),
+            Some(_) | None => Self::Upstream(fault),
+        }
     }
 }

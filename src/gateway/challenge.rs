@@ -35,8 +35,13 @@ pub(super) fn refuse(denial: &Denial, realm: &str, request_id: &HeaderValue) -> 
     let fields = response.headers_mut();
     fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    challenge(denial).write(denial.reason(), realm, fields);
+    write(denial, realm, fields);
     response
+}
+
+/// Writes what a refusal's fields say beyond its status.
+pub(super) fn write(denial: &Denial, realm: &str, fields: &mut HeaderMap) {
+    challenge(denial).write(denial.reason(), realm, fields);
 }
 
 /// Every denial has its challenge here: a new one does not compile until it has.

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::HeaderName;
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::gateway::bearer::Note;
-use crate::gateway::body::RequestContent;
+use crate::gateway::request_content::RequestContent;
 use crate::gateway::request_id::RequestIds;
 use crate::gateway::snapshot::{Shared, Snapshot, Upstream};
+use crate::gateway::turned_away::TurnedAway;
 use crate::net::{PoolEvent, PoolSettings, UpstreamPool, Watch};
 use crate::verify::Verifier;
 
@@ -25,8 +27,11 @@ pub(super) struct DataPlane {
     pub(super) draining: Rc<Cell<bool>>,
     /// Set when the drain's time is over: what is still unanswered is refused.
     pub(super) cutting: Cell<bool>,
+    /// Tells tunnels of it.
+    pub(super) cut: Notify,
     /// `limits.connections` as it was at the start.
     pub(super) most_connections: usize,
+    pub(super) turned_away: TurnedAway,
     view: RefCell<Rc<View>>,
     peers: RefCell<Vec<Weak<Watch>>>,
     /// The connections' tasks; a drain waits for the last of them.
@@ -41,7 +46,7 @@ pub(super) struct View {
 
 /// A pool, and what its requests are spared.
 pub(super) struct Pool {
-    pub(super) connections: Rc<UpstreamPool<RequestContent>>,
+    pub(super) connections: UpstreamPool<RequestContent>,
     pub(super) remove: Rc<[HeaderName]>,
 }
 
@@ -68,7 +73,9 @@ impl DataPlane {
             request_ids: RequestIds::new(seed),
             draining: Rc::default(),
             cutting: Cell::new(false),
+            cut: Notify::new(),
             most_connections: snapshot.limits.connections,
+            turned_away: TurnedAway::default(),
             view: RefCell::new(Rc::new(View::new(snapshot, None))),
             peers: RefCell::default(),
             connections: TaskTracker::new(),
@@ -94,6 +101,9 @@ impl DataPlane {
         let mut peers = self.peers.borrow_mut();
         if peers.len() == peers.capacity() {
             peers.retain(|peer| peer.strong_count() > 0);
+            // Room for as many more, so that those that live are not looked over again at once.
+            let living = peers.len();
+            peers.reserve(living);
         }
         peers.push(Rc::downgrade(watch));
     }
@@ -128,7 +138,7 @@ impl View {
     /// Retires the pools that `next` does not go on with.
     fn retire_all_but(&self, next: &Self) {
         for pool in &self.pools {
-            if !next.pools.iter().any(|kept| Rc::ptr_eq(&kept.connections, &pool.connections)) {
+            if !next.pools.iter().any(|kept| kept.connections.is(&pool.connections)) {
                 pool.connections.retire();
             }
         }
@@ -141,6 +151,8 @@ impl Pool {
         let settings = &upstream.settings;
         let wanted = PoolSettings {
             endpoint: settings.endpoint.clone(),
+            protocol: settings.protocol,
+            tls: settings.tls.clone(),
             connect: settings.connect,
             max: settings.max_connections,
             queue: settings.queue,
@@ -150,7 +162,7 @@ impl Pool {
             let mut known = view.snapshot.upstreams.iter().zip(&view.pools);
             known
                 .find(|(known, pool)| known.settings.name == settings.name && *pool.connections.settings() == wanted)
-                .map(|(_, pool)| Rc::clone(&pool.connections))
+                .map(|(_, pool)| pool.connections.clone())
         };
         let connections = previous.and_then(same).unwrap_or_else(|| {
             let metrics = upstream.metrics.clone();

@@ -10,14 +10,15 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use crate::gateway::bearer::{Bearer, Note};
-use crate::gateway::body::Seen;
 use crate::gateway::data_plane::{DataPlane, View};
 use crate::gateway::forwarded::Story;
-use crate::net::{Phase, Watch};
+use crate::gateway::request_content::Received;
+use crate::gateway::tunnel::Tunnel;
+use crate::net::{Carried, Phase, Watch};
 use crate::policy::{Access, Denial, Found, Reason};
-use crate::telemetry::{self, AccessRecord, Source};
+use crate::telemetry::{self, AccessRecord, CutOff, Peer, Source};
 use crate::token::BearerToken;
-use crate::verify::Remembered;
+use crate::verify::{FairShare, Refusal, Remembered};
 
 /// The field that names one request in every record of it.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,11 +32,22 @@ const PEER_LEFT: u16 = 499;
 /// What a connection is to all of its requests.
 #[derive(Debug)]
 pub(super) struct PeerConnection {
-    pub(super) watch: Rc<Watch>,
-    pub(super) address: IpAddr,
+    /// A peer at a unix socket has none.
+    pub(super) address: Option<IpAddr>,
     pub(super) story: Story,
+    /// What it has taken of the time for unknown tokens.
+    pub(super) fair_share: FairShare,
     /// Position of its listener.
     pub(super) listener: usize,
+    /// What the connection becomes after a 101.
+    pub(super) tunnel: RefCell<Option<Box<Tunnel>>>,
+}
+
+/// Where a request comes from.
+#[derive(Debug)]
+pub(super) struct Origin {
+    pub(super) connection: Rc<PeerConnection>,
+    pub(super) watch: Rc<Watch>,
 }
 
 /// An exchange under way. When it is dropped, with the last of the answer or in the midst of it, it is counted and recorded once.
@@ -44,6 +56,8 @@ pub(super) struct Exchange {
     pub(super) plane: Rc<DataPlane>,
     pub(super) view: Rc<View>,
     pub(super) connection: Rc<PeerConnection>,
+    /// The connection's over HTTP/1.1, the stream's over HTTP/2.
+    pub(super) watch: Rc<Watch>,
     pub(super) request_id: HeaderValue,
     pub(super) started: Instant,
     method: Method,
@@ -51,8 +65,11 @@ pub(super) struct Exchange {
     host: Option<HeaderValue>,
     /// Kept for the record's `token_id`, which is made only for records that are written.
     credentials: Option<HeaderValue>,
-    pub(super) content: Rc<Seen>,
+    pub(super) content: Rc<Received>,
     bytes_out: Cell<u64>,
+    /// None once the whole answer has been handed over.
+    cut_off_by: Cell<Option<CutOff>>,
+    in_flight: Cell<bool>,
     progress: RefCell<Progress>,
 }
 
@@ -71,7 +88,8 @@ struct Progress {
 }
 
 impl Exchange {
-    pub(super) fn begin(plane: Rc<DataPlane>, view: Rc<View>, connection: Rc<PeerConnection>, parts: &Parts) -> Self {
+    pub(super) fn begin(plane: Rc<DataPlane>, view: Rc<View>, origin: Origin, parts: &Parts) -> Self {
+        let Origin { connection, watch } = origin;
         Self {
             request_id: plane.request_ids.choose(parts.headers.get(REQUEST_ID)),
             method: parts.method.clone(),
@@ -81,15 +99,56 @@ impl Exchange {
             plane,
             view,
             connection,
+            watch,
             started: Instant::now(),
             content: Rc::default(),
             bytes_out: Cell::new(0),
+            cut_off_by: Cell::new(Some(CutOff::Peer)),
+            in_flight: Cell::new(true),
             progress: RefCell::default(),
         }
     }
 
     pub(super) fn sent_to_peer(&self, bytes: usize) {
         self.bytes_out.set(self.bytes_out.get() + bytes as u64);
+    }
+
+    pub(super) fn answered_whole(&self) {
+        self.cut_off_by.set(None);
+    }
+
+    /// The upstream's answer ends before its end; whoever drains has brought that about.
+    pub(super) fn answer_broke_off(&self) {
+        let by = if self.plane.cutting.get() { CutOff::Gateway } else { CutOff::Upstream };
+        self.cut_off_by.set(Some(by));
+    }
+
+    /// What a tunnel has carried counts as content.
+    pub(super) fn carried(&self, carried: Carried) {
+        self.content.bytes.set(carried.inward);
+        self.bytes_out.set(carried.outward);
+        self.cut_off_by.set(None);
+    }
+
+    /// Counts as no request in flight from now on.
+    pub(super) fn leave_flight(&self) {
+        if self.in_flight.replace(false) {
+            self.plane.shared.end_request();
+        }
+    }
+
+    /// How long the token that was verified still lasts; `None` without a token, zero if it has ended or was revoked. While nobody
+    /// can tell whether it was revoked it lasts.
+    pub(super) fn token_lasts(&self) -> Option<Duration> {
+        let progress = self.progress.borrow();
+        let (remembered, _) = progress.token.as_ref()?;
+        let issuers = &self.plane.view().snapshot.issuers;
+        match self.plane.verifier.recheck(issuers, remembered) {
+            Err(Refusal::Fault(_)) => Some(Duration::ZERO),
+            Ok(()) | Err(Refusal::Unavailable(_) | Refusal::Overloaded) => {
+                Some(remembered.token.exp.saturating_sub(self.plane.shared.clock.now()))
+            }
+        }
     }
 
     pub(super) fn found(&self, found: Found) {
@@ -132,7 +191,7 @@ impl Exchange {
 
     /// Waits for the upstream from now on.
     pub(super) fn wait_for_upstream(&self, now: Instant, time: Duration) {
-        self.connection.watch.enter(Phase::Upstream, now, time);
+        self.watch.enter(Phase::Upstream, now, time);
     }
 
     /// Waits for what has a bound of its own: keys, a place among the upstream's connections, connecting.
@@ -164,7 +223,7 @@ impl Exchange {
         let asked = progress.asked_at.and(route).and_then(|route| snapshot.upstreams.get(route.upstream));
         let record = AccessRecord {
             request_id: self.request_id.to_str().unwrap_or("-"),
-            peer: self.connection.address,
+            peer: self.connection.address.map_or(Peer::Unix, Peer::Address),
             method: &self.method,
             host: self.host.as_ref().and_then(|host| host.to_str().ok()),
             path: Some(self.uri.path()),
@@ -187,6 +246,7 @@ impl Exchange {
             upstream_duration: progress.upstream_took,
             bytes_in: self.content.bytes.get(),
             bytes_out: self.bytes_out.get(),
+            cut_off_by: self.cut_off_by.get().filter(|_| progress.answered_by_upstream),
         };
         telemetry::finish(&snapshot.routes, &self.plane.shared.log, &record);
     }
@@ -197,9 +257,10 @@ impl Drop for Exchange {
         if std::thread::panicking() {
             self.denied(&Denial::Internal);
         }
+        self.content.end();
         let limits = &self.view.snapshot.limits;
-        self.connection.watch.rest(Instant::now(), limits.keep_alive, limits.header_time);
-        self.plane.shared.end_request();
+        self.watch.rest(Instant::now(), limits.keep_alive, limits.header_time);
+        self.leave_flight();
         self.record();
     }
 }

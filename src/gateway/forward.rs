@@ -2,27 +2,30 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
+use http::uri::{self, Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::gateway::authorize::Authorized;
-use crate::gateway::body::{ContentTimes, RequestContent, UpstreamContent};
+use crate::gateway::body::UpstreamContent;
 use crate::gateway::data_plane::Pool;
 use crate::gateway::exchange::{Exchange, REQUEST_ID};
 use crate::gateway::forwarded::{Told, add_via};
+use crate::gateway::request_content::{BrokeOff, ContentTimes, RequestContent};
 use crate::gateway::request_fields::{self, Removal};
 use crate::gateway::snapshot::Upstream;
-use crate::gateway::{HostRule, response_fields};
-use crate::net::{ConnectFault, Lease, Phase, SendFault};
+use crate::gateway::tunnel::{Asking, Opened};
+use crate::gateway::upgrade::Handshake;
+use crate::gateway::{HostRule, UpstreamSettings, response_fields};
+use crate::net::{self, ConnectFault, HandshakeFault, Lease, Phase, Protocol, SendFault, Switched};
 use crate::policy::{Denial, Grant};
-use crate::telemetry::UpstreamFailure;
+use crate::telemetry::{ConnectionError, UpstreamFailure};
 
 const ACCESS: HeaderName = HeaderName::from_static("scopegate-access");
 const SUBJECT: HeaderName = HeaderName::from_static("scopegate-subject");
@@ -31,8 +34,19 @@ const SCOPE: HeaderName = HeaderName::from_static("scopegate-scope");
 const ISSUER: HeaderName = HeaderName::from_static("scopegate-issuer");
 const ROUTE: HeaderName = HeaderName::from_static("scopegate-route");
 
+/// How often a request is taken to another connection because the one at hand took nothing of it any more.
+const UNSENT: usize = 4;
+
 /// An answer's head and content, with the connection that it comes on.
 type Answered = (Response<Incoming>, Lease<RequestContent>);
+
+/// What came of a forwarded request.
+pub(super) enum Forwarded {
+    /// An answer's head and content.
+    Answer(Response<()>, UpstreamContent),
+    /// The fields of a 101, and what follows it.
+    Tunnel(HeaderMap, Opened),
+}
 
 /// Forwards what the grant allows, and nothing else: it is used up here.
 ///
@@ -44,40 +58,55 @@ pub(super) async fn forward(
     exchange: &Exchange,
     parts: Parts,
     content: Incoming,
-) -> Result<(Response<()>, UpstreamContent), Denial> {
+    handshake: Option<Handshake>,
+) -> Result<Forwarded, Denial> {
     let Authorized { grant, path_and_query, unchecked_credentials } = authorized;
     let table = &exchange.view.snapshot.table;
     let route = table.route(grant.found().route);
-    let (Some(upstream), Some(pool)) =
-        (exchange.view.snapshot.upstreams.get(route.upstream), exchange.view.pools.get(route.upstream))
-    else {
-        return Err(Denial::Internal);
-    };
+    let upstream = exchange.view.snapshot.upstreams.get(route.upstream).ok_or(Denial::Internal)?;
+    let pool = exchange.view.pools.get(route.upstream).ok_or(Denial::Internal)?;
+    let asking = handshake.map(|handshake| Asking::new(handshake, exchange, upstream)).transpose()?.flatten();
     let response_time = route.timeout.unwrap_or(upstream.settings.response);
-    let content = RequestContent::new(
-        content,
-        &exchange.connection.watch,
-        Rc::clone(&exchange.content),
-        ContentTimes { peer: exchange.view.snapshot.limits.body_idle, upstream: response_time },
-        &pool.remove,
-    );
+    let content = RequestContent::new(content, parts.version, exchange, response_time, &pool.remove);
     let mut request = Request::new(content);
     *request.method_mut() = parts.method;
     *request.uri_mut() = Uri::from(path_and_query);
     *request.version_mut() = parts.version;
     *request.headers_mut() = parts.headers;
     write_fields(exchange, &grant, upstream, unchecked_credentials, &mut request)?;
+    if let Some(asking) = &asking {
+        asking.handshake().ask(request.headers_mut());
+    }
+    write_authority(&upstream.settings, &mut request)?;
 
-    let sending = Sending { exchange, upstream, pool, response_time };
-    let (response, lease) = sending.send(request).await?;
-    exchange.answered(response.status().as_u16(), Instant::now());
+    let sending = Sending { exchange, upstream, pool, response_time, asking: asking.as_ref() };
+    let (response, mut lease) = sending.send(request).await?;
     let (mut head, incoming) = response.into_parts();
+    if response_fields::is_framed_twice(&head.headers) {
+        lease.use_no_more();
+    }
     response_fields::clean(&mut head.headers);
-    let times = ContentTimes { peer: exchange.view.snapshot.limits.body_idle, upstream: upstream.settings.idle };
-    let content = UpstreamContent::new(incoming, lease, upstream.metrics.clone(), times);
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        let switched = sending.switched(lease).await?;
+        let opened = asking.ok_or(Denial::Internal)?.open(switched);
+        exchange.answered(head.status.as_u16(), Instant::now());
+        return Ok(Forwarded::Tunnel(head.headers, opened));
+    }
+    exchange.answered(head.status.as_u16(), Instant::now());
     // The version of the peer's connection is hyper's to write.
     head.version = Version::HTTP_11;
-    Ok((Response::from_parts(head, ()), content))
+    let content = upstream_content(exchange, upstream, incoming, lease);
+    Ok(Forwarded::Answer(Response::from_parts(head, ()), content))
+}
+
+fn upstream_content(
+    exchange: &Exchange,
+    upstream: &Upstream,
+    incoming: Incoming,
+    lease: Lease<RequestContent>,
+) -> UpstreamContent {
+    let times = ContentTimes { peer: exchange.view.snapshot.limits.body_idle, upstream: upstream.settings.idle };
+    UpstreamContent::new(incoming, lease, upstream.metrics.clone(), times)
 }
 
 /// Writes the fields that the upstream receives; the grant says which side was granted.
@@ -93,40 +122,49 @@ fn write_fields(
     let settings = &upstream.settings;
     let connection = &exchange.connection;
     let listener = snapshot.listeners.get(connection.listener);
-    let trusted = listener.is_some_and(|l| l.trusted_peers.iter().any(|network| network.contains(connection.address)));
+    let trusted = listener.is_some_and(|listener| listener.trusted_peers.contains(connection.address));
     let length = request.body().size_hint().exact();
     let fields = request.headers_mut();
     let says_length = fields.contains_key(CONTENT_LENGTH);
     let host = fields.get(HOST).cloned().ok_or(Denial::BadRequest)?;
     request_fields::clean_trailer_names(fields, &settings.remove);
     let authorization = unchecked_credentials || !settings.forward_token;
-    request_fields::clean(fields, Removal { more: &settings.remove, authorization, forwarding: !trusted });
+    let protocol = settings.protocol;
+    request_fields::clean(fields, Removal { more: &settings.remove, authorization, forwarding: !trusted, protocol });
     match length {
+        None if protocol == Protocol::Http2 => {}
         // Said outright, for hyper takes content of unknown length for none where the method is GET or HEAD.
         None => drop(fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
         // RFC 9110 §8.6: a method that expects content says that there is none.
         Some(0) if !says_length => {}
         Some(length) => drop(fields.insert(CONTENT_LENGTH, HeaderValue::from(length))),
     }
-    let told = Told {
-        style: settings.forwarded,
-        public_url: listener.and_then(|listener| listener.public_url.as_ref()),
-        trusted,
-    };
-    connection.story.tell(told, &host, fields);
+    let public_url = listener.and_then(|listener| listener.public_url.as_ref());
+    let tls = listener.is_some_and(|listener| listener.tls.is_some());
+    connection.story.tell(Told { style: settings.forwarded, public_url, tls, trusted }, &host, fields);
     add_via(received, fields);
     fields.insert(REQUEST_ID, exchange.request_id.clone());
     write_identity(exchange, grant, fields);
-    match &settings.host {
-        HostRule::Keep => {}
-        HostRule::Endpoint => {
-            let authority = HeaderValue::try_from(settings.endpoint.authority()).map_err(|_| Denial::Internal)?;
-            fields.insert(HOST, authority);
-        }
-        HostRule::Fixed(name) => {
-            fields.insert(HOST, name.clone());
-        }
+    let host = match &settings.host {
+        HostRule::Keep => return Ok(()),
+        HostRule::Endpoint => HeaderValue::try_from(settings.endpoint.authority()).map_err(|_| Denial::Internal)?,
+        HostRule::Fixed(name) => name.clone(),
+    };
+    fields.insert(HOST, host);
+    Ok(())
+}
+
+/// Says, to an upstream of HTTP/2, in pseudo-fields what the `Host` field says over HTTP/1.1 (RFC 9113 §8.3.1).
+fn write_authority(settings: &UpstreamSettings, request: &mut Request<RequestContent>) -> Result<(), Denial> {
+    if settings.protocol != Protocol::Http2 {
+        return Ok(());
     }
+    let host = request.headers_mut().remove(HOST).ok_or(Denial::Internal)?;
+    let mut target = uri::Parts::from(std::mem::take(request.uri_mut()));
+    target.scheme = Some(if settings.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
+    target.authority = Some(Authority::try_from(host.as_bytes()).map_err(|_| Denial::BadRequest)?);
+    *request.uri_mut() = Uri::from_parts(target).map_err(|_| Denial::Internal)?;
+    *request.version_mut() = Version::HTTP_2;
     Ok(())
 }
 
@@ -153,35 +191,87 @@ struct Sending<'a> {
     upstream: &'a Upstream,
     pool: &'a Pool,
     response_time: Duration,
+    /// What the upstream is asked to change to, if anything.
+    asking: Option<&'a Asking>,
 }
 
 impl Sending<'_> {
-    /// Sends the request; once more, on a new connection, where the one it was sent on had been used before and died before any
-    /// answer, if nothing was sent or the method is idempotent and there is no content (RFC 9110 §9.2.2).
-    async fn send(&self, request: Request<RequestContent>) -> Result<Answered, Denial> {
+    /// Sends the request. Once more, on another connection, if the upstream says that it did nothing with it and its content is
+    /// still there (RFC 9113 §8.7); or if the connection had been used before and died before any answer, the method is idempotent
+    /// and there is no content (RFC 9110 §9.2.2). A request of which nothing was sent has not been tried yet.
+    async fn send(&self, mut request: Request<RequestContent>) -> Result<Answered, Denial> {
         self.exchange.wait_within_bounds();
-        let lease = self.pool.connections.acquire().await.map_err(|fault| self.no_connection(&fault))?;
+        let mut lease = self.pool.connections.acquire().await.map_err(|fault| self.no_connection(&fault))?;
         self.exchange.asked_upstream(Instant::now());
-        let reused = lease.is_reused();
-        let spare = if reused { spare(&request) } else { None };
-        let fault = match self.attempt(lease, request).await? {
-            Ok(answered) => return Ok(answered),
-            Err(_) if self.exchange.content.broke_off.get() => return Err(Denial::BadRequest),
-            Err(fault) => fault,
-        };
-        let again = match (fault.unsent, spare) {
-            (Some(unsent), _) if reused => unsent,
-            (None, Some(spare)) if !fault.answered => spare,
-            (Some(_) | None, _) => return Err(self.broke_off()),
-        };
-        self.upstream.metrics.failure(UpstreamFailure::Retried);
-        self.exchange.wait_within_bounds();
-        let lease = self.pool.connections.acquire_new().await.map_err(|fault| self.no_connection(&fault))?;
-        self.attempt(lease, again).await?.map_err(|_| self.broke_off())
+        let (mut unsent_left, mut is_last) = (UNSENT, false);
+        loop {
+            let is_reused = lease.is_reused();
+            let spare = if is_last { None } else { spare(&request, &lease) };
+            let fault = match self.attempt(lease, request).await? {
+                Ok(answered) => return Ok(answered),
+                Err(fault) => match self.exchange.content.broke_off.get() {
+                    Some(how) => return Err(self.bad_content(how)),
+                    None => fault,
+                },
+            };
+            let is_untouched = fault.unprocessed || (is_reused && !fault.answered && !fault.is_reset());
+            request = match (fault.unsent, spare) {
+                (Some(unsent), _) if is_reused && unsent_left > 0 => {
+                    unsent_left -= 1;
+                    unsent
+                }
+                (None, Some(spare)) if is_untouched && may_repeat(&spare, fault.unprocessed) => {
+                    is_last = true;
+                    spare
+                }
+                (Some(_) | None, _) => return Err(self.broke_off(&fault.source)),
+            };
+            self.upstream.metrics.failure(UpstreamFailure::Retried);
+            self.exchange.wait_within_bounds();
+            lease = self.pool.connections.acquire_again().await.map_err(|fault| self.no_connection(&fault))?;
+        }
     }
 
-    fn broke_off(&self) -> Denial {
+    fn bad_content(&self, how: BrokeOff) -> Denial {
+        let metrics = &self.exchange.plane.shared.metrics;
+        match how {
+            BrokeOff::Malformed => metrics.connection_error(ConnectionError::Parse),
+            BrokeOff::Incomplete => metrics.connection_error(ConnectionError::Incomplete),
+            BrokeOff::Failed => {}
+        }
+        Denial::BadRequest
+    }
+
+    /// Whether an answer is one to what was asked.
+    fn may_be_answered<T>(&self, response: &Response<T>) -> bool {
+        match self.asking {
+            Some(asking) => asking.may_be_answered(response.status(), response.headers()),
+            None => response.status() != StatusCode::SWITCHING_PROTOCOLS,
+        }
+    }
+
+    /// The upstream's stream after its 101.
+    async fn switched(&self, lease: Lease<RequestContent>) -> Result<Switched, Denial> {
+        if self.exchange.plane.draining.get() {
+            return Err(Denial::Draining);
+        }
+        lease.switched().await.ok_or_else(|| self.gone())
+    }
+
+    /// A connection that broke off in the midst of an exchange.
+    fn gone(&self) -> Denial {
         self.upstream.metrics.failure(UpstreamFailure::Closed);
+        Denial::UpstreamUnreachable
+    }
+
+    fn broke_off(&self, fault: &hyper::Error) -> Denial {
+        let kind = HandshakeFault::of_exchange(fault).map_or(UpstreamFailure::Closed, |fault| self.no_tls(&fault));
+        self.upstream.metrics.failure(kind);
+        Denial::UpstreamUnreachable
+    }
+
+    fn unreadable(&self) -> Denial {
+        self.upstream.metrics.failure(UpstreamFailure::Protocol);
         Denial::UpstreamUnreachable
     }
 
@@ -192,9 +282,12 @@ impl Sending<'_> {
         request: Request<RequestContent>,
     ) -> Result<Result<Answered, SendFault<RequestContent>>, Denial> {
         self.exchange.wait_for_upstream(Instant::now(), self.response_time);
+        if self.asking.is_some() {
+            lease.expect_switch();
+        }
         let sent = {
             let mut sending = pin!(lease.send(request));
-            let watch = &self.exchange.connection.watch;
+            let watch = &self.exchange.watch;
             poll_fn(|context| match sending.as_mut().poll(context) {
                 Poll::Ready(sent) => Poll::Ready(Some(sent)),
                 Poll::Pending if watch.has_expired() => Poll::Ready(None),
@@ -203,18 +296,18 @@ impl Sending<'_> {
             .await
         };
         match sent {
-            Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                // Nobody asked for it: `Upgrade` is not passed on.
-                self.upstream.metrics.failure(UpstreamFailure::Protocol);
-                Err(Denial::UpstreamUnreachable)
+            Some(Ok(response)) if !self.may_be_answered(&response) => {
+                // Nobody asked for it, or it does not answer what was asked.
+                Err(self.unreadable())
             }
+            Some(Ok(response)) if response_fields::is_coded(response.headers()) => Err(self.unreadable()),
             Some(Ok(response)) => Ok(Ok((response, lease))),
-            Some(Err(fault)) if fault.source.is_parse() => {
-                self.upstream.metrics.failure(UpstreamFailure::Protocol);
-                Err(Denial::UpstreamUnreachable)
-            }
+            Some(Err(fault)) if fault.source.is_parse() || net::is_malformed(&fault.source) => Err(self.unreadable()),
             Some(Err(fault)) => Ok(Err(fault)),
-            None => Err(self.expired()),
+            None => {
+                lease.suspect();
+                Err(self.expired())
+            }
         }
     }
 
@@ -223,8 +316,11 @@ impl Sending<'_> {
         if self.exchange.plane.cutting.get() {
             return Denial::Draining;
         }
-        match self.exchange.connection.watch.phase() {
-            Phase::Content => Denial::BadRequest,
+        match self.exchange.watch.phase() {
+            Phase::Content => {
+                self.exchange.plane.shared.metrics.connection_error(ConnectionError::BodyTimeout);
+                Denial::BadRequest
+            }
             Phase::Upstream | Phase::Idle | Phase::Head | Phase::Peer => {
                 self.upstream.metrics.failure(UpstreamFailure::ResponseTimeout);
                 Denial::UpstreamTimeout
@@ -235,24 +331,46 @@ impl Sending<'_> {
     fn no_connection(&self, fault: &ConnectFault) -> Denial {
         let (kind, denial) = match fault {
             ConnectFault::Refused(_) => (UpstreamFailure::Connect, Denial::UpstreamUnreachable),
+            ConnectFault::Tls(fault) => (self.no_tls(fault), Denial::UpstreamUnreachable),
             ConnectFault::TimedOut => (UpstreamFailure::ConnectTimeout, Denial::UpstreamTimeout),
             ConnectFault::QueueFull => (UpstreamFailure::QueueFull, Denial::Overloaded),
+            ConnectFault::Protocol => (UpstreamFailure::Protocol, Denial::UpstreamUnreachable),
         };
         self.upstream.metrics.failure(kind);
         denial
     }
+
+    /// The reason is for the operator, who can mend it, and not once for every request.
+    fn no_tls(&self, fault: &HandshakeFault) -> UpstreamFailure {
+        let UpstreamSettings { name, tls, .. } = &self.upstream.settings;
+        if tls.as_ref().is_some_and(|tls| tls.is_worth_telling(Instant::now())) {
+            tracing::warn!(upstream = &**name, %fault, "no connection to the upstream");
+        }
+        match fault {
+            HandshakeFault::OtherProtocol(_) => UpstreamFailure::Alpn,
+            HandshakeFault::Failed(_) => UpstreamFailure::Tls,
+        }
+    }
 }
 
-/// A copy to send again, of a request that may be: idempotent, and without content that would be gone.
-fn spare(request: &Request<RequestContent>) -> Option<Request<RequestContent>> {
-    if !is_idempotent(request.method()) {
+/// A copy to send again, of a request for which that may come to pass.
+fn spare(request: &Request<RequestContent>, lease: &Lease<RequestContent>) -> Option<Request<RequestContent>> {
+    let may_die = lease.is_reused() && is_idempotent(request.method()) && request.body().is_empty();
+    if !may_die && !lease.is_stream() {
         return None;
     }
-    let mut copy = Request::new(request.body().spare()?);
+    let mut copy = Request::new(request.body().spare());
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
     *copy.headers_mut() = request.headers().clone();
     Some(copy)
+}
+
+/// Whether a request may be sent again; `unprocessed`, if the upstream says that it did nothing with it.
+fn may_repeat(spare: &Request<RequestContent>, unprocessed: bool) -> bool {
+    let content = spare.body();
+    content.begin_again() && (unprocessed || (is_idempotent(spare.method()) && content.is_empty()))
 }
 
 /// RFC 9110 §9.2.2.

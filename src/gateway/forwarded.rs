@@ -14,8 +14,8 @@ const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// One peer's part of the story, made once for its connection.
 #[derive(Debug)]
 pub(super) struct Story {
-    /// The peer's address.
-    peer: HeaderValue,
+    /// The peer's address, if it has one.
+    peer: Option<HeaderValue>,
     /// `for=` as RFC 7239 §6 spells the address.
     node: String,
 }
@@ -25,18 +25,23 @@ pub(super) struct Story {
 pub(super) struct Told<'a> {
     pub(super) style: ForwardedStyle,
     pub(super) public_url: Option<&'a Uri>,
+    /// Whether the peer speaks TLS with this gateway.
+    pub(super) tls: bool,
     /// Keep what the peer says, and add to it.
     pub(super) trusted: bool,
 }
 
 impl Story {
-    pub(super) fn new(peer: IpAddr) -> Self {
-        let peer = peer.to_canonical();
+    /// The story of a peer with this address; one at a unix socket has none.
+    pub(super) fn new(peer: Option<IpAddr>) -> Self {
+        let peer = peer.map(|peer| peer.to_canonical());
         let node = match peer {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("\"[{address}]\""),
+            Some(IpAddr::V4(address)) => address.to_string(),
+            Some(IpAddr::V6(address)) => format!("\"[{address}]\""),
+            // RFC 7239 §6.3.
+            None => "unknown".to_owned(),
         };
-        let peer = HeaderValue::try_from(peer.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
+        let peer = peer.and_then(|peer| HeaderValue::try_from(peer.to_string()).ok());
         Self { peer, node }
     }
 
@@ -46,7 +51,7 @@ impl Story {
             Some(authority) => HeaderValue::try_from(authority.as_str()).unwrap_or_else(|_| host.clone()),
             None => host.clone(),
         };
-        let secure = told.public_url.and_then(Uri::scheme_str).is_some_and(|scheme| scheme == "https");
+        let secure = told.public_url.and_then(Uri::scheme_str).map_or(told.tls, |scheme| scheme == "https");
         let proto = HeaderValue::from_static(if secure { "https" } else { "http" });
         let (x_forwarded, forwarded) = match told.style {
             ForwardedStyle::XForwarded => (true, false),
@@ -65,7 +70,9 @@ impl Story {
             );
         }
         if x_forwarded {
-            append(fields, FOR, self.peer.clone());
+            if let Some(peer) = &self.peer {
+                append(fields, FOR, peer.clone());
+            }
             if !(told.trusted && fields.contains_key(&PROTO)) {
                 fields.insert(PROTO, proto);
             }
@@ -78,7 +85,11 @@ impl Story {
 
 /// Adds this gateway to `Via`, with the version that it received (RFC 9110 §7.6.3).
 pub(super) fn add_via(received: Version, fields: &mut HeaderMap) {
-    let member = if received == Version::HTTP_10 { "1.0 scopegate" } else { "1.1 scopegate" };
+    let member = match received {
+        Version::HTTP_10 => "1.0 scopegate",
+        Version::HTTP_2 => "2.0 scopegate",
+        _ => "1.1 scopegate",
+    };
     append(fields, VIA, HeaderValue::from_static(member));
 }
 
@@ -107,8 +118,8 @@ mod tests {
         for (name, value) in sent {
             fields.append(*name, HeaderValue::from_static(value));
         }
-        let told = Told { style, public_url: None, trusted };
-        Story::new("192.0.2.1".parse().unwrap()).tell(told, &HeaderValue::from_static("api.test"), &mut fields);
+        let told = Told { style, public_url: None, tls: false, trusted };
+        Story::new("192.0.2.1".parse().ok()).tell(told, &HeaderValue::from_static("api.test"), &mut fields);
         let mut told: Vec<_> =
             fields.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_string())).collect();
         told.sort();
@@ -143,8 +154,8 @@ mod tests {
 
     #[test]
     fn an_ipv6_node_is_quoted_and_bracketed() {
-        assert_eq!(Story::new("2001:db8::1".parse().unwrap()).node, "\"[2001:db8::1]\"");
-        assert_eq!(Story::new("::ffff:192.0.2.1".parse().unwrap()).node, "192.0.2.1");
+        assert_eq!(Story::new("2001:db8::1".parse().ok()).node, "\"[2001:db8::1]\"");
+        assert_eq!(Story::new("::ffff:192.0.2.1".parse().ok()).node, "192.0.2.1");
     }
 
     #[test]

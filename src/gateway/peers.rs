@@ -1,22 +1,33 @@
 //! One worker at its listeners: accepting peers, serving them, draining.
 
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::error::Error;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::service::service_fn;
-use tokio::net::{TcpListener, TcpStream};
+use http::{Request, Response, Version};
+use hyper::body::Incoming;
 
+use crate::gateway::Limits;
+use crate::gateway::body::AnswerContent;
+use crate::gateway::challenge::refuse;
 use crate::gateway::data_plane::DataPlane;
-use crate::gateway::exchange::PeerConnection;
+use crate::gateway::exchange::{Origin, PeerConnection};
 use crate::gateway::forwarded::Story;
 use crate::gateway::service::respond;
 use crate::gateway::snapshot::Shared;
-use crate::net::{BACKLOG, ConnectionEnd, Drained, Phase, ServerLimits, Watch, serve_connection};
-use crate::telemetry::ConnectionError;
+use crate::net::{
+    AcceptFault, Accepted, Acceptor, Application, BACKLOG, ConnectionEnd, ConnectionEvent, Drained, Excess, Listening,
+    Phase, Protocol, ServerLimits, ServerTls, Socket, Stream, Watch, serve_connection,
+};
+use crate::policy::Denial;
+use crate::telemetry::{ConnectionError, ConnectionProtocol};
+use crate::verify::FairShare;
 
 /// How long to wait after the system refused to accept, for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -32,8 +43,8 @@ const HEAD_EXTRA: usize = 16 * 1024;
 pub struct WorkerStart {
     /// What all workers share.
     pub shared: Arc<Shared>,
-    /// This worker's socket of each listener, in the order of the snapshot's listeners.
-    pub listeners: Vec<std::net::TcpListener>,
+    /// This worker's sockets, each with the position of its listener in the snapshot.
+    pub listeners: Vec<(usize, Listening)>,
     /// The signal to drain.
     pub drained: Drained,
     /// How many workers there are: each has its share of what is bounded for the process.
@@ -51,8 +62,8 @@ pub async fn serve(start: WorkerStart) -> io::Result<()> {
     let WorkerStart { shared, listeners, mut drained, workers, seed } = start;
     let plane = DataPlane::new(shared, workers, seed);
     let mut accepting = Vec::new();
-    for (position, listener) in listeners.into_iter().enumerate() {
-        let listener = TcpListener::from_std(listener)?;
+    for (position, listener) in listeners {
+        let listener = Acceptor::new(listener)?;
         accepting.push(tokio::task::spawn_local(accept(Rc::clone(&plane), listener, position, drained.clone())));
     }
     let reaping = tokio::task::spawn_local(reap(Rc::clone(&plane)));
@@ -68,15 +79,15 @@ pub async fn serve(start: WorkerStart) -> io::Result<()> {
     Ok(())
 }
 
-async fn accept(plane: Rc<DataPlane>, listener: TcpListener, position: usize, mut drained: Drained) {
+async fn accept(plane: Rc<DataPlane>, listener: Acceptor, position: usize, mut drained: Drained) {
     loop {
         let accepted = tokio::select! {
             biased;
-            accepted = listener.accept() => accepted,
             () = drained.begun() => break,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, address)) => welcome(&plane, stream, address, position),
+            Ok((socket, address)) => welcome(&plane, socket, address, position),
             Err(fault) if is_of_one_connection(&fault) => {}
             Err(fault) => {
                 tracing::warn!(%fault, "cannot accept connections");
@@ -84,10 +95,13 @@ async fn accept(plane: Rc<DataPlane>, listener: TcpListener, position: usize, mu
             }
         }
     }
+    if drained.is_taken_over(position) {
+        return;
+    }
     // Those whose handshake the kernel has completed believe that they are connected: serve what they send.
     for _ in 0..BACKLOG {
         match ready_now(listener.accept()).await {
-            Some(Ok((stream, address))) => welcome(&plane, stream, address, position),
+            Some(Ok((socket, address))) => welcome(&plane, socket, address, position),
             Some(Err(_)) => {}
             None => return,
         }
@@ -110,42 +124,131 @@ async fn ready_now<T>(future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-fn welcome(plane: &Rc<DataPlane>, stream: TcpStream, address: SocketAddr, listener: usize) {
+fn welcome(plane: &Rc<DataPlane>, socket: Socket, address: Option<IpAddr>, listener: usize) {
     let view = plane.view();
     let limits = &view.snapshot.limits;
-    let name = view.snapshot.listeners.get(listener).map_or_else(String::new, |listener| listener.address.to_string());
-    let Some(counted) = Counted::new(plane, name) else {
+    let Some(settings) = view.snapshot.listeners.get(listener) else { return };
+    let Some(counted) = Counted::new(plane, settings.address.to_string()) else {
         plane.shared.metrics.connection_error(ConnectionError::TooMany);
+        if settings.tls.is_none() {
+            turn_away(plane, socket);
+        }
         return;
     };
-    // Answers are written whole: nothing is won by waiting for more. A peer that has gone already shows at the first read.
-    let _ = stream.set_nodelay(true);
-    let watch = Rc::new(Watch::new(limits.keep_alive, limits.header_time));
-    plane.watch(&watch);
-    let server_limits =
-        ServerLimits { fields: limits.fields, head_bytes: limits.header_bytes + limits.target_bytes + HEAD_EXTRA };
+    let (tls, protocols, server_limits) = (settings.tls.clone(), settings.protocols, server_limits(limits));
     let connection = Rc::new(PeerConnection {
-        watch: Rc::clone(&watch),
-        address: address.ip(),
-        story: Story::new(address.ip()),
+        address,
+        story: Story::new(address),
+        fair_share: FairShare::default(),
         listener,
+        tunnel: RefCell::default(),
     });
-    let tracker = plane.connections.clone();
-    let plane = Rc::clone(plane);
-    tracker.spawn_local(async move {
-        let _counted = counted;
-        let service = service_fn(|request| respond(Rc::clone(&plane), Rc::clone(&connection), request));
-        let end = serve_connection(stream, watch, server_limits, Rc::clone(&plane.draining), service).await;
+    let peer = Peer { plane: Rc::clone(plane), connection, counted: Rc::new(counted) };
+    plane.connections.spawn_local(async move {
+        let Peer { plane, connection, counted: _counted } = peer.clone();
+        let ServerLimits { keep_alive, header_time, .. } = server_limits;
+        // Boxed, so that a connection that rests does not hold the space that a handshake needs.
+        let Some((stream, protocol)) = Box::pin(secure(&plane, socket, tls, header_time)).await else { return };
+        let watch = Rc::new(Watch::new(keep_alive, header_time));
+        plane.watch(&watch);
+        let accepted = Accepted { stream, protocol, protocols, watch, draining: Rc::clone(&plane.draining) };
+        let end = serve_connection(accepted, server_limits, peer).await;
         if let Some(kind) = kind_of(&end) {
             plane.shared.metrics.connection_error(kind);
         }
+        let tunnel = connection.tunnel.take();
+        if let (ConnectionEnd::Switched(peer), Some(tunnel)) = (end, tunnel) {
+            // Boxed, so that those who never become one do not hold its space.
+            Box::pin(tunnel.run(peer.stream, peer.early)).await;
+        }
     });
+}
+
+/// Tells a peer for whom there is no place, unless too many are being told just now.
+fn turn_away(plane: &Rc<DataPlane>, socket: Socket) {
+    if !plane.turned_away.has_place() {
+        return;
+    }
+    let realm = &plane.view().snapshot.realm;
+    let refusal = refuse(&Denial::Overloaded, realm, &plane.request_ids.choose(None));
+    let plane = Rc::clone(plane);
+    tokio::task::spawn_local(async move { plane.turned_away.answer(socket, refusal).await });
+}
+
+fn server_limits(limits: &Limits) -> ServerLimits {
+    ServerLimits {
+        fields: limits.fields,
+        head_bytes: limits.header_bytes + limits.target_bytes + HEAD_EXTRA,
+        header_time: limits.header_time,
+        body_idle: limits.body_idle,
+        keep_alive: limits.keep_alive,
+        streams: limits.streams,
+        resets: limits.resets,
+    }
+}
+
+/// A peer whose requests the gateway answers.
+#[derive(Clone)]
+struct Peer {
+    plane: Rc<DataPlane>,
+    connection: Rc<PeerConnection>,
+    counted: Rc<Counted>,
+}
+
+impl Application for Peer {
+    type Content = AnswerContent;
+
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        watch: Rc<Watch>,
+    ) -> impl Future<Output = Result<Response<AnswerContent>, Infallible>> + 'static {
+        if request.version() == Version::HTTP_2 {
+            self.plane.watch(&watch);
+        }
+        respond(Rc::clone(&self.plane), Origin { connection: Rc::clone(&self.connection), watch }, request)
+    }
+
+    fn note(&self, event: ConnectionEvent) {
+        match event {
+            ConnectionEvent::Speaks(Protocol::Http1) => self.counted.becomes(ConnectionProtocol::Http1),
+            ConnectionEvent::Speaks(Protocol::Http2) => self.counted.becomes(ConnectionProtocol::Http2),
+            ConnectionEvent::StreamTimedOut(_) => {
+                self.plane.shared.metrics.connection_error(ConnectionError::BodyTimeout);
+            }
+        }
+    }
+}
+
+/// Takes the peer's handshake where there is TLS; with the version of HTTP that ALPN chose. Without TLS, or without ALPN, none is
+/// chosen. `None` if the handshake comes to nothing, which has then been counted.
+async fn secure(
+    plane: &DataPlane,
+    socket: Socket,
+    tls: Option<ServerTls>,
+    time: Duration,
+) -> Option<(Stream, Option<Protocol>)> {
+    let Some(tls) = tls else { return Some((Stream::Clear(socket), None)) };
+    let fault = match tls.accept(socket, time).await {
+        Ok(accepted) => return Some(accepted),
+        Err(fault) => fault,
+    };
+    match &fault {
+        AcceptFault::Left => {}
+        AcceptFault::TimedOut => plane.shared.metrics.connection_error(ConnectionError::HeaderTimeout),
+        AcceptFault::Failed(cause) => {
+            plane.shared.metrics.connection_error(ConnectionError::Tls);
+            tracing::debug!(%fault, %cause, "a peer was not let in");
+        }
+    }
+    None
 }
 
 /// A connection's place among those of the process, for as long as it lasts, however it ends.
 struct Counted {
     plane: Rc<DataPlane>,
     listener: String,
+    protocol: Cell<ConnectionProtocol>,
 }
 
 impl Counted {
@@ -153,8 +256,16 @@ impl Counted {
         if !plane.shared.begin_connection(plane.most_connections) {
             return None;
         }
-        plane.shared.metrics.connection(&listener, 1);
-        Some(Self { plane: Rc::clone(plane), listener })
+        let protocol = ConnectionProtocol::New;
+        plane.shared.metrics.connection(&listener, protocol, 1);
+        Some(Self { plane: Rc::clone(plane), listener, protocol: Cell::new(protocol) })
+    }
+
+    /// Counts the connection under what it speaks from now on.
+    fn becomes(&self, protocol: ConnectionProtocol) {
+        let metrics = &self.plane.shared.metrics;
+        metrics.connection(&self.listener, self.protocol.replace(protocol), -1);
+        metrics.connection(&self.listener, protocol, 1);
     }
 }
 
@@ -163,7 +274,7 @@ impl Drop for Counted {
         if std::thread::panicking() {
             self.plane.shared.metrics.connection_error(ConnectionError::Panic);
         }
-        self.plane.shared.metrics.connection(&self.listener, -1);
+        self.plane.shared.metrics.connection(&self.listener, self.protocol.get(), -1);
         self.plane.shared.end_connection();
     }
 }
@@ -171,7 +282,7 @@ impl Drop for Counted {
 /// What a connection's end is counted as, unless it is nobody's fault.
 fn kind_of(end: &ConnectionEnd) -> Option<ConnectionError> {
     match end {
-        ConnectionEnd::Closed | ConnectionEnd::TimedOut(Phase::Idle) => None,
+        ConnectionEnd::Closed | ConnectionEnd::Switched(_) | ConnectionEnd::TimedOut(Phase::Idle) => None,
         ConnectionEnd::TimedOut(Phase::Head) => Some(ConnectionError::HeaderTimeout),
         ConnectionEnd::TimedOut(Phase::Content | Phase::Peer | Phase::Upstream) => Some(ConnectionError::BodyTimeout),
         ConnectionEnd::Fault(fault) if fault.is_parse_too_large() => Some(ConnectionError::TooLarge),
@@ -179,7 +290,21 @@ fn kind_of(end: &ConnectionEnd) -> Option<ConnectionError> {
         ConnectionEnd::Fault(fault) if fault.is_incomplete_message() => Some(ConnectionError::Incomplete),
         // Our own service's fault: the upstream broke off, and was counted as the upstream's failure.
         ConnectionEnd::Fault(fault) if fault.is_user() => None,
-        ConnectionEnd::Fault(_) => Some(ConnectionError::Io),
+        ConnectionEnd::Fault(fault) => Some(kind_over_http2(fault)),
+        ConnectionEnd::Broken(_) => Some(ConnectionError::Io),
+        ConnectionEnd::WrongProtocol => Some(ConnectionError::Parse),
+        ConnectionEnd::Excess(Excess::Frames) => Some(ConnectionError::Flood),
+        ConnectionEnd::Excess(Excess::Resets) => Some(ConnectionError::Resets),
+    }
+}
+
+/// What HTTP/2's own checks ended a connection for; else the socket's fault.
+fn kind_over_http2(fault: &hyper::Error) -> ConnectionError {
+    let fault = fault.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    match fault.filter(|fault| !fault.is_io() && !fault.is_remote()).and_then(h2::Error::reason) {
+        Some(h2::Reason::ENHANCE_YOUR_CALM) => ConnectionError::Flood,
+        Some(_) => ConnectionError::Parse,
+        None => ConnectionError::Io,
     }
 }
 
@@ -198,6 +323,7 @@ async fn drain(plane: &Rc<DataPlane>, timeout: Duration) {
         return;
     }
     plane.cutting.set(true);
+    plane.cut.notify_waiters();
     plane.wake_all();
     let _ = tokio::time::timeout(CUT_GRACE, plane.connections.wait()).await;
 }

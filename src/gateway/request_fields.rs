@@ -4,6 +4,8 @@ use http::header::{AUTHORIZATION, CONNECTION, HOST, TE, TRAILER};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
+use crate::net::Protocol;
+
 /// Names to take away from one message; few, so that none is allocated.
 type Names = SmallVec<[HeaderName; 8]>;
 
@@ -16,13 +18,15 @@ pub(super) struct Removal<'a> {
     pub(super) authorization: bool,
     /// Take away what a peer says of the way that the request has come.
     pub(super) forwarding: bool,
+    /// What the upstream speaks.
+    pub(super) protocol: Protocol,
 }
 
 /// Takes away all that may not reach an upstream, in one pass over the fields.
 ///
 /// That is: what concerns this connection alone (RFC 9110 §7.6.1), with the members of `Connection` but those that name
 /// `Authorization`, `Host` or a field of ours; the framing, which is made anew; what makes an upstream take another method or
-/// path; every spelling, with `_` for `-`, of a field of ours. Whether the peer takes trailers (`TE`) is told on.
+/// path; every spelling, with any other sign for `-`, of a field of ours. Whether the peer takes trailers (`TE`) is told on.
 pub(super) fn clean(fields: &mut HeaderMap, removal: Removal<'_>) {
     let mut names = Names::new();
     let mut trailers = false;
@@ -42,13 +46,15 @@ pub(super) fn clean(fields: &mut HeaderMap, removal: Removal<'_>) {
     }
     if trailers {
         fields.insert(TE, HeaderValue::from_static("trailers"));
-        fields.insert(CONNECTION, HeaderValue::from_static("te"));
+        if removal.protocol == Protocol::Http1 {
+            fields.insert(CONNECTION, HeaderValue::from_static("te"));
+        }
     }
 }
 
 /// Takes away from request trailers all that frames, routes, authenticates or is ours to say (RFC 9110 §6.5.1).
 pub(super) fn clean_trailers(trailers: &mut HeaderMap, more: &[HeaderName]) {
-    let removal = Removal { more, authorization: true, forwarding: true };
+    let removal = Removal { more, authorization: true, forwarding: true, protocol: Protocol::Http1 };
     let names: Names = trailers.keys().filter(|name| removal.takes(name) || *name == HOST).cloned().collect();
     for name in &names {
         trailers.remove(name);
@@ -60,7 +66,7 @@ pub(super) fn clean_trailer_names(fields: &mut HeaderMap, more: &[HeaderName]) {
     if !fields.contains_key(TRAILER) {
         return;
     }
-    let removal = Removal { more, authorization: true, forwarding: true };
+    let removal = Removal { more, authorization: true, forwarding: true, protocol: Protocol::Http1 };
     let kept: Vec<String> = fields
         .get_all(TRAILER)
         .iter()
@@ -78,11 +84,10 @@ pub(super) fn clean_trailer_names(fields: &mut HeaderMap, more: &[HeaderName]) {
 impl Removal<'_> {
     fn takes(&self, name: &HeaderName) -> bool {
         let text = name.as_str();
-        match text.contains('_') {
-            false => self.takes_text(text),
-            true => {
-                let folded = text.replace('_', "-");
-                // A field that an upstream could fold to one that we add, or to the credentials, is another's voice.
+        match respelled(text) {
+            None => self.takes_text(text),
+            // A field that an upstream could fold to one that we add, or to the credentials, is another's voice.
+            Some(folded) => {
                 self.takes_text(&folded) || is_ours(&folded) || folded == "authorization" || is_forwarding(&folded)
             }
         }
@@ -96,6 +101,17 @@ impl Removal<'_> {
             || (self.forwarding && is_forwarding(text))
             || self.more.iter().any(|name| name.as_str() == text)
     }
+}
+
+/// A name with `-` for every sign that is no letter or digit, for names that have another sign than `-`.
+///
+/// RFC 3875 §4.1.18 makes `-` a `_`, so that `_` cannot be told from it; PHP takes `.` for `_` besides, others any sign.
+fn respelled(name: &str) -> Option<String> {
+    let stays = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if name.bytes().all(stays) {
+        return None;
+    }
+    Some(name.replace(|character: char| !character.is_ascii_alphanumeric(), "-"))
 }
 
 /// Fields of this connection or of this message's framing (RFC 9110 §7.6.1, RFC 9112 §6). `Expect` is met by the gateway itself:

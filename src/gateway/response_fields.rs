@@ -28,6 +28,18 @@ pub(super) fn clean(fields: &mut HeaderMap) {
     }
 }
 
+/// Whether content comes in a coding that hyper does not take off, and that would reach the peer unsaid: any but `chunked`
+/// alone (RFC 9112 §6.1).
+pub(super) fn is_coded(fields: &HeaderMap) -> bool {
+    let codings = || fields.get_all(TRANSFER_ENCODING).iter().flat_map(members);
+    codings().count() > 1 || codings().any(|coding| !coding.eq_ignore_ascii_case(b"chunked"))
+}
+
+/// Whether the content's end is told in two ways, of which another reader might have believed the other (RFC 9112 §6.3).
+pub(super) fn is_framed_twice(fields: &HeaderMap) -> bool {
+    fields.contains_key(TRANSFER_ENCODING) && fields.contains_key(CONTENT_LENGTH)
+}
+
 /// Takes away from an answer's trailers what may not stand there (RFC 9110 §6.5.1).
 pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
     let takes =
@@ -61,7 +73,8 @@ fn is_of_this_hop(name: &str) -> bool {
 }
 
 fn is_scopegate(name: &str) -> bool {
-    name.get(.."scopegate-".len()).is_some_and(|start| start == "scopegate-" || start == "scopegate_")
+    let rest = name.strip_prefix("scopegate");
+    rest.is_some_and(|rest| rest.starts_with(|sign: char| !sign.is_ascii_alphanumeric()))
 }
 
 #[cfg(test)]
@@ -78,6 +91,7 @@ mod tests {
             ("content-length", "3"),
             ("scopegate-access", "admin"),
             ("scopegate_access", "admin"),
+            ("scopegate.access", "admin"),
             ("upgrade", "h2c"),
             ("etag", "\"a\""),
             ("set-cookie", "a=1"),

@@ -8,16 +8,20 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
+use bytes::Bytes;
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use crate::gateway::authorize::authorize;
 use crate::gateway::body::AnswerContent;
-use crate::gateway::challenge::refuse;
 use crate::gateway::data_plane::DataPlane;
-use crate::gateway::exchange::{Exchange, PeerConnection, REQUEST_ID};
-use crate::gateway::forward::forward;
+use crate::gateway::exchange::{Exchange, Origin, REQUEST_ID};
+use crate::gateway::forward::{Forwarded, forward};
+use crate::gateway::http2_request;
+use crate::gateway::refusal_form::RefusalForm;
+use crate::gateway::tunnel::Tunnel;
+use crate::gateway::upgrade::Handshake;
 use crate::net::Phase;
 use crate::policy::Denial;
 use crate::telemetry::ConnectionError;
@@ -25,20 +29,23 @@ use crate::telemetry::ConnectionError;
 /// Answers one request. A panic on the way answers 500, counts, and touches no other request.
 pub(super) async fn respond(
     plane: Rc<DataPlane>,
-    connection: Rc<PeerConnection>,
+    origin: Origin,
     request: Request<Incoming>,
 ) -> Result<Response<AnswerContent>, Infallible> {
     let draining = Rc::clone(&plane.draining);
+    // RFC 9113 §8.2.2: over HTTP/2 the connection says itself that it ends.
+    let says_close = request.version() != Version::HTTP_2;
+    let form = RefusalForm::of(&request);
     let survivor = Rc::clone(&plane);
-    let mut response = match catch(answer(plane, connection, request)).await {
+    let mut response = match catch(answer(plane, origin, request, form)).await {
         Ok(response) => response,
         Err(_) => {
             survivor.shared.metrics.connection_error(ConnectionError::Panic);
             let realm = &survivor.view().snapshot.realm;
-            refuse(&Denial::Internal, realm, &survivor.request_ids.choose(None)).map(AnswerContent::lone_text)
+            form.refuse(&Denial::Internal, realm, &survivor.request_ids.choose(None)).map(AnswerContent::lone_text)
         }
     };
-    if draining.get() {
+    if draining.get() && says_close && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
@@ -46,32 +53,53 @@ pub(super) async fn respond(
 
 async fn answer(
     plane: Rc<DataPlane>,
-    connection: Rc<PeerConnection>,
-    request: Request<Incoming>,
+    origin: Origin,
+    mut request: Request<Incoming>,
+    form: RefusalForm,
 ) -> Response<AnswerContent> {
-    let (parts, content) = request.into_parts();
+    let handshake = Handshake::read(&mut request);
+    let (mut parts, content) = request.into_parts();
     let view = plane.view();
-    let limit = view.snapshot.limits.requests_in_flight;
-    let within_limit = plane.shared.begin_request(limit);
-    let exchange = Exchange::begin(plane, view, connection, &parts);
+    let within_limit = plane.shared.begin_request(view.snapshot.limits.requests_in_flight);
+    let is_http2 = parts.version == Version::HTTP_2;
+    // What the peer sends behind a handshake could not be told from requests: without a 101 the connection ends.
+    let must_close = !is_http2 && !matches!(handshake, Ok(None));
+    let shaped = if is_http2 { http2_request::reshape(&mut parts) } else { Ok(()) };
+    let exchange = Exchange::begin(plane, view, origin, &parts);
     exchange.wait_within_bounds();
     let forwarding = async {
         if !within_limit {
             return Err(Denial::Overloaded);
         }
+        shaped?;
+        let handshake = handshake?;
         let authorized = authorize(&exchange, &parts).await?;
-        forward(authorized, &exchange, parts, content).await
+        forward(authorized, &exchange, parts, content, handshake).await
     };
-    match unless_cut(&exchange, forwarding).await {
-        Ok((head, content)) => {
-            let mut response = head.map(|()| AnswerContent::upstream(content, exchange));
-            if let Some(id) = response.body().request_id().cloned() {
-                response.headers_mut().insert(REQUEST_ID, id);
+    let mut response = match unless_cut(&exchange, forwarding).await {
+        Ok(Forwarded::Answer(head, mut content)) => {
+            if is_http2 {
+                content.take_ahead().await;
             }
-            response
+            let id = exchange.request_id.clone();
+            with_id(id, head.map(|()| AnswerContent::upstream(content, exchange)))
         }
-        Err(denial) => refused(&denial, exchange),
+        Ok(Forwarded::Tunnel(fields, opened)) => {
+            let id = exchange.request_id.clone();
+            let switching = Tunnel::begin(exchange, opened, fields);
+            return with_id(id, switching.map(|()| AnswerContent::lone_text(Bytes::new())));
+        }
+        Err(denial) => refused(&denial, exchange, is_http2, form),
+    };
+    if must_close {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    response
+}
+
+fn with_id(id: HeaderValue, mut response: Response<AnswerContent>) -> Response<AnswerContent> {
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
 }
 
 /// Runs to its end what asks an upstream, unless the drain's time ends first.
@@ -84,12 +112,13 @@ async fn unless_cut<T>(exchange: &Exchange, forwarding: impl Future<Output = Res
     .await
 }
 
-fn refused(denial: &Denial, exchange: Exchange) -> Response<AnswerContent> {
+fn refused(denial: &Denial, exchange: Exchange, is_http2: bool, form: RefusalForm) -> Response<AnswerContent> {
     exchange.denied(denial);
-    let mut response = refuse(denial, &exchange.view.snapshot.realm, &exchange.request_id);
+    let mut response = form.refuse(denial, &exchange.view.snapshot.realm, &exchange.request_id);
     response.headers_mut().insert(REQUEST_ID, exchange.request_id.clone());
-    if exchange.connection.watch.phase() == Phase::Content {
-        // The rest of the content may never come: what follows on this connection could not be told from it.
+    if exchange.watch.phase() == Phase::Content && !is_http2 {
+        // The rest of the content may never come: what follows on this connection could not be told from it. A stream of HTTP/2
+        // is reset when it has been answered (RFC 9113 §8.1).
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response.map(|text| AnswerContent::text(text, exchange))

@@ -37,6 +37,8 @@ pub struct Snapshot {
     pub reveal_routes: RevealRoutes,
     /// How long requests under way may take once the process drains.
     pub drain_timeout: Duration,
+    /// How long the next process may take to be ready.
+    pub handover_timeout: Duration,
     /// `Scopegate-Route` of each route, by its index.
     pub route_ids: Vec<HeaderValue>,
 }
@@ -63,6 +65,7 @@ pub struct Shared {
     pub clock: Clock,
     in_flight: AtomicUsize,
     connections: AtomicUsize,
+    tunnels: AtomicUsize,
 }
 
 impl Shared {
@@ -75,6 +78,7 @@ impl Shared {
             clock,
             in_flight: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
+            tunnels: AtomicUsize::new(0),
         }
     }
 
@@ -101,6 +105,19 @@ impl Shared {
             self.end_connection();
         }
         within
+    }
+
+    /// Counts a tunnel in, unless there are `limit` already.
+    pub(super) fn begin_tunnel(&self, limit: usize) -> bool {
+        let within = self.tunnels.fetch_add(1, Ordering::Relaxed) < limit;
+        if !within {
+            self.end_tunnel();
+        }
+        within
+    }
+
+    pub(super) fn end_tunnel(&self) {
+        self.tunnels.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(super) fn end_connection(&self) {

@@ -1,17 +1,26 @@
 //! The signal to finish what is under way and take nothing new.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
 /// Tells every worker that the process drains. Clones share the signal.
 #[derive(Clone, Debug)]
 pub struct Drain {
-    sender: watch::Sender<bool>,
+    sender: watch::Sender<Signal>,
 }
 
 /// A worker's end of the signal.
 #[derive(Clone, Debug)]
 pub struct Drained {
-    receiver: watch::Receiver<bool>,
+    receiver: watch::Receiver<Signal>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Signal {
+    begun: bool,
+    /// By position of a listener: whether another process goes on accepting from its sockets.
+    taken_over: Arc<[bool]>,
 }
 
 impl Default for Drain {
@@ -23,17 +32,23 @@ impl Default for Drain {
 impl Drain {
     /// A signal that has not been given yet.
     pub fn new() -> Self {
-        Self { sender: watch::Sender::new(false) }
+        Self { sender: watch::Sender::default() }
     }
 
     /// Gives the signal; it cannot be taken back.
     pub fn begin(&self) {
-        self.sender.send_replace(true);
+        self.begin_taken_over(&[]);
+    }
+
+    /// Gives the signal, and says of each listener whether another process goes on accepting from its sockets: connections that
+    /// wait there are that process' own.
+    pub fn begin_taken_over(&self, taken_over: &[bool]) {
+        self.sender.send_replace(Signal { begun: true, taken_over: taken_over.into() });
     }
 
     /// Whether the signal has been given.
     pub fn has_begun(&self) -> bool {
-        *self.sender.borrow()
+        self.sender.borrow().begun
     }
 
     /// An end for one worker.
@@ -46,7 +61,12 @@ impl Drained {
     /// Waits for the signal; a signal already given is seen at once.
     pub async fn begun(&mut self) {
         // A dropped sender means that nobody is left to serve for, which is a drain as well.
-        let _ = self.receiver.wait_for(|begun| *begun).await;
+        let _ = self.receiver.wait_for(|signal| signal.begun).await;
+    }
+
+    /// Whether another process goes on accepting from the sockets of the listener at `position`.
+    pub fn is_taken_over(&self, position: usize) -> bool {
+        self.receiver.borrow().taken_over.get(position).copied().unwrap_or(false)
     }
 }
 
@@ -63,5 +83,14 @@ mod tests {
         early.begun().await;
         drain.listen().begun().await;
         assert!(drain.has_begun());
+    }
+
+    #[tokio::test]
+    async fn sockets_are_taken_over_one_by_one() {
+        let drain = Drain::new();
+        let mut drained = drain.listen();
+        drain.begin_taken_over(&[true, false]);
+        drained.begun().await;
+        assert_eq!([0, 1, 2].map(|position| drained.is_taken_over(position)), [true, false, false]);
     }
 }

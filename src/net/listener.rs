@@ -1,57 +1,142 @@
-//! Listening sockets, one a worker.
+//! Sockets that listen, of whichever family.
 
+use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, SockRef, Type};
+
+use super::Socket;
 
 /// Connections that the kernel may hold ready for one worker to accept.
 pub const BACKLOG: i32 = 4096;
 
-/// Opens `workers` sockets (at least one) that listen on the same address; the kernel spreads new connections over them.
-///
-/// With port 0 the first socket is given a free port and the others share it. The sockets do not block.
-///
-/// # Errors
-///
-/// What the operating system says when the address cannot be had.
-pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
-    let first = bind_one(address)?;
-    let actual = first.local_addr()?;
-    let mut listeners = vec![first];
-    for _ in 1..workers {
-        listeners.push(bind_one(actual)?);
-    }
-    Ok(listeners)
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ListenAddress {
+    /// An IP address and a port.
+    Tcp(SocketAddr),
+    /// The path of a unix socket.
+    Unix(PathBuf),
 }
 
-fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    socket.set_nonblocking(true)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(false)?;
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
     }
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A socket that listens and does not block.
+#[derive(Debug)]
+pub enum Listening {
+    /// TCP.
+    Tcp(TcpListener),
+    /// A unix socket.
+    Unix(UnixListener),
+}
 
-    #[test]
-    fn workers_share_the_port_that_the_first_was_given() {
-        let listeners = bind("127.0.0.1:0".parse().unwrap(), 3).unwrap();
-        let ports: Vec<u16> = listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
-        assert_ne!(ports[0], 0);
-        assert_eq!(ports, vec![ports[0]; 3]);
+impl Listening {
+    /// Takes a descriptor that another process has opened for a socket that listens; from now on it does not block.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for anything else than a listening stream socket of these families, or what the operating system says.
+    pub fn from_descriptor(descriptor: OwnedFd) -> io::Result<Self> {
+        let socket = SockRef::from(&descriptor);
+        if socket.r#type()? != Type::STREAM || !socket.is_listener()? {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the descriptor is no socket that listens"));
+        }
+        socket.set_nonblocking(true)?;
+        match socket.domain()? {
+            Domain::IPV4 | Domain::IPV6 => Ok(Self::Tcp(descriptor.into())),
+            Domain::UNIX => Ok(Self::Unix(descriptor.into())),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket is neither of TCP nor a unix socket")),
+        }
     }
 
-    #[test]
-    fn a_foreign_address_is_refused() {
-        assert!(bind("203.0.113.1:0".parse().unwrap(), 1).is_err());
+    /// Another handle on the same socket and its queue of connections.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says when it has no descriptor left.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        match self {
+            Self::Tcp(listener) => listener.try_clone().map(Self::Tcp),
+            Self::Unix(listener) => listener.try_clone().map(Self::Unix),
+        }
+    }
+
+    /// Where it listens, with the port that was given for port 0.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says; a unix socket without a name has no address.
+    pub fn address(&self) -> io::Result<ListenAddress> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(ListenAddress::Tcp),
+            Self::Unix(listener) => {
+                let address = listener.local_addr()?;
+                let path = address.as_pathname().ok_or(io::ErrorKind::AddrNotAvailable)?;
+                Ok(ListenAddress::Unix(path.to_owned()))
+            }
+        }
+    }
+}
+
+impl AsFd for Listening {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix(listener) => listener.as_fd(),
+        }
+    }
+}
+
+/// A worker's end of a listening socket, on its runtime.
+#[derive(Debug)]
+pub enum Acceptor {
+    /// TCP.
+    Tcp(tokio::net::TcpListener),
+    /// A unix socket.
+    Unix(tokio::net::UnixListener),
+}
+
+impl Acceptor {
+    /// Registers the socket with the runtime of the present thread.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says when the socket cannot be watched.
+    pub fn new(listening: Listening) -> io::Result<Self> {
+        match listening {
+            Listening::Tcp(listener) => tokio::net::TcpListener::from_std(listener).map(Self::Tcp),
+            Listening::Unix(listener) => tokio::net::UnixListener::from_std(listener).map(Self::Unix),
+        }
+    }
+
+    /// Waits for the next connection; the address is the peer's, which one of a unix socket does not have.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says: of this connection, or because it lacks descriptors or memory.
+    pub async fn accept(&self) -> io::Result<(Socket, Option<IpAddr>)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                // Answers are written whole: nothing is won by waiting for more. A peer that has gone shows at the first read.
+                let _ = stream.set_nodelay(true);
+                Ok((Socket::Tcp(stream), Some(address.ip())))
+            }
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Socket::Unix(stream), None))
+            }
+        }
     }
 }

@@ -30,6 +30,11 @@ impl<S> Metered<S> {
         Self { stream, read: Rc::default(), watch: Some(watch) }
     }
 
+    /// The stream itself.
+    pub fn into_inner(self) -> S {
+        self.stream
+    }
+
     /// The bytes read so far; the count goes on as the stream is used.
     pub fn bytes_read(&self) -> Rc<Cell<u64>> {
         Rc::clone(&self.read)
@@ -75,18 +80,28 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let polled = Pin::new(&mut self.stream).poll_flush(context);
+        if let (Poll::Ready(Ok(())), Some(watch)) = (&polled, &self.watch) {
+            watch.settled(true);
+        }
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(watch) = &self.watch {
+            watch.settled(false);
+        }
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
 impl<S> Metered<S> {
     fn tell_written(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let (Poll::Ready(Ok(_)), Some(watch)) = (&polled, &self.watch) {
-            watch.bytes_left();
+        if let Some(watch) = &self.watch {
+            watch.settled(false);
+            if let Poll::Ready(Ok(_)) = &polled {
+                watch.bytes_left();
+            }
         }
         polled
     }

@@ -1,22 +1,27 @@
-//! Sockets: listeners, workers, deadlines, upstream connections, drain.
+//! Sockets: listeners, TLS, workers, deadlines, upstream connections, tunnels, drain.
 //!
-//! This room moves bytes and bounds how long and how many. It knows HTTP/1.1's connections (RFC 9112 §9) through hyper, and
-//! nothing of tokens, scopes or routes: what a request means is decided above, in `gateway`.
+//! This room moves bytes and bounds how long and how many. It knows the connections of HTTP/1.1 (RFC 9112 §9) and HTTP/2
+//! (RFC 9113) through hyper, and nothing of tokens, scopes or routes: what a request means is decided above, in `gateway`.
 //!
-//! * [`bind`] opens one `SO_REUSEPORT` socket for each worker, so that the kernel spreads connections and no two workers
-//!   share one.
+//! * [`Listener`] opens one `SO_REUSEPORT` socket for each worker, so that the kernel spreads connections and no two workers
+//!   share one, or takes over sockets that another process has opened ([`receive_descriptor`], [`passed_sockets`]).
 //! * [`Worker`] is a thread with a runtime of its own; everything below lives on one worker and is never sent elsewhere.
-//! * [`Metered`] counts what a stream brings and tells of what it carries; [`Watch`] holds the one deadline that a connection has at any moment;
-//!   [`serve_connection`] drives hyper under both and under [`Drain`].
+//! * [`serve_connection`] serves a peer's connection under [`Drain`]: it waits for bytes with next to nothing held, finds out what the
+//!   peer speaks, and drives hyper. [`Watch`] holds the one deadline that a connection, or a stream of HTTP/2, has at any moment; [`Metered`]
+//!   counts what a stream brings and tells the watch of what it carries; [`Rewind`] gives back what was read to find out.
 //! * [`UpstreamPool`] keeps a worker's connections to one upstream: bounded in number, with a bounded queue, reused last in
 //!   first out.
-//! * [`fetch`] is the small client for key sets and whatever else issuers are asked for; [`Fetcher`] keeps connections
+//! * [`Tunnel`] passes on the bytes of two streams that have left HTTP.
+//! * [`ServerTls`] and [`ClientTls`] make a [`Stream`] of a socket under TLS, with a peer and with an upstream.
+//! * [`fetch()`] is the small client for key sets and whatever else issuers are asked for; [`Fetcher`] keeps connections
 //!   for questions that follow one another.
-//! * [`serve_router`] serves what stands beside the data plane, on a runtime of its own: the admin listener, the authorization server.
+//! * [`serve_router()`] serves what stands beside the data plane, on a runtime of its own: the admin listener, the authorization server.
 //! * [`Schedule`] says when something is asked for again, and [`Polled`] describes what is asked for every few seconds.
 
+mod bind;
 mod connect;
 mod drain;
+mod driver;
 mod fetch;
 mod fetch_connection;
 mod fetch_request;
@@ -27,31 +32,74 @@ mod fetch_tests;
 mod fetcher;
 #[cfg(test)]
 mod fetcher_tests;
+mod framing;
+mod handover;
+mod http2_answer;
+mod http2_frames;
+mod http2_streams;
+mod http2_wire;
 mod lease;
 mod listener;
 mod metered;
+mod multiplex;
+mod multiplexed;
 mod network;
+mod parked;
 mod polled;
 mod pool;
+mod protocol;
+mod rewind;
 mod schedule;
 mod serve;
+mod serve_http1;
+mod serve_http2;
 mod serve_router;
+mod socket;
+mod socket_file;
+mod stream;
+mod tls_certificate;
+mod tls_client;
+mod tls_fault;
+mod tls_names;
+mod tls_pem;
+mod tls_provider;
+mod tls_server;
+#[cfg(test)]
+mod tls_tests;
+mod tunnel;
+mod upstream_pool;
 mod watch;
 mod worker;
 
+pub use bind::Listener;
 pub use connect::{ConnectFault, Endpoint};
 pub use drain::{Drain, Drained};
 pub use fetch::{Answer, BODY_LIMIT, FetchFault, FetchSettings, fetch};
 pub use fetch_request::{Content, Credentials, Sent, is_loopback};
 pub use fetcher::Fetcher;
-pub use lease::{Exchanged, Lease, SendFault};
-pub use listener::{BACKLOG, bind};
+pub use framing::{is_incomplete, is_malformed};
+pub use handover::{passed_sockets, receive_descriptor, send_descriptor};
+pub use listener::{Acceptor, BACKLOG, ListenAddress, Listening};
 pub use metered::Metered;
 pub use network::Network;
 pub use polled::Polled;
-pub use pool::{PoolEvent, PoolSettings, UpstreamPool};
+pub use protocol::{Protocol, Protocols};
+pub use rewind::Rewind;
 pub use schedule::{Schedule, chance};
-pub use serve::{ConnectionEnd, ServerLimits, serve_connection};
+pub use serve::{
+    Accepted, Application, ConnectionEnd, ConnectionEvent, Excess, ServerLimits, Switched, serve_connection,
+};
 pub use serve_router::{RouterBounds, serve_router};
+pub use socket::Socket;
+pub use socket_file::LONGEST_SOCKET_PATH;
+pub use stream::Stream;
+pub use tls_certificate::{Certificate, CertificateDoubt};
+pub use tls_client::{ClientTls, ClientTlsSettings};
+pub use tls_fault::{AcceptFault, CertificateFault, HandshakeFault, TlsFault};
+pub use tls_pem::read_certificates;
+pub use tls_provider::Roots;
+pub use tls_server::{ClientCertificates, ServerTls, ServerTlsSettings, TlsVersion};
+pub use tunnel::{Carried, Tunnel, TunnelEnd};
+pub use upstream_pool::{Exchanged, Lease, PoolEvent, PoolSettings, SendFault, UpstreamPool, reset};
 pub use watch::{Phase, Watch};
 pub use worker::Worker;

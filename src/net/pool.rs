@@ -1,44 +1,21 @@
-//! A worker's connections to one upstream.
+//! A worker's HTTP/1.1 connections to one upstream.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http_body::Body;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
-use super::{ConnectFault, Endpoint, Lease, Metered};
-
-/// How many connections a worker may hold to one upstream, and how long.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PoolSettings {
-    /// Where the upstream listens.
-    pub endpoint: Endpoint,
-    /// The time that waiting for a place may take, and again that connecting may.
-    pub connect: Duration,
-    /// Connections at most, in use or idle.
-    pub max: usize,
-    /// Requests at most that wait for a connection.
-    pub queue: usize,
-    /// How long a connection may stand idle before it is closed.
-    pub idle: Duration,
-}
-
-/// What happened to the number of open connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PoolEvent {
-    /// One more is open.
-    Opened,
-    /// One has closed.
-    Closed,
-}
+use super::lease::{Http1Lease, SwitchedSlot};
+use super::{ConnectFault, Metered, PoolEvent, PoolSettings, Switched};
 
 /// Connections to one upstream, kept by one worker: the one used last is used next, so that the others can fall idle.
-pub struct UpstreamPool<B> {
+pub(super) struct Http1Pool<B> {
     settings: PoolSettings,
     idle: RefCell<Vec<Resting<B>>>,
     open: Cell<usize>,
@@ -48,35 +25,32 @@ pub struct UpstreamPool<B> {
 }
 
 struct Resting<B> {
-    lease: Lease<B>,
+    lease: Http1Lease<B>,
     since: Instant,
 }
 
 /// What one that waited is given: a connection, or leave to open one.
 enum Turn<B> {
-    Connection(Lease<B>),
+    Connection(Http1Lease<B>),
     Place(Place<B>),
 }
 
 /// One of the `max` places; gives itself back when it is dropped, be it after the connection or instead of one.
 pub(super) struct Place<B> {
-    pool: Rc<UpstreamPool<B>>,
+    pool: Rc<Http1Pool<B>>,
     opened: bool,
     is_offered_on: bool,
 }
 
-impl<B> fmt::Debug for UpstreamPool<B> {
+impl<B> fmt::Debug for Http1Pool<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UpstreamPool")
-            .field("settings", &self.settings)
-            .field("open", &self.open)
-            .finish_non_exhaustive()
+        f.debug_struct("Http1Pool").field("settings", &self.settings).field("open", &self.open).finish_non_exhaustive()
     }
 }
 
-impl<B> UpstreamPool<B> {
+impl<B> Http1Pool<B> {
     /// A pool without connections; `told` hears of each that opens or closes.
-    pub fn new(settings: PoolSettings, told: impl Fn(PoolEvent) + 'static) -> Rc<Self> {
+    pub(super) fn new(settings: PoolSettings, told: impl Fn(PoolEvent) + 'static) -> Rc<Self> {
         Rc::new(Self {
             settings,
             idle: RefCell::default(),
@@ -88,12 +62,12 @@ impl<B> UpstreamPool<B> {
     }
 
     /// What the pool was made with.
-    pub fn settings(&self) -> &PoolSettings {
+    pub(super) fn settings(&self) -> &PoolSettings {
         &self.settings
     }
 
     /// Closes what has been idle for longer than the settings allow; to be called now and then.
-    pub fn reap(&self, now: Instant) {
+    pub(super) fn reap(&self, now: Instant) {
         let limit = self.settings.idle;
         // Closing a connection runs its place's end, which looks at this list: let go of it first.
         let mut idle = self.idle.take();
@@ -117,7 +91,7 @@ impl<B> UpstreamPool<B> {
     }
 
     /// Closes what is idle, and from now on every connection after its exchange: another pool has taken this one's place.
-    pub fn retire(&self) {
+    pub(super) fn retire(&self) {
         self.retired.set(true);
         drop(self.idle.take());
     }
@@ -127,7 +101,7 @@ impl<B> UpstreamPool<B> {
         Place { pool: Rc::clone(self), opened: false, is_offered_on: false }
     }
 
-    pub(super) fn keep(&self, mut lease: Lease<B>) {
+    pub(super) fn keep(&self, mut lease: Http1Lease<B>) {
         loop {
             let Some(waiter) = self.waiting.borrow_mut().pop_front() else { break };
             match waiter.send(Turn::Connection(lease)) {
@@ -142,7 +116,7 @@ impl<B> UpstreamPool<B> {
     }
 }
 
-impl<B> UpstreamPool<B>
+impl<B> Http1Pool<B>
 where
     B: Body + 'static,
     B::Data: Send,
@@ -153,7 +127,7 @@ where
     /// # Errors
     ///
     /// [`ConnectFault`]; `QueueFull` when `queue` requests wait already, or none came free in the time for connecting.
-    pub async fn acquire(self: &Rc<Self>) -> Result<Lease<B>, ConnectFault> {
+    pub(super) async fn acquire(self: &Rc<Self>) -> Result<Http1Lease<B>, ConnectFault> {
         while let Some(mut resting) = self.take_idle() {
             if resting.ready().await {
                 return Ok(resting);
@@ -166,8 +140,8 @@ where
     ///
     /// # Errors
     ///
-    /// As [`UpstreamPool::acquire`].
-    pub async fn acquire_new(self: &Rc<Self>) -> Result<Lease<B>, ConnectFault> {
+    /// As [`Http1Pool::acquire`].
+    pub(super) async fn acquire_new(self: &Rc<Self>) -> Result<Http1Lease<B>, ConnectFault> {
         if self.open.get() < self.settings.max {
             return self.open(self.place()).await;
         }
@@ -177,7 +151,7 @@ where
         }
     }
 
-    fn take_idle(&self) -> Option<Lease<B>> {
+    fn take_idle(&self) -> Option<Http1Lease<B>> {
         let mut idle = self.idle.borrow_mut();
         idle.pop().map(|resting| resting.lease)
     }
@@ -201,20 +175,28 @@ where
         }
     }
 
-    async fn open(self: &Rc<Self>, mut place: Place<B>) -> Result<Lease<B>, ConnectFault> {
-        let stream = Metered::new(self.settings.endpoint.connect(self.settings.connect).await?);
+    async fn open(self: &Rc<Self>, mut place: Place<B>) -> Result<Http1Lease<B>, ConnectFault> {
+        let stream =
+            Metered::new(self.settings.endpoint.connect(self.settings.connect, self.settings.tls.as_ref()).await?);
         let read = stream.bytes_read();
-        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+        let slot = SwitchedSlot::default();
+        let given = Rc::clone(&slot);
+        let (sender, mut connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|fault| ConnectFault::Refused(std::io::Error::other(fault)))?;
         place.opened = true;
         (self.told)(PoolEvent::Opened);
-        tokio::task::spawn_local(async move {
+        let driving = tokio::task::spawn_local(async move {
             // A fault of the connection reaches the request that it carries; one without a request concerns nobody.
-            let _ = connection.await;
+            let ended = (&mut connection).await;
+            if let (Ok(()), Some(give)) = (ended, given.take()) {
+                // hyper ends its part without a shutdown after a 101. After anything else nobody waits for the stream.
+                let parts = connection.into_parts();
+                let _ = give.send(Switched { stream: parts.io.into_inner().into_inner(), early: parts.read_buf });
+            }
             drop(place);
         });
-        Ok(Lease::new(Rc::clone(self), sender, read))
+        Ok(Http1Lease::new(Rc::clone(self), sender, read, driving.abort_handle(), slot))
     }
 }
 

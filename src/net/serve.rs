@@ -1,163 +1,242 @@
-//! Driving one accepted connection: hyper's parser under our deadlines.
+//! One accepted connection from its first byte to its end.
 
 use std::cell::Cell;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
 use std::rc::Rc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::HttpService;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio::time::Sleep;
 
-use super::{Metered, Phase, Watch};
+use super::driver::Driver;
+use super::parked::{Reader, first_bytes};
+use super::serve_http1::{Http1End, serve_http1};
+use super::serve_http2::serve_http2;
+use super::{Phase, Protocol, Protocols, Rewind, Stream, Watch};
 
-/// hyper's own bound on fields; with it the parser's table lies on the stack.
-const FIELDS_ON_STACK: usize = 100;
-/// How long a drain waits for the first request of a connection that has not sent any.
-const DRAIN_GRACE: Duration = Duration::from_secs(1);
+/// What answers the requests of connections.
+pub trait Application: Clone + 'static {
+    /// The content of its answers.
+    type Content: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + 'static;
 
-/// Bounds that the parser itself enforces; what it refuses never reaches a service.
+    /// Answers one request. `watch` is the connection's over HTTP/1.1 and the request's own over HTTP/2.
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        watch: Rc<Watch>,
+    ) -> impl Future<Output = Result<Response<Self::Content>, Infallible>> + 'static;
+
+    /// Takes note of what happens on a connection besides its end.
+    fn note(&self, event: ConnectionEvent);
+}
+
+/// What happens on a connection besides requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionEvent {
+    /// It is known what the peer speaks.
+    Speaks(Protocol),
+    /// A stream of an HTTP/2 connection was reset because the deadline of a phase passed; the connection goes on.
+    StreamTimedOut(Phase),
+}
+
+/// What one peer's connection may take. What the parser itself refuses never reaches an application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerLimits {
     /// Fields of a request at most.
     pub fields: usize,
     /// Bytes of a request's head at most.
     pub head_bytes: usize,
+    /// From the first byte of a head to its end.
+    pub header_time: Duration,
+    /// For a peer to take the next bytes of what it asked for.
+    pub body_idle: Duration,
+    /// How long a connection may rest.
+    pub keep_alive: Duration,
+    /// Requests at one time on an HTTP/2 connection, at most.
+    pub streams: u32,
+    /// Streams that the peer of an HTTP/2 connection may reset in one minute.
+    pub resets: u32,
+}
+
+/// A connection that was accepted.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Its bytes.
+    pub stream: Stream,
+    /// What TLS says that the peer speaks; `None` where the first bytes will tell.
+    pub protocol: Option<Protocol>,
+    /// What the listener takes.
+    pub protocols: Protocols,
+    /// Its watch, which has begun.
+    pub watch: Rc<Watch>,
+    /// Set, and the watch woken, when the process drains.
+    pub draining: Rc<Cell<bool>>,
 }
 
 /// How a connection ended.
 #[derive(Debug)]
 pub enum ConnectionEnd {
-    /// As HTTP/1.1 ends one, or by the drain.
+    /// As its protocol ends one, or by the drain.
     Closed,
     /// The deadline of a phase passed.
     TimedOut(Phase),
-    /// The peer broke off, or sent what is no HTTP/1.1.
+    /// The peer broke off, or sent what is no HTTP.
     Fault(hyper::Error),
+    /// A 101 has gone out, as [`Watch::switch_protocols`] announced: what now goes over the stream is no HTTP/1.1.
+    Switched(Switched),
+    /// The socket failed before anything was said.
+    Broken(io::Error),
+    /// The peer speaks a version that the listener does not take.
+    WrongProtocol,
+    /// The peer of an HTTP/2 connection asked for too much.
+    Excess(Excess),
+}
+
+/// What the peer of an HTTP/2 connection sent too many of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// Frames that carry nothing of a request.
+    Frames,
+    /// Resets of streams that were not answered yet.
+    Resets,
+}
+
+/// A stream that has left HTTP/1.1 (RFC 9110 §7.8).
+#[derive(Debug)]
+pub struct Switched {
+    /// The stream, at the first byte that nobody has read.
+    pub stream: Stream,
+    /// Bytes that were read with the last message and come after it.
+    pub early: Bytes,
 }
 
 /// Serves the requests of one connection until it ends, its watch closes it, or `draining` is set (and [`Watch::wake`] called):
-/// then the exchange under way is the last, and an idle connection closes at once.
-pub async fn serve_connection<S>(
-    stream: TcpStream,
-    watch: Rc<Watch>,
+/// then what is under way is the last, and a connection that rests closes soon.
+///
+/// After a 101 that [`Watch::switch_protocols`] announced, the stream is not shut down but handed back.
+///
+/// While no request is under way nothing is held for it but the stream and this future, which is small.
+pub async fn serve_connection<A: Application>(
+    accepted: Accepted,
     limits: ServerLimits,
-    draining: Rc<Cell<bool>>,
-    service: S,
-) -> ConnectionEnd
-where
-    S: HttpService<Incoming>,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    S::ResBody: Body + 'static,
-    <S::ResBody as Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let stream = TokioIo::new(Metered::watched(stream, Rc::clone(&watch)));
-    let connection = parser(limits).serve_connection(stream, service);
-    let mut driver = Driver { watch, draining, timer: None };
-    let mut connection = pin!(connection);
-    let ended = poll_fn(|context| driver.poll_until_drain(context, connection.as_mut())).await;
-    match ended {
-        Some(end) => end,
-        None => {
-            connection.as_mut().graceful_shutdown();
-            poll_fn(|context| driver.poll(context, connection.as_mut())).await
+    application: A,
+) -> ConnectionEnd {
+    let Accepted { mut stream, protocol, protocols, watch, draining } = accepted;
+    let mut driver = Driver::new(watch, draining);
+    let mut reader = protocol.map_or(Reader::OneOf(protocols), Reader::Known);
+    let mut is_told = false;
+    loop {
+        let (protocol, ahead) = match first_bytes(&mut stream, &mut driver, reader).await {
+            Ok(first) => first,
+            Err(end) => return end,
+        };
+        if !std::mem::replace(&mut is_told, true) {
+            application.note(ConnectionEvent::Speaks(protocol));
         }
+        reader = Reader::Known(protocol);
+        let rewound = Rewind::new(stream, ahead);
+        // Boxed, so that a connection that rests does not hold the space that a busy one needs.
+        stream = match protocol {
+            Protocol::Http1 => match Box::pin(serve_http1(rewound, &mut driver, &limits, &application)).await {
+                Http1End::Ended(end) => return end,
+                Http1End::Rested(stream) => stream,
+            },
+            Protocol::Http2 => return Box::pin(serve_http2(rewound, &mut driver, &limits, &application)).await,
+        };
     }
 }
 
-fn parser(limits: ServerLimits) -> http1::Builder {
-    let mut parser = http1::Builder::new();
-    // Two deadlines of our own stand in for hyper's: one until the first byte, one from it.
-    parser.header_read_timeout(None);
-    parser.max_buf_size(limits.head_bytes);
-    if limits.fields > FIELDS_ON_STACK {
-        parser.max_headers(limits.fields);
-    }
-    parser
-}
+#[cfg(test)]
+mod tests {
+    use http_body_util::Full;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixStream;
 
-struct Driver {
-    watch: Rc<Watch>,
-    draining: Rc<Cell<bool>>,
-    timer: Option<Pin<Box<Sleep>>>,
-}
+    use super::super::Socket;
+    use super::*;
 
-impl Driver {
-    /// Ready with the connection's end, or with nothing when it is to be shut down for the drain.
-    fn poll_until_drain<C>(
-        &mut self,
-        context: &mut Context<'_>,
-        mut connection: Pin<&mut C>,
-    ) -> Poll<Option<ConnectionEnd>>
-    where
-        C: Future<Output = hyper::Result<()>>,
-    {
-        // The poll comes first: a request whose bytes lie ready has begun, and is answered.
-        if let Poll::Ready(end) = self.poll(context, connection.as_mut()) {
-            return Poll::Ready(Some(end));
+    const SECOND: Duration = Duration::from_secs(1);
+    const LIMITS: ServerLimits = ServerLimits {
+        fields: 100,
+        head_bytes: 65_536,
+        header_time: SECOND,
+        body_idle: SECOND,
+        keep_alive: SECOND,
+        streams: 8,
+        resets: 8,
+    };
+    /// Bytes that the task of a connection takes while it rests, besides its stream's own buffers.
+    const TASK: usize = 512;
+
+    #[derive(Clone)]
+    struct Greeting;
+
+    impl Application for Greeting {
+        type Content = Full<Bytes>;
+
+        fn answer(
+            &self,
+            _: Request<Incoming>,
+            _: Rc<Watch>,
+        ) -> impl Future<Output = Result<Response<Full<Bytes>>, Infallible>> + 'static {
+            std::future::ready(Ok(Response::new(Full::from("hello"))))
         }
-        if !self.draining.get() {
-            return Poll::Pending;
-        }
-        match self.watch.phase() {
-            Phase::Idle if self.watch.served() == 0 && self.watch.shorten(DRAIN_GRACE) => {
-                self.poll(context, connection).map(Some)
-            }
-            // A request has begun. hyper takes its connection for idle until the head is complete, and would close it.
-            Phase::Head => Poll::Pending,
-            Phase::Idle | Phase::Upstream | Phase::Content | Phase::Peer => Poll::Ready(None),
-        }
+
+        fn note(&self, _: ConnectionEvent) {}
     }
 
-    fn poll<C>(&mut self, context: &mut Context<'_>, mut connection: Pin<&mut C>) -> Poll<ConnectionEnd>
-    where
-        C: Future<Output = hyper::Result<()>>,
-    {
-        self.watch.driven_by(context.waker());
-        loop {
-            let was_expired = self.watch.has_expired();
-            match connection.as_mut().poll(context) {
-                Poll::Ready(Ok(())) => return Poll::Ready(ConnectionEnd::Closed),
-                Poll::Ready(Err(fault)) => return Poll::Ready(ConnectionEnd::Fault(fault)),
-                Poll::Pending => {}
-            }
-            let phase = self.watch.phase();
-            if was_expired && self.watch.has_expired() {
-                // Whoever waits for the upstream or for content had its chance to answer for it.
-                return Poll::Ready(ConnectionEnd::TimedOut(phase));
-            }
-            if self.poll_timer(context).is_pending() {
-                return Poll::Pending;
-            }
-            match phase {
-                Phase::Upstream | Phase::Content => {}
-                Phase::Idle | Phase::Head | Phase::Peer => return Poll::Ready(ConnectionEnd::TimedOut(phase)),
-            }
-        }
+    fn accepted() -> (Accepted, UnixStream) {
+        let (near, far) = UnixStream::pair().unwrap();
+        let accepted = Accepted {
+            stream: Stream::Clear(Socket::Unix(near)),
+            protocol: None,
+            protocols: Protocols::ALL,
+            watch: Rc::new(Watch::new(SECOND, SECOND)),
+            draining: Rc::default(),
+        };
+        (accepted, far)
     }
 
-    /// Ready when the deadline of the present phase has passed.
-    fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        loop {
-            if let Some(at) = self.watch.to_arm() {
-                match &mut self.timer {
-                    Some(timer) => timer.as_mut().reset(at.into()),
-                    None => self.timer = Some(Box::pin(tokio::time::sleep_until(at.into()))),
-                }
+    #[tokio::test]
+    async fn a_connection_at_rest_is_a_small_task() {
+        let serving = serve_connection(accepted().0, LIMITS, Greeting);
+        assert!(size_of_val(&serving) <= TASK, "{}", size_of_val(&serving));
+    }
+
+    #[tokio::test]
+    async fn what_alpn_chose_is_not_asked_again() {
+        let (mut accepted, mut far) = accepted();
+        accepted.protocol = Some(Protocol::Http1);
+        far.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+        assert!(matches!(serve_connection(accepted, LIMITS, Greeting).await, ConnectionEnd::Fault(_)));
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_leaves_before_its_first_byte_is_nobodys_fault() {
+        let (accepted, far) = accepted();
+        drop(far);
+        assert!(matches!(serve_connection(accepted, LIMITS, Greeting).await, ConnectionEnd::Closed));
+    }
+
+    #[tokio::test]
+    async fn bytes_are_served_wherever_they_are_cut() {
+        let (accepted, mut far) = accepted();
+        let serving = serve_connection(accepted, LIMITS, Greeting);
+        let asking = async move {
+            for byte in b"PUT / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" {
+                far.write_all(&[*byte]).await.unwrap();
+                tokio::task::yield_now().await;
             }
-            let Some(timer) = &mut self.timer else { return Poll::Pending };
-            if timer.as_mut().poll(context).is_pending() {
-                return Poll::Pending;
-            }
-            if self.watch.fired(Instant::now()) {
-                return Poll::Ready(());
-            }
-        }
+            let mut answer = String::new();
+            far.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let (end, answer) = tokio::join!(serving, asking);
+        assert!(matches!(end, ConnectionEnd::Closed), "{end:?}");
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hello"), "{answer}");
     }
 }

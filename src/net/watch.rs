@@ -9,6 +9,9 @@ use std::cell::{Cell, RefCell};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+/// Longer than any phase.
+const LONGEST: Duration = Duration::from_hours(48);
+
 /// What a connection waits for. The driver closes it when the deadline of a phase of the peer's passes; those of the upstream
 /// are seen by whoever waits, through [`Watch::has_expired`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +38,13 @@ pub struct Watch {
     armed: Cell<Option<Instant>>,
     expired: Cell<bool>,
     head_time: Cell<Duration>,
-    served: Cell<u64>,
+    switched: Cell<bool>,
+    /// Content of the last request may still come: what follows it is not yet where the next head begins.
+    content_open: Cell<bool>,
+    /// What was written last has not been flushed, or the stream is being shut down.
+    unsettled: Cell<bool>,
     driver: RefCell<Option<Waker>>,
+    driving: Cell<bool>,
 }
 
 impl Watch {
@@ -50,9 +58,17 @@ impl Watch {
             armed: Cell::new(None),
             expired: Cell::new(false),
             head_time: Cell::new(head_time),
-            served: Cell::new(0),
+            switched: Cell::new(false),
+            content_open: Cell::new(false),
+            unsettled: Cell::new(false),
             driver: RefCell::new(None),
+            driving: Cell::new(false),
         }
+    }
+
+    /// A watch of one stream of a connection, whose first phase is entered by whoever answers it.
+    pub(super) fn of_stream() -> Self {
+        Self::new(LONGEST, LONGEST)
     }
 
     /// The phase now.
@@ -67,7 +83,8 @@ impl Watch {
         self.deadline.set(deadline);
         self.time.set(time);
         self.expired.set(false);
-        if self.armed.get().is_some_and(|armed| deadline < armed) {
+        // While it drives, the driver looks for itself when it is done.
+        if !self.driving.get() && self.armed.get().is_none_or(|armed| deadline < armed) {
             self.wake();
         }
     }
@@ -75,7 +92,6 @@ impl Watch {
     /// Ends an exchange: the next head may take `idle` to begin and `head_time` from its first byte.
     pub fn rest(&self, now: Instant, idle: Duration, head_time: Duration) {
         self.head_time.set(head_time);
-        self.served.set(self.served.get() + 1);
         self.enter(Phase::Idle, now, idle);
     }
 
@@ -90,9 +106,19 @@ impl Watch {
         self.expired.set(true);
     }
 
-    /// Requests that this connection has completed.
-    pub fn served(&self) -> u64 {
-        self.served.get()
+    /// Says that the answer now given is the connection's last, a 101: after it the stream speaks another protocol, and is handed on.
+    pub fn switch_protocols(&self) {
+        self.switched.set(true);
+    }
+
+    /// Whether that was said.
+    pub fn has_switched(&self) -> bool {
+        self.switched.get()
+    }
+
+    /// Takes note that the whole of the request's content has come.
+    pub fn content_ended(&self) {
+        self.content_open.set(false);
     }
 
     /// Has the driver polled again, whatever it waits for.
@@ -102,14 +128,28 @@ impl Watch {
         }
     }
 
-    /// Lets the present phase last `time` more at most; `true` also if it was to end sooner.
-    pub(super) fn shorten(&self, time: Duration) -> bool {
-        let now = Instant::now();
-        if now >= self.deadline.get() {
-            return false;
+    /// A request begins, with content to come or without.
+    pub(super) fn begins_exchange(&self, has_content: bool) {
+        self.content_open.set(has_content);
+    }
+
+    pub(super) fn settled(&self, settled: bool) {
+        self.unsettled.set(!settled);
+    }
+
+    /// Lets a connection that waits for a request wait `time` at most, from now on.
+    pub(super) fn shorten_rest(&self, time: Duration) {
+        if self.phase.get() == Phase::Idle && self.time.get() > time {
+            self.time.set(time);
+            self.deadline.set(self.deadline.get().min(Instant::now() + time));
         }
-        self.deadline.set(self.deadline.get().min(now + time));
-        true
+    }
+
+    /// Whether nothing has been under way for `time`: no request begun, none half read, no answer half written.
+    pub(super) fn has_rested(&self, now: Instant, time: Duration) -> bool {
+        let is_between = self.phase.get() == Phase::Idle && !self.content_open.get() && !self.unsettled.get();
+        // A deadline that was shortened lets nothing rest.
+        is_between && self.deadline.get() + time <= now + self.time.get()
     }
 
     pub(super) fn bytes_arrived(&self) {
@@ -133,14 +173,25 @@ impl Watch {
         }
     }
 
+    /// Whether the driver is polling what enters phases.
+    pub(super) fn driving(&self, driving: bool) {
+        self.driving.set(driving);
+    }
+
     /// The moment to arm the timer for, if what is armed would come too late; remembers it as armed.
-    pub(super) fn to_arm(&self) -> Option<Instant> {
+    ///
+    /// It is armed for `look_after` from now at most, where given: then it looks whether the connection rests.
+    pub(super) fn to_arm(&self, look_after: Option<Duration>) -> Option<Instant> {
         let deadline = self.deadline.get();
         if self.armed.get().is_some_and(|armed| armed <= deadline) {
             return None;
         }
-        self.armed.set(Some(deadline));
-        Some(deadline)
+        if look_after.is_none() && self.time.get() >= LONGEST {
+            return None;
+        }
+        let at = look_after.map_or(deadline, |time| deadline.min(Instant::now() + time));
+        self.armed.set(Some(at));
+        Some(at)
     }
 
     /// Takes note that the timer fired at `now`; whether the deadline of the present phase has truly passed.
@@ -163,12 +214,12 @@ mod tests {
     #[test]
     fn the_timer_is_moved_only_when_a_deadline_comes_nearer() {
         let watch = Watch::new(75 * SECOND, 10 * SECOND);
-        assert!(watch.to_arm().is_some());
+        assert!(watch.to_arm(None).is_some());
         watch.bytes_arrived();
         assert_eq!(watch.phase(), Phase::Head);
-        assert!(watch.to_arm().is_some(), "10 s come before 75 s");
+        assert!(watch.to_arm(None).is_some(), "10 s come before 75 s");
         watch.enter(Phase::Upstream, Instant::now(), 30 * SECOND);
-        assert_eq!(watch.to_arm(), None, "the armed timer comes first and will look again");
+        assert_eq!(watch.to_arm(None), None, "the armed timer comes first and will look again");
     }
 
     #[test]
@@ -182,7 +233,38 @@ mod tests {
         assert!(watch.has_expired());
         watch.rest(now + 31 * SECOND, SECOND, SECOND);
         assert!(!watch.has_expired(), "a new phase begins unexpired");
-        assert_eq!(watch.served(), 1);
+    }
+
+    #[test]
+    fn only_a_connection_with_nothing_under_way_rests() {
+        type Begin = fn(&Watch);
+        let watch = Watch::new(75 * SECOND, 10 * SECOND);
+        let now = Instant::now();
+        let cases: [(&str, Begin); 4] = [
+            ("an exchange", |watch| watch.enter(Phase::Upstream, Instant::now(), SECOND)),
+            ("a head", Watch::bytes_arrived),
+            ("content", |watch| watch.begins_exchange(true)),
+            ("something to write", |watch| watch.settled(false)),
+        ];
+        for (name, begin) in cases {
+            watch.begins_exchange(false);
+            watch.settled(true);
+            watch.rest(now, 75 * SECOND, 10 * SECOND);
+            assert!(!watch.has_rested(now, SECOND), "not yet");
+            assert!(watch.has_rested(now + SECOND, SECOND));
+            begin(&watch);
+            assert!(!watch.has_rested(now + SECOND, SECOND), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_drain_leaves_those_that_rest_a_moment() {
+        let watch = Watch::new(75 * SECOND, 10 * SECOND);
+        watch.shorten_rest(SECOND);
+        let deadline = watch.to_arm(None);
+        watch.shorten_rest(SECOND);
+        assert!(deadline.is_some() && watch.to_arm(None).is_none(), "shortened once");
+        assert!(deadline.is_some_and(|deadline| deadline <= Instant::now() + SECOND));
     }
 
     #[test]

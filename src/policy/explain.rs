@@ -24,7 +24,7 @@ pub struct Terms<'a> {
 
 /// Explains how the gateway would decide a request, and why; `presented` is `None` for a request without credentials.
 ///
-/// The decision is that of [`decide`] itself. The rest is told as far as the request comes: a target that cannot be
+/// The decision is that of [`decide()`] itself. The rest is told as far as the request comes: a target that cannot be
 /// read has no candidates, a winner that lacks the method no formula.
 pub fn explain(
     terms: Terms<'_>,

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Method, Version};
 use crate::policy::Denial;
 use crate::token::CredentialFault;
 
-/// Names that another spelling with `_` must not reach: some upstreams read `Content_Length` as `Content-Length`.
+/// Names that no other spelling may reach: some upstreams read `Content_Length` or `Content.Length` as `Content-Length`.
 const FOLDED_NAMES: [&str; 5] = ["host", "authorization", "content-length", "transfer-encoding", "connection"];
 
 /// Refuses what a parser of HTTP/1.1 lets through and a gateway may not.
@@ -16,7 +16,7 @@ const FOLDED_NAMES: [&str; 5] = ["host", "authorization", "content-length", "tra
 /// [`Denial::BadRequest`] for none or several `Host`; `CONNECT`; a method with lower-case letters; a `Transfer-Encoding`
 /// other than exactly one `chunked`, or on HTTP/1.0 (RFC 9112 §6.1); `Content-Length` fields that are no number or differ
 /// (RFC 9112 §6.3); a field name that becomes `Host`, `Authorization`, `Content-Length`, `Transfer-Encoding` or
-/// `Connection` when `_` is read as `-`; control characters in values (RFC 9110 §5.5). Several `Authorization` fields
+/// `Connection` when every sign in it is read as `-`; control characters in values (RFC 9110 §5.5). Several `Authorization` fields
 /// alone are [`CredentialFault::MultipleTokens`].
 pub fn screen_fields(method: &Method, version: Version, fields: &HeaderMap) -> Result<(), Denial> {
     if *method == Method::CONNECT || method.as_str().bytes().any(|byte| byte.is_ascii_lowercase()) {
@@ -80,10 +80,10 @@ impl<'f> Seen<'f> {
     }
 }
 
-/// Whether a name in lower case becomes one of [`FOLDED_NAMES`] when its `_` are read as `-`.
+/// Whether a name in lower case is none of [`FOLDED_NAMES`], and becomes one when all of its signs are read as `-`.
 fn folds_to_ours(name: &str) -> bool {
-    let folds_to = |known: &str| name.bytes().map(|byte| if byte == b'_' { b'-' } else { byte }).eq(known.bytes());
-    name.contains('_') && FOLDED_NAMES.into_iter().any(folds_to)
+    let fold = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
+    FOLDED_NAMES.into_iter().any(|known| known != name && name.bytes().map(fold).eq(known.bytes()))
 }
 
 #[cfg(test)]
@@ -132,6 +132,7 @@ mod tests {
             ("an odd coding", &[("transfer-encoding", b"\tchunked")], Err(Denial::BadRequest)),
             ("a length of another spelling", &[("content_length", b"5")], Err(Denial::BadRequest)),
             ("a coding of another spelling", &[("Transfer_Encoding", b"x")], Err(Denial::BadRequest)),
+            ("a length spelled with a dot", &[("content.length", b"5")], Err(Denial::BadRequest)),
             ("a name of ours with a bar more", &[("authorization_", b"x"), ("x_host", b"x")], Ok(())),
             ("a tab", &[("x", b"a\tb")], Ok(())),
             ("bytes beyond ASCII", &[("x", b"\xE9")], Ok(())),

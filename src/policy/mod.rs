@@ -2,12 +2,12 @@
 //!
 //! A request is read into a [`RequestTarget`] or refused; [`RouteTable::find`] chooses the route by host and path and makes sure
 //! that no other reading of the path would lead an upstream elsewhere; [`Standing`] says what a token may do, closed under what
-//! the catalogue implies and cut by the ceilings; and [`decide`] makes of these a [`Grant`] or a [`Denial`]. On the same types
-//! stand [`explain`], which says how a decision comes about, and [`RouteTable::warnings`], which says what in a table is odd.
+//! the catalogue implies and cut by the ceilings; and [`decide()`] makes of these a [`Grant`] or a [`Denial`]. On the same types
+//! stand [`explain()`], which says how a decision comes about, and [`RouteTable::warnings`], which says what in a table is odd.
 //!
 //! # Invariants
 //!
-//! * Only [`decide`] makes a [`Grant`], and a grant cannot be copied: what was not decided cannot be forwarded.
+//! * Only [`decide()`] makes a [`Grant`], and a grant cannot be copied: what was not decided cannot be forwarded.
 //! * A decision is a function of table, lookup and standing, and is defined for all of them; a standing is one of table, role
 //!   directory and token. Without the directory a decision is what it is with any directory, or that it cannot be made.
 //! * Adding scopes to a token, a role or a client never turns an allow into a deny.

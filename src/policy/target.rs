@@ -41,9 +41,8 @@ impl<'a> RequestTarget<'a> {
             return Err(Denial::BadRequest);
         }
         let (path, signs) = examine(sent)?;
-        // An absolute target may have no path at all, which means the root (RFC 9112 §3.2.1).
-        let is_rewritten =
-            matches!(path, Cow::Owned(_)) || uri.path_and_query().is_none_or(|sent| !sent.as_str().starts_with('/'));
+        // RFC 9112 §3.2.1: an absolute target may have no path at all, which means the root. `Uri` says `/` for both.
+        let is_rewritten = matches!(path, Cow::Owned(_)) || (uri.scheme().is_some() && path == "/");
         Ok(Self { host: host.host, path, query: uri.query(), is_rewritten, signs })
     }
 
@@ -62,7 +61,7 @@ impl<'a> RequestTarget<'a> {
         self.query
     }
 
-    /// Says whether the path is another text than the one that was sent.
+    /// Says whether the path is, or could be, another text than the one that was sent.
     pub fn is_rewritten(&self) -> bool {
         self.is_rewritten
     }

@@ -42,6 +42,15 @@ fn plain_targets_are_kept() {
     }
 }
 
+#[test]
+fn rfc9112_3_2_1_an_absolute_target_without_a_path_is_not_forwarded_as_it_was_sent() {
+    for target in ["http://api.test", "http://api.test?x", "http://api.test#x", "http://api.test:80#/a?x"] {
+        let (uri, host): (Uri, _) = (target.parse().unwrap(), HeaderValue::from_static("api.test"));
+        let read = RequestTarget::read(&uri, &host).unwrap();
+        assert!(read.path() == "/" && read.is_rewritten(), "{target}");
+    }
+}
+
 const REFUSED: &[&str] = &[
     "/public/../admin",
     "/public/%2E./admin",

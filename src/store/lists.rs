@@ -10,7 +10,7 @@ pub(super) fn write<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     texts.into_iter().collect::<serde_json::Value>().to_string()
 }
 
-/// Reads what [`write`] wrote into a column of a table.
+/// Reads what [`write()`] wrote into a column of a table.
 pub(super) fn read<T: FromIterator<String>>(
     row: &SqliteRow,
     column: &str,

@@ -17,7 +17,7 @@ pub(super) struct InForce {
     pub(super) loaded: Duration,
 }
 
-/// The names of the families that [`LiveTable`] shows.
+/// The names of the families that `LiveTable` shows.
 #[derive(Debug)]
 pub(super) struct Described {
     requests: Desc,

@@ -1,4 +1,4 @@
-//! The closed lists that metric labels are taken from.
+//! The closed lists that metric labels are taken from, and those of requests, tokens and what is fetched.
 
 use std::marker::PhantomData;
 
@@ -178,108 +178,6 @@ impl ClosedLabel for ReloadResult {
     }
 }
 
-/// What ended or refused a client's connection, or a request that has no record: `scopegate_connection_errors_total{kind}`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ConnectionError {
-    /// The parser could not read the message.
-    Parse,
-    /// The parser met a head beyond its bounds.
-    TooLarge,
-    /// The head did not come within the time allowed.
-    HeaderTimeout,
-    /// The body stood still beyond the time allowed.
-    BodyTimeout,
-    /// The peer closed in the middle of a message.
-    Incomplete,
-    /// The socket failed.
-    Io,
-    /// Beyond the number of connections allowed.
-    TooMany,
-    /// A request's task panicked; nothing else was hurt.
-    Panic,
-    /// Anything else.
-    Other,
-}
-
-impl ClosedLabel for ConnectionError {
-    const ALL: &'static [Self] = &[
-        Self::Parse,
-        Self::TooLarge,
-        Self::HeaderTimeout,
-        Self::BodyTimeout,
-        Self::Incomplete,
-        Self::Io,
-        Self::TooMany,
-        Self::Panic,
-        Self::Other,
-    ];
-    fn text(self) -> &'static str {
-        match self {
-            Self::Parse => "parse",
-            Self::TooLarge => "too_large",
-            Self::HeaderTimeout => "header_timeout",
-            Self::BodyTimeout => "body_timeout",
-            Self::Incomplete => "incomplete",
-            Self::Io => "io",
-            Self::TooMany => "too_many",
-            Self::Panic => "panic",
-            Self::Other => "other",
-        }
-    }
-    fn index(self) -> usize {
-        self as usize
-    }
-}
-
-/// What went wrong with an upstream: `scopegate_upstream_failures_total{kind}`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum UpstreamFailure {
-    /// The connection was refused or the name not resolved.
-    Connect,
-    /// No connection within the time allowed.
-    ConnectTimeout,
-    /// Every connection is busy and the queue for one is full.
-    QueueFull,
-    /// No response fields within the time allowed.
-    ResponseTimeout,
-    /// The response's body stood still beyond the time allowed.
-    IdleTimeout,
-    /// The upstream's message could not be read.
-    Protocol,
-    /// The upstream closed in the middle of an exchange.
-    Closed,
-    /// A reused connection had died before any answer, and the request was sent again on another.
-    Retried,
-}
-
-impl ClosedLabel for UpstreamFailure {
-    const ALL: &'static [Self] = &[
-        Self::Connect,
-        Self::ConnectTimeout,
-        Self::QueueFull,
-        Self::ResponseTimeout,
-        Self::IdleTimeout,
-        Self::Protocol,
-        Self::Closed,
-        Self::Retried,
-    ];
-    fn text(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::ConnectTimeout => "connect_timeout",
-            Self::QueueFull => "queue_full",
-            Self::ResponseTimeout => "response_timeout",
-            Self::IdleTimeout => "idle_timeout",
-            Self::Protocol => "protocol",
-            Self::Closed => "closed",
-            Self::Retried => "retried",
-        }
-    }
-    fn index(self) -> usize {
-        self as usize
-    }
-}
-
 /// The label `method`: a method of RFC 9110 §9 or PATCH (RFC 5789), or `OTHER`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MethodLabel {
@@ -372,8 +270,6 @@ mod tests {
         assert_closed::<CacheResult>(3);
         assert_closed::<FetchResult>(6);
         assert_closed::<ReloadResult>(3);
-        assert_closed::<ConnectionError>(9);
-        assert_closed::<UpstreamFailure>(8);
         assert_closed::<MethodLabel>(10);
     }
 

@@ -1,11 +1,11 @@
 //! One line of the log, in JSON or as text for people.
 
 use std::fmt::{Display, Write};
-use std::net::IpAddr;
 use std::time::Duration;
 
 use tracing::Level;
 
+use super::record::Peer;
 use super::settings::LogFormat;
 use super::timestamp::Timestamp;
 
@@ -51,7 +51,7 @@ impl<'a> Line<'a> {
     }
 
     /// Adds an address.
-    pub(super) fn address(&mut self, name: &str, value: IpAddr) {
+    pub(super) fn peer(&mut self, name: &str, value: Peer) {
         self.name(name);
         match self.format {
             LogFormat::Json => write(self.out, format_args!("\"{value}\"")),

@@ -1,5 +1,5 @@
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -10,12 +10,12 @@ use tracing::Level;
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::sums::{DIFFERENT, LINES_A_SECOND};
-use super::{AccessRecord, Log, LogAccess, LogFormat, LogSettings, LogSubject, Metrics, Source};
+use super::{AccessRecord, Log, LogAccess, LogFormat, LogSettings, LogSubject, Metrics, Peer, Source};
 use crate::clock::Clock;
 use crate::policy::{Access, Reason};
 
 const NOW: Duration = Duration::from_millis(1_795_430_580_070);
-const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
+const PEER: Peer = Peer::Address(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)));
 
 /// Keeps what is written.
 #[derive(Clone, Default)]
@@ -84,10 +84,11 @@ fn forwarded() -> AccessRecord<'static> {
         upstream_duration: Some(Duration::from_nanos(999_999)),
         bytes_in: 0,
         bytes_out: 17,
+        cut_off_by: None,
     }
 }
 
-fn refused(reason: Reason, peer: IpAddr) -> AccessRecord<'static> {
+fn refused(reason: Reason, peer: Peer) -> AccessRecord<'static> {
     AccessRecord {
         peer,
         status: 403,
@@ -182,7 +183,7 @@ fn a_hashed_subject_can_be_told_apart_and_not_read() {
 #[test]
 fn equal_refusals_beyond_a_hundred_a_second_are_one_line_with_their_count() {
     let fixture = Fixture::new(LogSettings::default());
-    let other_peer = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    let other_peer = Peer::Unix;
     for _ in 0..LINES_A_SECOND + 50 {
         fixture.log.access(&refused(Reason::InsufficientScope, PEER), Some("automations-list"));
     }
@@ -241,7 +242,9 @@ fn more_different_refusals_than_can_be_told_apart_are_summed_by_reason() {
     let fixture = Fixture::new(LogSettings::default());
     let different = u32::try_from(DIFFERENT).unwrap();
     for number in 0..different + 200 {
-        fixture.log.access(&refused(Reason::NoRoute, IpAddr::V4(Ipv4Addr::from_bits(number))), Some("r"));
+        fixture
+            .log
+            .access(&refused(Reason::NoRoute, Peer::Address(IpAddr::V4(Ipv4Addr::from_bits(number)))), Some("r"));
     }
     let lines = fixture.lines();
     let sum = lines.last().unwrap();

@@ -8,11 +8,15 @@ use prometheus::{Gauge, Histogram, IntCounter, IntGauge, IntGaugeVec, Opts, Regi
 
 use crate::policy::RouteTable;
 
+use super::certificates::{CertificateExpiry, CertificateFamilies};
+use super::connection_labels::{ConnectionError, ConnectionProtocol};
 use super::families::{DECISION_SECONDS, Families, increase, observe};
+use super::handovers::{HandoverResult, Handovers};
 use super::introspection::{IntrospectionFamilies, IntrospectionMetrics};
 use super::keys::{FetchedFamilies, KEYS, REVOCATIONS, ROLE_DIRECTORY};
-use super::labels::{CacheResult, Children, ConnectionError, FetchResult, ReloadResult, TokenLabel};
+use super::labels::{CacheResult, Children, ClosedLabel, FetchResult, ReloadResult, TokenLabel};
 use super::routes::{LiveTable, RouteMetrics};
+use super::tunnels::{TunnelEnd, TunnelMetrics};
 use super::upstreams::{UpstreamFamilies, UpstreamMetrics};
 
 /// The version of this build.
@@ -37,10 +41,13 @@ pub struct Metrics {
     revocations: FetchedFamilies,
     role_directory: FetchedFamilies,
     introspection: IntrospectionFamilies,
+    certificates: CertificateFamilies,
     requests: Requests,
     connections: Connections,
+    tunnels: TunnelMetrics,
     tokens: Tokens,
     reloads: Reloads,
+    handovers: Handovers,
     log_lines_dropped: IntCounter,
 }
 
@@ -59,10 +66,13 @@ impl Metrics {
             revocations: FetchedFamilies::new(&families, REVOCATIONS),
             role_directory: FetchedFamilies::new(&families, ROLE_DIRECTORY),
             introspection: IntrospectionFamilies::new(&families),
+            certificates: CertificateFamilies::new(&families),
             requests: Requests::new(&families),
             connections: Connections::new(&families),
+            tunnels: TunnelMetrics::new(&families),
             tokens: Tokens::new(&families),
             reloads: Reloads::new(&families),
+            handovers: Handovers::new(&families),
             log_lines_dropped: families.counter(
                 "scopegate_log_lines_dropped_total",
                 "Log lines dropped: of allowed requests when the writer was behind, of any kind when they could not be written.",
@@ -91,6 +101,11 @@ impl Metrics {
         let route_metrics = self.table.replace(table, now, &self.upstreams);
         self.upstreams.retain(table.upstreams().iter().map(|upstream| &*upstream.name));
         route_metrics
+    }
+
+    /// Shows when these certificates expire, and no others.
+    pub fn certificates(&self, in_use: Vec<CertificateExpiry>) {
+        self.certificates.show(in_use);
     }
 
     /// Returns the counters of one upstream of the gateway file.
@@ -174,14 +189,29 @@ impl Metrics {
         }
     }
 
+    /// Counts `times` hand-overs: one that ended now, or what the processes before this one have counted.
+    pub fn handovers(&self, result: HandoverResult, times: u64) {
+        self.handovers.count(result, times);
+    }
+
+    /// Hand-overs with this result so far.
+    pub fn handovers_so_far(&self, result: HandoverResult) -> u64 {
+        self.handovers.so_far(result)
+    }
+
     /// Counts what ended a connection, or a panic in a request.
     pub fn connection_error(&self, kind: ConnectionError) {
         increase(self.connections.errors.get(kind));
     }
 
-    /// Adds to the number of open HTTP/1.1 connections of a listener, named as the gateway file writes its address.
-    pub fn connection(&self, listener: &str, change: i64) {
-        self.connections.open.with_label_values(&[listener, "http1"]).add(change);
+    /// Adds to the number of open connections of a listener, named as the gateway file writes its address, that speak `protocol`.
+    pub fn connection(&self, listener: &str, protocol: ConnectionProtocol, change: i64) {
+        self.connections.open.with_label_values(&[listener, protocol.text()]).add(change);
+    }
+
+    /// Counts the end of a tunnel.
+    pub fn tunnel_ended(&self, end: TunnelEnd) {
+        self.tunnels.ended(end);
     }
 
     /// Adds to the number of requests being served.

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use super::labels::{CacheResult, ConnectionError, FetchResult, ReloadResult, TokenLabel, UpstreamFailure};
+use super::connection_labels::{ConnectionError, ConnectionProtocol, UpstreamFailure};
+use super::labels::{CacheResult, FetchResult, ReloadResult, TokenLabel};
 use super::{Metrics, VERSION};
 
 const NOW: Duration = Duration::from_secs(1_790_000_000);
@@ -35,7 +36,7 @@ fn what_is_counted_is_shown() {
     let metrics = Metrics::new();
     metrics.in_flight(3);
     metrics.in_flight(-1);
-    metrics.connection("127.0.0.1:8080", 2);
+    metrics.connection("127.0.0.1:8080", ConnectionProtocol::Http1, 2);
     metrics.connection_error(ConnectionError::Parse);
     metrics.token_lookup(CacheResult::Stale);
     metrics.token_entries(7);

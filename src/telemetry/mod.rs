@@ -21,10 +21,13 @@
 //! Left alone here: the wall clock (an argument), who may read metrics (the admin listener), tokens (a record has only
 //! the first digits of a token's hash).
 
+mod certificates;
+mod connection_labels;
 mod counters;
 mod events;
 mod exposition;
 mod families;
+mod handovers;
 mod introspection;
 mod keys;
 mod labels;
@@ -40,6 +43,7 @@ mod settings;
 mod sums;
 mod tally;
 mod timestamp;
+mod tunnels;
 mod upstreams;
 mod writer;
 
@@ -50,11 +54,15 @@ mod metrics_tests;
 #[cfg(test)]
 mod routes_tests;
 
+pub use certificates::CertificateExpiry;
+pub use connection_labels::{ConnectionError, ConnectionProtocol, UpstreamFailure};
+pub use handovers::HandoverResult;
 pub use introspection::{IntrospectionMetrics, IntrospectionResult};
-pub use labels::{CacheResult, ConnectionError, FetchResult, ReloadResult, Source, TokenLabel, UpstreamFailure};
+pub use labels::{CacheResult, FetchResult, ReloadResult, Source, TokenLabel};
 pub use log::Log;
 pub use metrics::{Metrics, REVISION, VERSION};
-pub use record::{AccessRecord, finish};
+pub use record::{AccessRecord, CutOff, Peer, finish};
 pub use routes::RouteMetrics;
 pub use settings::{LogAccess, LogFormat, LogSettings, LogSubject};
+pub use tunnels::TunnelEnd;
 pub use upstreams::UpstreamMetrics;

@@ -1,6 +1,5 @@
 //! An access record on its way to the writer.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use http::Method;
@@ -12,14 +11,14 @@ use crate::policy::{Access, Reason};
 use super::labels::Source;
 use super::line::Line;
 use super::pseudonym::Pseudonyms;
-use super::record::AccessRecord;
+use super::record::{AccessRecord, CutOff, Peer};
 use super::settings::{LogSettings, LogSubject};
 
 /// A copy of an [`AccessRecord`]: the worker copies bytes, the writer makes the line.
 #[derive(Debug)]
 pub(super) struct OwnedRecord {
     time: Duration,
-    peer: IpAddr,
+    peer: Peer,
     method: Method,
     status: u16,
     source: Source,
@@ -29,6 +28,7 @@ pub(super) struct OwnedRecord {
     upstream_duration: Option<Duration>,
     bytes_in: u64,
     bytes_out: u64,
+    cut_off_by: Option<CutOff>,
     texts: Texts,
 }
 
@@ -66,6 +66,7 @@ impl OwnedRecord {
             upstream_duration: record.upstream_duration,
             bytes_in: record.bytes_in,
             bytes_out: record.bytes_out,
+            cut_off_by: record.cut_off_by,
             texts: Texts::new(record, route),
         }
     }
@@ -88,7 +89,7 @@ impl OwnedRecord {
         let message = if self.reason.is_some() { "request refused" } else { "request forwarded" };
         let mut line = Line::begin(out, settings.format, self.time, level(self.reason, self.status), message);
         line.text("request_id", texts.get(Text::RequestId));
-        line.address("peer", self.peer);
+        line.peer("peer", self.peer);
         line.text("method", Some(self.method.as_str()));
         line.text("host", texts.get(Text::Host));
         line.text("path", texts.get(Text::Path));
@@ -108,6 +109,7 @@ impl OwnedRecord {
         }
         line.number("bytes_in", self.bytes_in);
         line.number("bytes_out", self.bytes_out);
+        line.text("cut_off_by", self.cut_off_by.map(CutOff::as_str));
         line.end();
     }
 
@@ -133,7 +135,7 @@ impl OwnedRecord {
 pub(super) struct Likeness<'a> {
     pub(super) route: Option<&'a str>,
     pub(super) reason: Reason,
-    pub(super) peer: IpAddr,
+    pub(super) peer: Peer,
     pub(super) status: u16,
     pub(super) source: Source,
     pub(super) table: &'a str,

@@ -1,5 +1,6 @@
 //! What is known of one request when it ends.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -11,13 +12,31 @@ use super::labels::Source;
 use super::log::Log;
 use super::routes::RouteMetrics;
 
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// Its address, over TCP.
+    Address(IpAddr),
+    /// A process of this host, through a unix socket.
+    Unix,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
+
 /// Everything that is known of one request when it ends. Borrowed: making one allocates nothing.
 #[derive(Clone, Debug)]
 pub struct AccessRecord<'a> {
     /// The request id that the client and the upstream were given.
     pub request_id: &'a str,
-    /// The TCP side that sent the request.
-    pub peer: IpAddr,
+    /// Who sent the request.
+    pub peer: Peer,
     /// The method as sent.
     pub method: &'a Method,
     /// The host in lower case, if the target could be read.
@@ -62,6 +81,30 @@ pub struct AccessRecord<'a> {
     pub bytes_in: u64,
     /// Bytes of the response's body.
     pub bytes_out: u64,
+    /// Who ended the response before its end, if somebody did.
+    pub cut_off_by: Option<CutOff>,
+}
+
+/// Who ended a response before its end, after its status had gone out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutOff {
+    /// The peer left, or took nothing for too long.
+    Peer,
+    /// The upstream broke off, paused for too long, or sent what cannot be read.
+    Upstream,
+    /// The time for a drain was over.
+    Gateway,
+}
+
+impl CutOff {
+    /// Returns the text of the log field.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Peer => "peer",
+            Self::Upstream => "upstream",
+            Self::Gateway => "gateway",
+        }
+    }
 }
 
 /// Ends one request: counts it (requests, allowed or denials, duration) and writes its record, both from the same fields.

@@ -51,11 +51,19 @@ impl RouteMetrics {
         let counters = route.map_or(&self.unmatched, |route| &route.counters);
         counters.count(MethodLabel::of(record.method), outcome(record));
         let durations = route.and_then(|route| self.durations.get(route.upstream)).unwrap_or(&self.unmatched_durations);
-        observe(durations.get(record.source), record.duration);
+        observe(durations.get(record.source), answered_after(record));
     }
 
     fn route(&self, route: RouteIndex) -> Option<&TableRoute> {
         self.routes.get(usize::try_from(route.0).ok()?)
+    }
+}
+
+/// How long the peer waited for its answer: a tunnel lives on after that for as long as its two sides like.
+fn answered_after(record: &AccessRecord<'_>) -> Duration {
+    match (record.status, record.upstream_duration) {
+        (101, Some(waited)) => waited,
+        (_, _) => record.duration,
     }
 }
 

@@ -5,7 +5,7 @@ use http::Method;
 
 use super::log::Log;
 use super::settings::LogSettings;
-use super::{AccessRecord, Metrics, RouteMetrics, Source, finish};
+use super::{AccessRecord, Metrics, Peer, RouteMetrics, Source, finish};
 use crate::clock::Clock;
 use crate::policy::{
     Access, Entry, Found, Readings, Reason, Requirement, Route, RouteIndex, RouteTable, Sides, TableParts, Template,
@@ -54,7 +54,7 @@ fn scope(name: &str) -> ScopeEntry {
 fn record(route: Option<u32>) -> AccessRecord<'static> {
     AccessRecord {
         request_id: "r1",
-        peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        peer: Peer::Address(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         method: &Method::GET,
         host: None,
         path: None,
@@ -77,6 +77,7 @@ fn record(route: Option<u32>) -> AccessRecord<'static> {
         upstream_duration: None,
         bytes_in: 0,
         bytes_out: 0,
+        cut_off_by: None,
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::policy::Reason;
@@ -11,6 +10,7 @@ use crate::policy::Reason;
 use super::labels::Source;
 use super::line::Line;
 use super::owned::{Likeness, level};
+use super::record::Peer;
 use super::settings::LogFormat;
 
 /// Lines that equal refusals may have in one second.
@@ -44,7 +44,7 @@ pub(super) struct Sum {
     pub(super) route: Option<Box<str>>,
     pub(super) reason: Reason,
     /// Absent where refusals of several peers and routes were summed, because there were too many to tell apart.
-    pub(super) peer: Option<IpAddr>,
+    pub(super) peer: Option<Peer>,
     pub(super) status: u16,
     pub(super) source: Source,
     pub(super) table: Box<str>,
@@ -118,7 +118,7 @@ impl Sum {
     pub(super) fn write(&self, out: &mut String, format: LogFormat, now: Duration) {
         let mut line = Line::begin(out, format, now, level(Some(self.reason), self.status), "equal requests refused");
         if let Some(peer) = self.peer {
-            line.address("peer", peer);
+            line.peer("peer", peer);
         }
         line.text("route", self.route.as_deref());
         line.number("status", self.status);

@@ -5,8 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
+use super::connection_labels::UpstreamFailure;
 use super::families::{Families, REQUEST_SECONDS, increase};
-use super::labels::{Children, ClosedLabel, Source, UpstreamFailure};
+use super::labels::{Children, ClosedLabel, Source};
 
 /// The counters of one upstream; clones count together.
 #[derive(Clone, Debug)]

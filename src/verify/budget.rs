@@ -9,6 +9,10 @@ use crate::token::Algorithm;
 const BURST: Duration = Duration::from_millis(5);
 /// A token that would have to wait longer is refused.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// The same for connections that have taken much of late: what lies between the two is kept for those that have not.
+const HEAVY_PATIENCE: Duration = Duration::from_millis(20);
+/// A connection that takes more than one part in so many of the share is heavy.
+const FAIR_PART: f64 = 16.0;
 /// A measured cost beyond so many times the estimate is the machine's doing, not the signature's.
 const OUTLIER: f64 = 4.0;
 
@@ -22,6 +26,26 @@ pub(super) struct Budget {
     spent_until: Cell<Duration>,
     /// Seconds that one signature takes, by family.
     estimates: [Cell<f64>; 4],
+}
+
+/// What one connection has taken of the share of late.
+///
+/// It decides only how long the connection's tokens may wait when the share is spent: who has taken little finds room behind those
+/// who have taken much, however many tokens they send.
+#[derive(Debug, Default)]
+pub struct FairShare {
+    /// The moment at which the connection would have paid for what it took, were it to pay with its fair part.
+    paid_until: Cell<Duration>,
+}
+
+impl FairShare {
+    fn patience(&self, now: Duration) -> Duration {
+        if self.paid_until.get() > now + PATIENCE { HEAVY_PATIENCE } else { PATIENCE }
+    }
+
+    fn take(&self, now: Duration, time: Duration) {
+        self.paid_until.set(self.paid_until.get().max(now).saturating_add(time.mul_f64(FAIR_PART)));
+    }
 }
 
 /// Time set aside for one token; what is not settled is given back when it is dropped.
@@ -76,8 +100,14 @@ impl Budget {
 
     /// Sets time aside for a token that up to `keys` keys may have signed; `now` is any time that never goes back.
     ///
-    /// `None` if the share is spent for longer than a token may wait.
-    pub(super) fn reserve(&self, now: Duration, algorithm: Algorithm, keys: usize) -> Option<Reservation<'_>> {
+    /// `None` if the share is spent for longer than a token of this connection may wait.
+    pub(super) fn reserve(
+        &self,
+        now: Duration,
+        fair_share: &FairShare,
+        algorithm: Algorithm,
+        keys: usize,
+    ) -> Option<Reservation<'_>> {
         let family = Family::of(algorithm);
         let cost = self.estimate(family).get() * keys as f64;
         let mut reservation = Reservation { budget: self, family, cost, wait: Duration::ZERO, settled: false };
@@ -86,13 +116,14 @@ impl Budget {
         }
         let begins = self.spent_until.get().max(now);
         let wait = begins.saturating_sub(now + BURST);
-        if wait > PATIENCE || self.share.get() <= 0.0 {
+        if self.share.get() <= 0.0 || wait > fair_share.patience(now) {
             // Nothing was set aside, so nothing is given back.
             reservation.settled = true;
             return None;
         }
         self.spent_until.set(begins);
         self.move_by(cost);
+        fair_share.take(now, self.time_for(cost));
         reservation.wait = wait;
         Some(reservation)
     }
@@ -111,10 +142,15 @@ impl Budget {
     fn move_by(&self, seconds: f64) {
         let share = self.share.get();
         if share > 0.0 && share < 1.0 {
-            let time = Duration::try_from_secs_f64(seconds.abs() / share).unwrap_or_default();
+            let time = self.time_for(seconds.abs());
             let until = self.spent_until.get();
             self.spent_until.set(if seconds < 0.0 { until.saturating_sub(time) } else { until.saturating_add(time) });
         }
+    }
+
+    /// How long the share takes to yield so many seconds.
+    fn time_for(&self, seconds: f64) -> Duration {
+        Duration::try_from_secs_f64(seconds / self.share.get()).unwrap_or_default()
     }
 }
 
@@ -153,7 +189,7 @@ mod tests {
         let budget = Budget::new(share);
         let (mut checked, mut refused) = (0, 0);
         for micros in (0..1_000_000).step_by(every as usize) {
-            match budget.reserve(at(micros), Algorithm::Es256, 1) {
+            match budget.reserve(at(micros), &FairShare::default(), Algorithm::Es256, 1) {
                 Some(reservation) => {
                     assert!(reservation.wait <= PATIENCE);
                     reservation.settle(cost, 1);
@@ -182,7 +218,7 @@ mod tests {
     fn what_stays_below_the_share_never_waits() {
         let budget = Budget::new(0.5);
         for micros in (0..100_000).step_by(130) {
-            let reservation = budget.reserve(at(micros), Algorithm::Es256, 1).unwrap();
+            let reservation = budget.reserve(at(micros), &FairShare::default(), Algorithm::Es256, 1).unwrap();
             assert_eq!(reservation.wait, Duration::ZERO);
             reservation.settle(COST, 1);
         }
@@ -191,14 +227,16 @@ mod tests {
     #[test]
     fn a_burst_passes_then_waits_then_is_refused() {
         let budget = Budget::new(0.5);
-        let kept: Vec<_> = std::iter::from_fn(|| budget.reserve(at(0), Algorithm::Es256, 1)).take(10_000).collect();
+        let kept: Vec<_> = std::iter::from_fn(|| budget.reserve(at(0), &FairShare::default(), Algorithm::Es256, 1))
+            .take(10_000)
+            .collect();
         let waits: Vec<_> = kept.iter().map(|reservation| reservation.wait).collect();
         assert!(waits.is_sorted() && waits[0].is_zero() && waits[waits.len() - 1] > Duration::from_millis(49));
-        assert!(budget.reserve(at(0), Algorithm::Es256, 1).is_none());
+        assert!(budget.reserve(at(0), &FairShare::default(), Algorithm::Es256, 1).is_none());
         // Tokens whose peers hang up while they wait cost nothing.
         drop(kept);
         assert_eq!(
-            budget.reserve(at(0), Algorithm::Es256, 1).map(|reservation| reservation.wait),
+            budget.reserve(at(0), &FairShare::default(), Algorithm::Es256, 1).map(|reservation| reservation.wait),
             Some(Duration::ZERO)
         );
     }
@@ -212,9 +250,9 @@ mod tests {
     #[test]
     fn one_late_measure_does_not_spend_the_share() {
         let budget = Budget::new(0.5);
-        budget.reserve(at(0), Algorithm::Es256, 1).unwrap().settle(Duration::from_secs(5), 1);
+        budget.reserve(at(0), &FairShare::default(), Algorithm::Es256, 1).unwrap().settle(Duration::from_secs(5), 1);
         assert_eq!(
-            budget.reserve(at(10), Algorithm::Es256, 1).map(|reservation| reservation.wait),
+            budget.reserve(at(10), &FairShare::default(), Algorithm::Es256, 1).map(|reservation| reservation.wait),
             Some(Duration::ZERO)
         );
     }
@@ -223,8 +261,43 @@ mod tests {
     fn a_token_of_several_keys_costs_as_many_signatures() {
         let count = |keys| {
             let budget = Budget::new(0.5);
-            std::iter::from_fn(|| budget.reserve(at(0), Algorithm::Rs256, keys)).take(100_000).collect::<Vec<_>>().len()
+            std::iter::from_fn(|| budget.reserve(at(0), &FairShare::default(), Algorithm::Rs256, keys))
+                .take(100_000)
+                .collect::<Vec<_>>()
+                .len()
         };
         assert!(count(1) > 3 * count(4) && count(1) < 5 * count(4));
+    }
+
+    #[test]
+    fn who_takes_little_is_served_beside_one_who_takes_all_there_is() {
+        let budget = Budget::new(0.5);
+        let greedy = FairShare::default();
+        let (mut flooded, mut refused) = (0, 0);
+        for micros in (0..1_000_000).step_by(5) {
+            match budget.reserve(at(micros), &greedy, Algorithm::Es256, 1) {
+                Some(reservation) => {
+                    reservation.settle(COST, 1);
+                    flooded += 1;
+                }
+                None => refused += 1,
+            }
+            if micros % 2_000 == 0 {
+                // Each of these is a connection of its own, and so are those that come back now and then.
+                let reservation = budget.reserve(at(micros), &FairShare::default(), Algorithm::Es256, 1);
+                reservation.expect("there is room for those who take little").settle(COST, 1);
+            }
+        }
+        assert!(flooded > 5_000 && refused > 100_000, "{flooded} {refused}: what others leave is the flood's");
+    }
+
+    #[test]
+    fn who_rests_takes_little_again() {
+        let (budget, connection) = (Budget::new(0.5), FairShare::default());
+        while let Some(reservation) = budget.reserve(at(0), &connection, Algorithm::Es256, 1) {
+            reservation.settle(COST, 1);
+        }
+        assert_eq!(connection.patience(at(0)), HEAVY_PATIENCE);
+        assert_eq!(connection.patience(at(2_000_000)), PATIENCE);
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::budget::FairShare;
 use super::feed::Feed;
 use super::feed_reader::FeedReader;
 use super::issuer::Issuer;
@@ -206,7 +207,10 @@ impl Gateway {
     async fn outcome(&self, token: &str) -> Result<Provenance, Refusal> {
         let fields = fields(token);
         let token = BearerToken::from_fields(&fields, 65_536).unwrap();
-        self.verifier.verify(&self.issuers, token, |_| false).await.map(|(_, provenance)| provenance)
+        self.verifier
+            .verify(&self.issuers, token, &FairShare::default(), |_| false)
+            .await
+            .map(|(_, provenance)| provenance)
     }
 
     /// Waits until a reading that began after this call has ended.

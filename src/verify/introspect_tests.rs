@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::budget::FairShare;
 use super::issuers::Issuers;
 use super::refusal::{Provenance, Refusal};
 use super::settings::{ClientAuthentication, ClientProof, ClientSecret, IntrospectionSettings, IssuerSettings};
@@ -52,7 +53,10 @@ impl Asking {
     async fn show(&self, token: &str) -> Result<Provenance, Refusal> {
         let fields = fields(token);
         let token = BearerToken::from_fields(&fields, 65_536).unwrap();
-        self.verifier.verify(&self.issuers, token, |_| false).await.map(|(_, provenance)| provenance)
+        self.verifier
+            .verify(&self.issuers, token, &FairShare::default(), |_| false)
+            .await
+            .map(|(_, provenance)| provenance)
     }
 
     fn pass(&self, seconds: u64) {

@@ -51,6 +51,7 @@ mod testing;
 #[cfg(test)]
 mod verifier_tests;
 
+pub use budget::FairShare;
 pub use client_key::{ClientKey, ClientKeyFault};
 pub use issuers::{FeedState, IssuerFault, IssuerState, Issuers};
 pub use memory::Remembered;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::budget::{Budget, Reservation};
+use super::budget::{Budget, FairShare, Reservation};
 use super::flights::Flights;
 use super::introspection::milliseconds;
 use super::issuer::{Issuer, Refetch};
@@ -86,13 +86,30 @@ impl<N: Default> Verifier<N> {
         &self,
         issuers: &Issuers,
         token: BearerToken<'_>,
+        fair_share: &FairShare,
         acts_alone: impl Fn(&str) -> bool,
     ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
-        let (remembered, provenance) = self.facts(issuers, token, acts_alone).await?;
+        let (remembered, provenance) = self.facts(issuers, token, fair_share, acts_alone).await?;
         // INVARIANT: after everything else, so that no way to the facts leads around it. A token that is revoked stays
         // remembered: its next showing costs no signature.
         self.admit(issuers, &remembered)?;
         Ok((remembered, provenance))
+    }
+
+    /// Checks again, for a use that outlasts its request, that a verified token has not ended and was not revoked. Keys and answers
+    /// that it was verified by are not asked for again.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Fault`] if the token would be refused, [`Refusal::Unavailable`] if its issuer's revocations are not to be had.
+    pub fn recheck(&self, issuers: &Issuers, remembered: &Remembered<N>) -> Result<(), Refusal> {
+        let token = &remembered.token;
+        // By name: an issuer whose settings were changed is still the issuer of the token.
+        let issuer = issuers.named(&token.issuer).ok_or(TokenFault::UnknownIssuer)?;
+        let now = self.clock.now();
+        token.check_times(now, issuer.trusted.leeway())?;
+        let Some(feed) = &issuer.feed else { return Ok(()) };
+        feed.admit(token, &Cell::new(0), now)
     }
 
     /// Refuses a token that its issuer has revoked, and one of which nobody can know.
@@ -107,6 +124,7 @@ impl<N: Default> Verifier<N> {
         &self,
         issuers: &Issuers,
         token: BearerToken<'_>,
+        fair_share: &FairShare,
         acts_alone: impl Fn(&str) -> bool,
     ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
         let digest = token.digest();
@@ -129,7 +147,7 @@ impl<N: Default> Verifier<N> {
         let unverified = jwt.check(issuer.map(|issuer| &issuer.trusted), self.clock.now(), &acts_alone)?;
         let issuer = issuer.ok_or(TokenFault::UnknownIssuer)?;
         let (keys, generation) = self.candidates(issuer, &unverified).await?;
-        let reservation = self.reserve(&unverified, keys.len()).await?;
+        let reservation = self.reserve(&unverified, fair_share, keys.len()).await?;
         // While this one waited, the same token may have been verified for another request.
         if !reservation.wait.is_zero()
             && let Recalled::Good(remembered) = self.recall(issuers, &digest, &acts_alone)
@@ -226,8 +244,13 @@ impl<N: Default> Verifier<N> {
     }
 
     /// Takes a share of the worker's time for one token, and waits until it begins.
-    async fn reserve(&self, token: &UnverifiedToken<'_>, keys: usize) -> Result<Reservation<'_>, Refusal> {
-        let reservation = self.budget.reserve(self.start.elapsed(), token.algorithm(), keys);
+    async fn reserve(
+        &self,
+        token: &UnverifiedToken<'_>,
+        fair_share: &FairShare,
+        keys: usize,
+    ) -> Result<Reservation<'_>, Refusal> {
+        let reservation = self.budget.reserve(self.start.elapsed(), fair_share, token.algorithm(), keys);
         let reservation = reservation.ok_or(Refusal::Overloaded)?;
         if !reservation.wait.is_zero() {
             sleep(reservation.wait).await;

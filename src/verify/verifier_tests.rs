@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::budget::FairShare;
 use super::issuers::Issuers;
 use super::memory::Remembered;
 use super::refusal::{Provenance, Refusal};
@@ -22,7 +23,7 @@ fn verifier(world: &World, share: f64) -> Verifier<u32> {
 async fn check(verifier: &Verifier<u32>, issuers: &Issuers, token: &str) -> Outcome {
     let fields = fields(token);
     let token = BearerToken::from_fields(&fields, 65_536).unwrap();
-    verifier.verify(issuers, token, |client| client == "robot").await
+    verifier.verify(issuers, token, &FairShare::default(), |client| client == "robot").await
 }
 
 /// Where the facts came from, or why there are none.
@@ -155,7 +156,7 @@ async fn the_right_to_act_alone_is_checked_again_on_every_hit() {
     assert_eq!(outcome(&verifier, &issuers, &token).await, Ok(Provenance::Cached));
     let fields = fields(&token);
     let shown = BearerToken::from_fields(&fields, 65_536).unwrap();
-    let refused = verifier.verify(&issuers, shown, |_| false).await.map(|_| ());
+    let refused = verifier.verify(&issuers, shown, &FairShare::default(), |_| false).await.map(|_| ());
     assert_eq!(refused, Err(Refusal::Fault(TokenFault::BadClaims)));
 }
 

@@ -19,8 +19,23 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("pages", &[]),
     ("authorization_server", &["scope", "token", "net", "clock", "telemetry", "store", "pages"]),
+    ("fuzzing", &["scope", "token", "policy", "gateway", "config"]),
     ("sample_api", &[]),
-    ("config", &["scope", "token", "policy", "net", "telemetry", "verify", "gateway", "admin", "authorization_server"]),
+    (
+        "config",
+        &[
+            "scope",
+            "token",
+            "policy",
+            "net",
+            "clock",
+            "telemetry",
+            "verify",
+            "gateway",
+            "admin",
+            "authorization_server",
+        ],
+    ),
     (
         "app",
         &[

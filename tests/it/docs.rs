@@ -91,6 +91,7 @@ fn commands_are_commands() {
                     None => panic!("{place}: nothing behind `--`"),
                 },
                 ["cargo", "test" | "build", ..] => {}
+                ["openssl", command, options @ ..] => knows(command, options, &place),
                 ["make", target] => assert!(makefile.contains(&format!("\n{target}: ")), "{place}: no such target"),
                 ["curl", .., url] => {
                     let path = url
@@ -203,7 +204,7 @@ fn each_invariant_and_each_fault_of_a_key_server_names_its_test() {
     let invariants = shipped("docs/architecture.md");
     let rows: Vec<_> = invariants.lines().filter(|line| line.starts_with("| ") && line.contains(".rs::")).collect();
     let numbers: Vec<_> = rows.iter().map(|row| row.split('|').nth(1).unwrap().trim()).collect();
-    assert_eq!(numbers, ["1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    assert_eq!(numbers, ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]);
     let tokens = shipped("docs/tokens.md");
     for test in shipped("tests/it/keys.rs").split("#[test]\nfn ").skip(1).map(|text| text.split('(').next().unwrap()) {
         let of_files = test == "a_reload_reads_key_files_again";
@@ -239,6 +240,16 @@ fn loads(fence: &Fence, text: &str) {
 fn parses(words: &[&str], place: &str) {
     if let Err(error) = cli::command().try_get_matches_from(words) {
         panic!("{place}: {error}");
+    }
+}
+
+/// Whether `openssl` has the command and its options.
+fn knows(command: &str, options: &[&str], place: &str) {
+    let help = std::process::Command::new("openssl").args([command, "-help"]).output().expect("openssl is installed");
+    let help = String::from_utf8_lossy(&[help.stdout, help.stderr].concat()).into_owned();
+    let known: BTreeSet<_> = help.split_whitespace().collect();
+    for option in options.iter().filter(|option| option.starts_with('-')) {
+        assert!(known.contains(option), "{place}: `{option}`");
     }
 }
 

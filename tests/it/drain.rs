@@ -59,6 +59,21 @@ fn a_request_under_way_is_finished_and_its_connection_closed() {
 }
 
 #[test]
+fn an_idle_connection_may_send_one_more_request() {
+    let mut gateway = Setup::default().start(&Upstream::echo());
+    let mut client = gateway.client();
+    assert_eq!(client.request("GET", "/open/1", "").status, 200);
+    gateway.signal("TERM");
+    eventually("the last answer", || {
+        let response = client.request("GET", "/open/2", "");
+        assert_eq!(response.status, 200, "no request meets a connection that closes");
+        (response.field("connection") == Some("close")).then_some(())
+    });
+    assert!(client.is_closed());
+    assert!(gateway.exit().success());
+}
+
+#[test]
 fn what_takes_longer_than_the_drain_may_is_refused() {
     let (upstream, streams) = held();
     let mut gateway = Setup { more: "drain_timeout: 300ms".into(), ..Setup::default() }.start(&upstream);

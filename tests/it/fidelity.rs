@@ -189,3 +189,20 @@ fn the_upstream_receives_what_was_decided_on_and_nothing_else() {
     let (forwarded, refused) = (bench.forwarded.get(), bench.refused.get());
     assert!(forwarded > CASES / 6 && refused > CASES / 6, "{forwarded} forwarded, {refused} refused");
 }
+
+#[test]
+fn rfc9112_3_2_1_an_absolute_target_without_a_path_is_the_root_to_everybody() {
+    let bench = Bench::new();
+    for (target, received) in [
+        ("http://api.test", "/"),
+        ("http://api.test?x=1", "/?x=1"),
+        ("http://api.test#x", "/"),
+        ("http://api.test:80#/admin/a", "/"),
+    ] {
+        let mut client = bench.gateway.client();
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: api.test\r\n\r\n"));
+        assert_eq!(client.response_to("GET").status, 200, "{target}");
+        let taken: Vec<_> = bench.upstream.taken().iter().map(|message| message.target().to_owned()).collect();
+        assert_eq!(taken, [received], "{target}");
+    }
+}

@@ -1,14 +1,17 @@
 //! Whatever bytes arrive, the gateway serves on, and nothing in it panics.
 
 use std::net::Shutdown;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
 
-use crate::support::{Gateway, Setup, Upstream, eventually};
+use crate::support::{DEADLINE, Gateway, Setup, Upstream, eventually};
 
 const CASES: u32 = 500;
+/// For a good request to be answered; a bad one is cut short after it.
+const PATIENCE: Duration = Duration::from_millis(30);
 
 /// Parts of requests, whole and broken, to be put together in any order.
 const PARTS: &[&[u8]] = &[
@@ -78,7 +81,12 @@ fn throw(gateway: &Gateway, bytes: &[u8]) {
     let mut client = gateway.client();
     // A gateway that closes before it has read all is in its right.
     let _ = client.try_send(bytes);
-    let _ = client.reader().get_ref().shutdown(Shutdown::Write);
+    let stream = client.reader().get_ref();
+    // Who says that nothing more comes before the answer does has left, as far as a gateway can know.
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time");
+    let _ = stream.peek(&mut [0]);
+    stream.set_read_timeout(Some(DEADLINE)).expect("a time");
+    let _ = stream.shutdown(Shutdown::Write);
     client.rest();
 }
 

@@ -57,7 +57,7 @@ impl Running {
         let address = listener.local_addr().unwrap();
         let start = WorkerStart {
             shared: Arc::clone(&shared),
-            listeners: vec![listener],
+            listeners: vec![(0, scopegate::net::Listening::Tcp(listener))],
             drained: drain.listen(),
             workers: 1,
             seed: 7,
@@ -99,6 +99,7 @@ fn snapshot(gateway: config::Gateway, clock: &Clock, metrics: &Arc<Metrics>) -> 
     });
     Snapshot {
         drain_timeout: Duration::from_secs(5),
+        handover_timeout: Duration::from_secs(5),
         routes: metrics.table(&gateway.table, clock.now()),
         route_ids: gateway.table.routes().iter().map(|_| HeaderValue::from_static("-")).collect(),
         upstreams: upstreams.collect(),

@@ -131,13 +131,21 @@ fn too_many_requests_at_once_are_refused_and_the_rest_are_served() {
 }
 
 #[test]
-fn a_connection_beyond_the_limit_is_closed_and_counted() {
+fn a_connection_beyond_the_limit_is_answered_closed_and_counted() {
     let gateway = Setup { more: "limits: {connections: 2}".into(), ..Setup::default() }.start(&Upstream::echo());
     let (mut first, mut second) = (gateway.client(), gateway.client());
     assert_eq!(first.request("GET", "/open/x", "").status, 200);
     assert_eq!(second.request("GET", "/open/x", "").status, 200);
-    assert!(gateway.client().is_closed());
-    assert_eq!(gateway.metric("scopegate_connection_errors_total", &["kind=\"too_many\""]), 1.0);
+    let mut third = gateway.client();
+    let refused = third.get("/open/x", "");
+    assert_eq!((refused.status, refused.reason()), (503, "overloaded".into()));
+    assert_eq!(refused.field("retry-after"), Some("1"));
+    assert!(third.is_closed());
+    let mut fourth = gateway.client();
+    fourth.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    let goaway = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0b";
+    assert_eq!(fourth.rest(), goaway, "nothing was processed, and may be sent again elsewhere");
+    assert_eq!(gateway.metric("scopegate_connection_errors_total", &["kind=\"too_many\""]), 2.0);
     drop(first);
     eventually("there is a place again", || {
         let mut client = gateway.client();

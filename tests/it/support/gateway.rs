@@ -9,6 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::Upstream;
+use super::certificates::Issued;
 use super::client::{Client, Response};
 use super::server::Server;
 use super::signer::{AUDIENCE, ISSUER, Signer};
@@ -36,13 +37,30 @@ pub struct Setup {
     pub api: String,
     /// Further top-level keys.
     pub more: String,
+    /// `listeners[0].tls`, as flow YAML; empty for clear text.
+    pub tls: String,
+    /// The scheme of the upstream's endpoint.
+    pub scheme: &'static str,
+    /// Certificates with their keys: `NAME.pem` and `NAME.key` in the folder `tls`.
+    pub certificates: Vec<(&'static str, Issued)>,
+    /// Further files.
+    pub files: Vec<(&'static str, String)>,
     /// `issuers[0].keys`; the file `jwks.json` holds the signer's key.
     pub keys: String,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { policy: POLICY.into(), api: String::new(), more: String::new(), keys: "{file: jwks.json}".into() }
+        Self {
+            policy: POLICY.into(),
+            api: String::new(),
+            more: String::new(),
+            tls: String::new(),
+            scheme: "http",
+            certificates: Vec::new(),
+            files: Vec::new(),
+            keys: "{file: jwks.json}".into(),
+        }
     }
 }
 
@@ -58,21 +76,43 @@ pub struct Gateway {
 impl Setup {
     /// Writes the files and starts the gateway in front of `upstream`.
     pub fn start(&self, upstream: &Upstream) -> Gateway {
+        self.start_before(&format!("{}://{}", self.scheme, upstream.address))
+    }
+
+    /// The same in front of whatever is at `endpoint`.
+    pub fn start_before(&self, endpoint: &str) -> Gateway {
+        self.start_at(endpoint, "")
+    }
+
+    /// The same in front of `upstream`; `listener` is a line more of the listener.
+    pub fn start_with(&self, upstream: &Upstream, listener: &str) -> Gateway {
+        self.start_at(&format!("{}://{}", self.scheme, upstream.address), listener)
+    }
+
+    fn start_at(&self, endpoint: &str, listener: &str) -> Gateway {
         let signer = Signer::new("key-1");
         let folder = tempfile::tempdir().expect("a folder");
         write(folder.path(), "jwks.json", &signer.jwks());
         write(folder.path(), "routes.yaml", &self.policy);
-        write(folder.path(), "scopegate.yaml", &self.gateway_file(upstream.address));
+        write(folder.path(), "scopegate.yaml", &self.gateway_file(endpoint, listener));
+        for (name, text) in &self.files {
+            write(folder.path(), name, text);
+        }
+        for (name, issued) in &self.certificates {
+            issued.write(&folder.path().join("tls"), name);
+        }
         let (server, serving) = Server::start("serve", &folder.path().join("scopegate.yaml"));
         let address = |member: &str| serving[member].as_str().expect("an address").parse().expect("an address");
         Gateway { address: address("listener"), admin: address("admin"), folder, signer, server }
     }
 
-    fn gateway_file(&self, upstream: SocketAddr) -> String {
+    fn gateway_file(&self, endpoint: &str, listener: &str) -> String {
+        let listener = if listener.is_empty() { String::new() } else { format!("    {listener}\n") };
         let api = if self.api.is_empty() { String::new() } else { format!(", {}", self.api) };
+        let tls = if self.tls.is_empty() { String::new() } else { format!("    tls: {}\n", self.tls) };
         format!(
-            "listeners:\n  - address: 127.0.0.1:0\nadmin:\n  address: 127.0.0.1:0\nissuers:\n  - issuer: {ISSUER}\n    audience: \
-             [{AUDIENCE}]\n    keys: {}\nupstreams:\n  api: {{endpoints: ['http://{upstream}']{api}}}\npolicy: [routes.yaml]\n{}\n",
+            "listeners:\n  - address: 127.0.0.1:0\n{listener}{tls}admin:\n  address: 127.0.0.1:0\nissuers:\n  - issuer: {ISSUER}\n    audience: \
+             [{AUDIENCE}]\n    keys: {}\nupstreams:\n  api: {{endpoints: ['{endpoint}']{api}}}\npolicy: [routes.yaml]\n{}\n",
             self.keys, self.more
         )
     }

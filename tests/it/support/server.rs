@@ -19,20 +19,31 @@ pub struct Server {
 impl Server {
     /// Runs `scopegate COMMAND --config FILE`, and waits until it serves: the event that says so comes with it.
     pub fn start(command: &str, file: &Path) -> (Self, Value) {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_scopegate"))
-            .args([command, "--config"])
-            .arg(file)
+        Self::run(Command::new(env!("CARGO_BIN_EXE_scopegate")).args([command, "--config"]).arg(file))
+    }
+
+    /// Runs a command that comes to serve, and waits until it does.
+    pub fn run(command: &mut Command) -> (Self, Value) {
+        Self::run_with_errors(command, Stdio::piped())
+    }
+
+    /// The same with another standard error.
+    pub fn run_with_errors(command: &mut Command, errors: Stdio) -> (Self, Value) {
+        let mut child = command
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(errors)
             .spawn()
-            .unwrap_or_else(|fault| panic!("`{command}` does not start: {fault}"));
+            .unwrap_or_else(|fault| panic!("`{command:?}` does not start: {fault}"));
         let lines = collect(child.stdout.take().expect("its output"));
-        let mut errors = child.stderr.take().expect("its errors");
+        let mut errors: Box<dyn Read + Send> = match child.stderr.take() {
+            Some(errors) => Box::new(errors),
+            None => Box::new(std::io::empty()),
+        };
         let serving = eventually("the server serves", || {
             if child.try_wait().expect("a child").is_some() {
                 let mut text = String::new();
                 let _ = errors.read_to_string(&mut text);
-                panic!("`{command}` did not start: {text}");
+                panic!("`{command:?}` did not start: {text}");
             }
             let lines = lines.lock().expect("unpoisoned");
             let events = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());

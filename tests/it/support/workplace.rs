@@ -6,10 +6,12 @@ use std::path::Path;
 use assert_cmd::Command;
 use tempfile::TempDir;
 
+use super::certificates::Authority;
+
 /// The root of the repository.
 pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// A folder with the shipped policy, the example gateway file and a key: `routes.yaml`, `scopegate.yaml`, `keys/`.
+/// A folder with the shipped policy, the example gateway file and certificates: `routes.yaml`, `scopegate.yaml`, `tls/`.
 pub struct Workplace(TempDir);
 
 impl Workplace {
@@ -22,6 +24,11 @@ impl Workplace {
             "scopegate.yaml",
             &shipped("deploy/example/scopegate.yaml").replace("../../routes.yaml", "routes.yaml"),
         );
+        let authority = Authority::new("authority of the documents");
+        workplace.write("tls/ca.pem", &authority.pem());
+        for name in ["api", "admin", "gateway"] {
+            authority.issue(&[&format!("{name}.example.com")]).write(&workplace.path().join("tls"), name);
+        }
         workplace
     }
 

@@ -1,0 +1,155 @@
+//! Templates as plainly as their rules are written: one character after the other, every possibility tried.
+
+/// A step of a template.
+#[derive(Clone, Copy, PartialEq)]
+enum Token {
+    Character(char),
+    /// `{id}`.
+    Placeholder,
+    /// `{rest=**}`.
+    Rest,
+}
+
+/// A template's text, ready to be compared with paths.
+pub(super) struct Pattern {
+    tokens: Vec<Token>,
+    /// One for each segment and one for the end; the smaller wins.
+    pub(super) specificity: Vec<(u8, i64, u8)>,
+    /// Whether it ends with a slash.
+    pub(super) is_closed: bool,
+}
+
+impl Pattern {
+    /// Takes a text that is known to be a template.
+    pub(super) fn new(template: &str) -> Self {
+        let specificity = template.split('/').skip(1).map(specificity).chain([(9, 0, 0)]).collect();
+        Self { tokens: tokens(template), specificity, is_closed: template.ends_with('/') }
+    }
+
+    /// The same template with its letters folded.
+    pub(super) fn folded(template: &str) -> Self {
+        let mut folded = Self::new(template);
+        for token in &mut folded.tokens {
+            if let Token::Character(character) = token {
+                *character = fold_character(*character);
+            }
+        }
+        folded
+    }
+
+    pub(super) fn matches(&self, path: &str) -> bool {
+        let path: Vec<char> = path.chars().collect();
+        let mut failed = vec![false; (self.tokens.len() + 1) * (path.len() + 1)];
+        self.matches_from(0, &path, 0, &mut failed)
+    }
+
+    fn matches_from(&self, token: usize, path: &[char], at: usize, failed: &mut [bool]) -> bool {
+        let place = token * (path.len() + 1) + at;
+        if failed[place] {
+            return false;
+        }
+        let left = &path[at..];
+        let found = match self.tokens.get(token) {
+            None => left.is_empty(),
+            Some(Token::Character(c)) => left.first() == Some(c) && self.matches_from(token + 1, path, at + 1, failed),
+            Some(Token::Placeholder) => {
+                let most = left.iter().take_while(|c| **c != '/').count();
+                (1..=most).any(|n| self.matches_from(token + 1, path, at + n, failed))
+            }
+            Some(Token::Rest) => {
+                let after_slash = token > 0 && self.tokens[token - 1] == Token::Character('/');
+                spans(left, after_slash).into_iter().any(|n| self.matches_from(token + 1, path, at + n, failed))
+            }
+        };
+        failed[place] = !found;
+        found
+    }
+}
+
+/// How many characters a `**` may take: one or more segments, of which only the path's very last may be empty.
+fn spans(left: &[char], after_slash: bool) -> Vec<usize> {
+    let text: String = left.iter().collect();
+    let mut spans = Vec::new();
+    let mut length = 0;
+    for (position, segment) in text.split('/').enumerate() {
+        let is_last = length + segment.chars().count() == left.len();
+        if segment.is_empty() {
+            if is_last && (position > 0 || after_slash) {
+                spans.push(length);
+            }
+            break;
+        }
+        spans.extend((1..=segment.chars().count()).map(|n| length + n));
+        length += segment.chars().count() + 1;
+    }
+    spans
+}
+
+fn tokens(template: &str) -> Vec<Token> {
+    let (mut tokens, mut left) = (Vec::new(), template);
+    while let Some(character) = left.chars().next() {
+        left = &left[character.len_utf8()..];
+        if character == '{' {
+            let (inner, after) = left.split_once('}').unwrap();
+            tokens.push(if inner.ends_with("=**") { Token::Rest } else { Token::Placeholder });
+            left = after;
+        } else {
+            tokens.push(Token::Character(character));
+        }
+    }
+    tokens
+}
+
+/// Literal, then text with placeholders (more characters first, then without `**`), then `{id}`, then `**`.
+fn specificity(segment: &str) -> (u8, i64, u8) {
+    let tokens = tokens(segment);
+    let literal = tokens.iter().filter(|token| matches!(token, Token::Character(_))).count();
+    let rest = tokens.contains(&Token::Rest);
+    match (literal == tokens.len(), literal) {
+        (true, _) => (0, 0, 0),
+        (false, 0) => (if rest { 3 } else { 2 }, 0, 0),
+        (false, count) => (1, -i64::try_from(count).unwrap(), u8::from(rest)),
+    }
+}
+
+/// The text in lower case, as servers on several platforms fold it.
+pub(super) fn fold(text: &str) -> String {
+    text.chars().map(fold_character).collect()
+}
+
+fn fold_character(character: char) -> char {
+    match character {
+        'İ' | 'ı' => 'i',
+        'ſ' => 's',
+        '\u{212A}' => 'k',
+        _ => character.to_ascii_lowercase(),
+    }
+}
+
+/// Whether a server that takes every kind of slash and cuts parameters meets a dot segment.
+pub(super) fn has_dot_segment(path: &str) -> bool {
+    let slashed =
+        ["%2F", "%2f", "%5C", "%5c", "\\"].iter().fold(path.to_owned(), |text, slash| text.replace(slash, "/"));
+    slashed.split('/').any(|segment| matches!(segment.split(';').next(), Some("." | "..")))
+}
+
+/// The text with every well-formed escape decoded once, but those for which `stays` is true; `None` for what is no UTF-8.
+pub(super) fn decode(text: &str, stays: impl Fn(u8) -> bool) -> Option<String> {
+    let bytes = text.as_bytes();
+    let (mut decoded, mut at) = (Vec::new(), 0);
+    while at < bytes.len() {
+        let digits = bytes.get(at + 1..at + 3).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let escape = digits.filter(|_| bytes[at] == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        match escape.map(|digits| u8::from_str_radix(digits, 16).unwrap()) {
+            Some(byte) if !stays(byte) => {
+                decoded.push(byte);
+                at += 3;
+            }
+            Some(_) | None => {
+                decoded.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(decoded).ok()
+}

@@ -1,0 +1,121 @@
+//! Polling what speaks HTTP under the deadlines of its watch.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::time::Sleep;
+
+use super::{Phase, Watch};
+
+/// How long a drain waits for the next request of a connection that rests: the peer may be sending it just now.
+const DRAIN_GRACE: Duration = Duration::from_secs(1);
+/// How long a connection rests before it gives back what it holds.
+const REST: Duration = Duration::from_millis(200);
+
+/// Drives one connection, or one stream of it, under its watch.
+#[derive(Debug)]
+pub(super) struct Driver {
+    pub(super) watch: Rc<Watch>,
+    draining: Rc<Cell<bool>>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// Why a driver no longer drives.
+#[derive(Debug)]
+pub(super) enum Driven<T> {
+    /// It has come to its own end.
+    Ended(T),
+    /// The deadline of a phase has passed.
+    TimedOut(Phase),
+    /// It has rested for a while, with nothing begun and nothing left to write.
+    Rested,
+}
+
+/// Whether a driver tells of rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// It returns [`Driven::Rested`].
+    Told,
+    /// It goes on until the deadline.
+    Ignored,
+}
+
+impl Driver {
+    pub(super) fn new(watch: Rc<Watch>, draining: Rc<Cell<bool>>) -> Self {
+        Self { watch, draining, timer: None }
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Polls `driven`, and the timer if it is pending.
+    pub(super) fn poll<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        rest: Rest,
+        mut driven: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<Driven<T>> {
+        self.watch.driven_by(context.waker());
+        loop {
+            let was_expired = self.watch.has_expired();
+            // This comes first: a request whose bytes lie ready has begun, and is answered.
+            self.watch.driving(true);
+            let polled = driven(context);
+            self.watch.driving(false);
+            if let Poll::Ready(ended) = polled {
+                return Poll::Ready(Driven::Ended(ended));
+            }
+            if self.draining.get() {
+                self.watch.shorten_rest(DRAIN_GRACE);
+            }
+            let phase = self.watch.phase();
+            if was_expired && self.watch.has_expired() {
+                // Whoever waits for the upstream or for content had its chance to answer for it.
+                return Poll::Ready(Driven::TimedOut(phase));
+            }
+            match self.poll_timer(context, rest) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Fired::Rested) => return Poll::Ready(Driven::Rested),
+                Poll::Ready(Fired::Expired) => {}
+            }
+            match phase {
+                Phase::Upstream | Phase::Content => {}
+                Phase::Idle | Phase::Head | Phase::Peer => return Poll::Ready(Driven::TimedOut(phase)),
+            }
+        }
+    }
+
+    fn poll_timer(&mut self, context: &mut Context<'_>, rest: Rest) -> Poll<Fired> {
+        let look_after = (rest == Rest::Told).then_some(REST);
+        loop {
+            if let Some(at) = self.watch.to_arm(look_after) {
+                match &mut self.timer {
+                    Some(timer) => timer.as_mut().reset(at.into()),
+                    None => self.timer = Some(Box::pin(tokio::time::sleep_until(at.into()))),
+                }
+            }
+            let Some(timer) = &mut self.timer else { return Poll::Pending };
+            if timer.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            let now = Instant::now();
+            if self.watch.fired(now) {
+                return Poll::Ready(Fired::Expired);
+            }
+            if rest == Rest::Told && self.watch.has_rested(now, REST) {
+                return Poll::Ready(Fired::Rested);
+            }
+        }
+    }
+}
+
+/// Why the timer fired.
+enum Fired {
+    Expired,
+    Rested,
+}
