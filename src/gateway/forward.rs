@@ -262,7 +262,13 @@ impl Sending<'_> {
     }
 
     fn broke_off(&self, fault: &hyper::Error) -> Denial {
-        let kind = HandshakeFault::of_exchange(fault).map_or(UpstreamFailure::Closed, |fault| self.no_tls(&fault));
+        let kind = match HandshakeFault::of_exchange(fault) {
+            Some(fault) => {
+                self.upstream.tell(&fault);
+                failure_of(&fault)
+            }
+            None => UpstreamFailure::Closed,
+        };
         self.upstream.metrics.failure(kind);
         Denial::UpstreamUnreachable
     }
@@ -326,9 +332,15 @@ impl Sending<'_> {
     }
 
     fn no_connection(&self, fault: &ConnectFault) -> Denial {
+        match fault {
+            ConnectFault::Refused(cause) => self.upstream.tell(&format_args!("{fault}: {cause}")),
+            ConnectFault::Tls(_) | ConnectFault::TimedOut | ConnectFault::Protocol => self.upstream.tell(fault),
+            // The network is as it should be.
+            ConnectFault::QueueFull => {}
+        }
         let (kind, denial) = match fault {
             ConnectFault::Refused(_) => (UpstreamFailure::Connect, Denial::UpstreamUnreachable),
-            ConnectFault::Tls(fault) => (self.no_tls(fault), Denial::UpstreamUnreachable),
+            ConnectFault::Tls(fault) => (failure_of(fault), Denial::UpstreamUnreachable),
             ConnectFault::TimedOut => (UpstreamFailure::ConnectTimeout, Denial::UpstreamTimeout),
             ConnectFault::QueueFull => (UpstreamFailure::QueueFull, Denial::Overloaded),
             ConnectFault::Protocol => (UpstreamFailure::Protocol, Denial::UpstreamUnreachable),
@@ -336,17 +348,12 @@ impl Sending<'_> {
         self.upstream.metrics.failure(kind);
         denial
     }
+}
 
-    /// The reason is for the operator, who can mend it, and not once for every request.
-    fn no_tls(&self, fault: &HandshakeFault) -> UpstreamFailure {
-        let UpstreamSettings { name, tls, .. } = &self.upstream.settings;
-        if tls.as_ref().is_some_and(|tls| tls.is_worth_telling(Instant::now())) {
-            tracing::warn!(upstream = &**name, %fault, "no connection to the upstream");
-        }
-        match fault {
-            HandshakeFault::OtherProtocol(_) => UpstreamFailure::Alpn,
-            HandshakeFault::Failed(_) => UpstreamFailure::Tls,
-        }
+fn failure_of(fault: &HandshakeFault) -> UpstreamFailure {
+    match fault {
+        HandshakeFault::OtherProtocol(_) => UpstreamFailure::Alpn,
+        HandshakeFault::Failed(_) => UpstreamFailure::Tls,
     }
 }
 

@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::header::{CONNECTION, UPGRADE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use crate::gateway::authorize::authorize;
@@ -37,15 +37,19 @@ pub(super) async fn respond(
     let says_close = request.version() != Version::HTTP_2;
     let form = RefusalForm::of(&request);
     let survivor = Rc::clone(&plane);
+    // What comes behind it could not be told from requests.
+    let asks_to_switch = request.headers().contains_key(UPGRADE) || *request.method() == Method::CONNECT;
+    let mut is_lost = false;
     let mut response = match catch(answer(plane, origin, request, form)).await {
         Ok(response) => response,
         Err(_) => {
             survivor.shared.metrics.connection_error(ConnectionError::Panic);
             let realm = &survivor.view().snapshot.realm;
+            is_lost = asks_to_switch;
             form.refuse(&Denial::Internal, realm, &survivor.request_ids.choose(None)).map(AnswerContent::lone_text)
         }
     };
-    if draining.get() && says_close && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+    if (is_lost || draining.get()) && says_close && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
@@ -62,8 +66,8 @@ async fn answer(
     let view = plane.view();
     let within_limit = plane.shared.begin_request(view.snapshot.limits.requests_in_flight);
     let is_http2 = parts.version == Version::HTTP_2;
-    // What the peer sends behind a handshake could not be told from requests: without a 101 the connection ends.
-    let must_close = !is_http2 && !matches!(handshake, Ok(None));
+    // What the peer sends behind a handshake or a CONNECT could not be told from requests: the connection ends with a refusal.
+    let must_close = !is_http2 && (!matches!(handshake, Ok(None)) || parts.method == Method::CONNECT);
     let shaped = if is_http2 { http2_request::reshape(&mut parts) } else { Ok(()) };
     let exchange = Exchange::begin(plane, view, origin, &parts);
     exchange.wait_within_bounds();
