@@ -68,6 +68,7 @@ mod tls_server;
 mod tls_tests;
 mod tunnel;
 mod upstream_pool;
+mod warm;
 mod watch;
 mod worker;
 
@@ -101,5 +102,6 @@ pub use tls_provider::Roots;
 pub use tls_server::{ClientCertificates, ServerTls, ServerTlsSettings, TlsVersion};
 pub use tunnel::{Carried, Tunnel, TunnelEnd};
 pub use upstream_pool::{Exchanged, Lease, PoolEvent, PoolSettings, SendFault, UpstreamPool, reset};
+pub use warm::WarmPlaces;
 pub use watch::{Phase, Watch};
 pub use worker::Worker;
