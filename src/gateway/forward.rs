@@ -57,7 +57,6 @@ pub(super) async fn forward(
     authorized: Authorized,
     exchange: &Exchange,
     parts: Parts,
-    content: Incoming,
     handshake: Option<Handshake>,
 ) -> Result<Forwarded, Denial> {
     let Authorized { grant, path_and_query, unchecked_credentials } = authorized;
@@ -67,7 +66,7 @@ pub(super) async fn forward(
     let pool = exchange.view.pools.get(route.upstream).ok_or(Denial::Internal)?;
     let asking = handshake.map(|handshake| Asking::new(handshake, exchange, upstream)).transpose()?.flatten();
     let response_time = route.timeout.unwrap_or(upstream.settings.response);
-    let content = RequestContent::new(content, parts.version, exchange, response_time, &pool.remove);
+    let content = RequestContent::new(exchange, response_time, &pool.remove);
     let mut request = Request::new(content);
     *request.method_mut() = parts.method;
     *request.uri_mut() = Uri::from(path_and_query);

@@ -1,6 +1,7 @@
 //! A request's content on its way to an upstream, part by part: counted, under a deadline, its trailers cleaned.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -14,6 +15,9 @@ use hyper::body::Incoming;
 use crate::gateway::exchange::Exchange;
 use crate::gateway::request_fields;
 use crate::net::{self, Phase, Watch, reset};
+
+/// How long the frame may take that says that no more content comes, after the last of the content.
+const END_TIME: Duration = Duration::from_secs(1);
 
 /// How long the two sides of a stream may take for the next part.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +95,11 @@ pub(super) enum RequestFault {
 }
 
 impl Received {
+    /// Whether all of the content that was announced is there, and over HTTP/2 the end of the stream is not.
+    fn lacks_only_its_end(&self, incoming: &Incoming) -> bool {
+        self.is_stream.get() && !incoming.is_end_stream() && incoming.size_hint().exact() == Some(0)
+    }
+
     fn wait(&self, waker: &Waker) {
         let mut waiting = self.waiting.borrow_mut();
         if !waiting.as_ref().is_some_and(|known| known.will_wake(waker)) {
@@ -98,10 +107,20 @@ impl Received {
         }
     }
 
+    /// Takes what comes with a request that was `received_by` this version.
+    pub(super) fn begin(&self, incoming: Incoming, received_by: Version) {
+        self.is_stream.set(received_by == Version::HTTP_2);
+        *self.incoming.borrow_mut() = (!incoming.is_end_stream()).then_some(incoming);
+    }
+
     /// Has whoever still sends the content stop: the exchange is over.
     pub(super) fn end(&self) {
         self.sending.set(self.sending.get().wrapping_add(1));
-        drop(self.incoming.take());
+        if let Some(incoming) = self.incoming.take().filter(|incoming| self.lacks_only_its_end(incoming)) {
+            // Dropped now it would reset a stream on which nothing is wanting, while the peer is about to end it: rightly
+            // (RFC 9113 §8.1), but not every client takes that well. Meanwhile it counts as one of the peer's streams.
+            tokio::task::spawn_local(tokio::time::timeout(END_TIME, to_its_end(incoming)));
+        }
         if let Some(waiting) = self.waiting.take() {
             waiting.wake();
         }
@@ -109,17 +128,9 @@ impl Received {
 }
 
 impl RequestContent {
-    /// `received_by` is the version of the peer's connection; `upstream` how long the upstream may take to take it, and to answer.
-    pub(super) fn new(
-        incoming: Incoming,
-        received_by: Version,
-        exchange: &Exchange,
-        upstream: Duration,
-        remove: &Rc<[HeaderName]>,
-    ) -> Self {
+    /// What came with the request of `exchange`; `upstream` is how long the upstream may take to take it, and to answer.
+    pub(super) fn new(exchange: &Exchange, upstream: Duration, remove: &Rc<[HeaderName]>) -> Self {
         let received = Rc::clone(&exchange.content);
-        received.is_stream.set(received_by == Version::HTTP_2);
-        *received.incoming.borrow_mut() = (!incoming.is_end_stream()).then_some(incoming);
         Self {
             sending: received.sending.get(),
             received,
@@ -228,9 +239,15 @@ impl Drop for RequestContent {
     fn drop(&mut self) {
         // The peer learns that nobody takes the rest. What has not been begun may yet be sent again.
         if self.received.sending.get() == self.sending && self.received.begun.get() {
-            drop(self.received.incoming.take());
+            let mut incoming = self.received.incoming.borrow_mut();
+            drop(incoming.take_if(|incoming| !self.received.lacks_only_its_end(incoming)));
         }
     }
+}
+
+/// Reads what comes without content.
+async fn to_its_end(mut incoming: Incoming) {
+    while let Some(Ok(_)) = poll_fn(|context| Pin::new(&mut incoming).poll_frame(context)).await {}
 }
 
 impl From<hyper::Error> for RequestFault {

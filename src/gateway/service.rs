@@ -66,6 +66,7 @@ async fn answer(
     let must_close = !is_http2 && !matches!(handshake, Ok(None));
     let shaped = if is_http2 { http2_request::reshape(&mut parts) } else { Ok(()) };
     let exchange = Exchange::begin(plane, view, origin, &parts);
+    exchange.content.begin(content, parts.version);
     exchange.wait_within_bounds();
     let forwarding = async {
         if !within_limit {
@@ -74,7 +75,7 @@ async fn answer(
         shaped?;
         let handshake = handshake?;
         let authorized = authorize(&exchange, &parts).await?;
-        forward(authorized, &exchange, parts, content, handshake).await
+        forward(authorized, &exchange, parts, handshake).await
     };
     let mut response = match unless_cut(&exchange, forwarding).await {
         Ok(Forwarded::Answer(head, mut content)) => {
