@@ -19,6 +19,13 @@ use crate::net::{self, Phase, Watch, reset};
 /// How long the frame may take that says that no more content comes, after the last of the content.
 const END_TIME: Duration = Duration::from_secs(1);
 
+/// Bytes of content that nobody wants, and that are read all the same if they are there, so that the connection can go on.
+const UNWANTED: usize = 64 * 1024;
+/// Turns that the connection's task gets to bring what is there, at most.
+const TURNS: usize = 16;
+/// Turns in which nothing came, after which nothing is there.
+const IDLE_TURNS: usize = 2;
+
 /// How long the two sides of a stream may take for the next part.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ContentTimes {
@@ -55,6 +62,15 @@ pub(super) enum BrokeOff {
     Incomplete,
     /// The connection failed, which it tells of itself.
     Failed,
+}
+
+/// What came of content that nobody wants.
+enum Rest {
+    Ended,
+    /// So many bytes.
+    Part(usize),
+    /// It broke off, or somebody has let go of it.
+    Lost,
 }
 
 impl From<&hyper::Error> for BrokeOff {
@@ -111,6 +127,42 @@ impl Received {
     pub(super) fn begin(&self, incoming: Incoming, received_by: Version) {
         self.is_stream.set(received_by == Version::HTTP_2);
         *self.incoming.borrow_mut() = (!incoming.is_end_stream()).then_some(incoming);
+    }
+
+    /// Reads what is there of content that nobody wants, over HTTP/1.1; whether that was all.
+    pub(super) async fn rest_is_there(&self, watch: &Watch) -> bool {
+        self.sending.set(self.sending.get().wrapping_add(1));
+        let (mut read, mut idle_turns) = (0, 0);
+        for _ in 0..TURNS {
+            match poll_fn(|context| Poll::Ready(self.poll_rest(context, watch))).await {
+                Poll::Ready(Rest::Ended) => return true,
+                Poll::Ready(Rest::Lost) => return false,
+                Poll::Ready(Rest::Part(length)) => (read, idle_turns) = (read + length, 0),
+                Poll::Pending => idle_turns += 1,
+            }
+            if read > UNWANTED || idle_turns > IDLE_TURNS {
+                return false;
+            }
+            // hyper hands over one part at a time, when its task gets a turn.
+            tokio::task::yield_now().await;
+        }
+        false
+    }
+
+    fn poll_rest(&self, context: &mut Context<'_>, watch: &Watch) -> Poll<Rest> {
+        let mut incoming = self.incoming.borrow_mut();
+        let Some(incoming) = &mut *incoming else { return Poll::Ready(Rest::Lost) };
+        let rest = match ready!(Pin::new(&mut *incoming).poll_frame(context)) {
+            Some(Err(_)) => Rest::Lost,
+            Some(Ok(frame)) if !frame.is_trailers() && !incoming.is_end_stream() => {
+                Rest::Part(frame.data_ref().map_or(0, Bytes::len))
+            }
+            Some(Ok(_)) | None => {
+                watch.content_ended();
+                Rest::Ended
+            }
+        };
+        Poll::Ready(rest)
     }
 
     /// Has whoever still sends the content stop: the exchange is over.
@@ -194,11 +246,11 @@ impl Body for RequestContent {
                 Poll::Ready(Some(Err(RequestFault::Short(h2::Reason::CANCEL.into()))))
             }
             Some(Ok(frame)) => {
-                self.goes_on(incoming);
+                self.goes_on(frame.is_trailers() || incoming.is_end_stream());
                 Poll::Ready(Some(Ok(self.pass(frame))))
             }
             None => {
-                self.goes_on(incoming);
+                self.goes_on(true);
                 Poll::Ready(None)
             }
         }
@@ -214,9 +266,9 @@ impl Body for RequestContent {
 }
 
 impl RequestContent {
-    fn goes_on(&self, incoming: &Incoming) {
+    fn goes_on(&self, has_ended: bool) {
         self.watch.enter(Phase::Upstream, Instant::now(), self.times.upstream);
-        if incoming.is_end_stream() {
+        if has_ended {
             self.watch.content_ended();
         }
     }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::header::CONNECTION;
+use http::header::{CONNECTION, EXPECT};
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
@@ -22,9 +22,12 @@ use crate::gateway::http2_request;
 use crate::gateway::refusal_form::RefusalForm;
 use crate::gateway::tunnel::Tunnel;
 use crate::gateway::upgrade::Handshake;
-use crate::net::Phase;
+use crate::net::Watch;
 use crate::policy::Denial;
 use crate::telemetry::ConnectionError;
+
+/// Turns that a request's content gets to end beside its answer.
+const TURNS: usize = 4;
 
 /// Answers one request. A panic on the way answers 500, counts, and touches no other request.
 pub(super) async fn respond(
@@ -63,7 +66,8 @@ async fn answer(
     let within_limit = plane.shared.begin_request(view.snapshot.limits.requests_in_flight);
     let is_http2 = parts.version == Version::HTTP_2;
     // What the peer sends behind a handshake could not be told from requests: without a 101 the connection ends.
-    let must_close = !is_http2 && !matches!(handshake, Ok(None));
+    let mut must_close = !is_http2 && !matches!(handshake, Ok(None));
+    let awaits_leave = parts.headers.contains_key(EXPECT);
     let shaped = if is_http2 { http2_request::reshape(&mut parts) } else { Ok(()) };
     let exchange = Exchange::begin(plane, view, origin, &parts);
     exchange.content.begin(content, parts.version);
@@ -81,6 +85,8 @@ async fn answer(
         Ok(Forwarded::Answer(head, mut content)) => {
             if is_http2 {
                 content.take_ahead().await;
+            } else {
+                must_close |= is_early(&exchange.watch).await;
             }
             let id = exchange.request_id.clone();
             with_id(id, head.map(|()| AnswerContent::upstream(content, exchange)))
@@ -90,7 +96,15 @@ async fn answer(
             let switching = Tunnel::begin(exchange, opened, fields);
             return with_id(id, switching.map(|()| AnswerContent::lone_text(Bytes::new())));
         }
-        Err(denial) => refused(&denial, exchange, is_http2, form),
+        Err(denial) => {
+            if !is_http2 && exchange.watch.has_content_open() {
+                // What follows on this connection could not be told from the rest of the content, nor can that be waited for. A
+                // peer that awaits leave to send it (RFC 9110 §10.1.1) is not given any. A stream of HTTP/2 is reset when it has
+                // been answered (RFC 9113 §8.1).
+                must_close |= awaits_leave || !exchange.content.rest_is_there(&exchange.watch).await;
+            }
+            refused(&denial, exchange, form)
+        }
     };
     if must_close {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -113,15 +127,22 @@ async fn unless_cut<T>(exchange: &Exchange, forwarding: impl Future<Output = Res
     .await
 }
 
-fn refused(denial: &Denial, exchange: Exchange, is_http2: bool, form: RefusalForm) -> Response<AnswerContent> {
+/// Whether content still comes although it has been answered, over HTTP/1.1, so that the connection ends with the answer.
+async fn is_early(watch: &Watch) -> bool {
+    // The end may be at hand.
+    for _ in 0..TURNS {
+        if !watch.has_content_open() {
+            return false;
+        }
+        tokio::task::yield_now().await;
+    }
+    watch.has_content_open()
+}
+
+fn refused(denial: &Denial, exchange: Exchange, form: RefusalForm) -> Response<AnswerContent> {
     exchange.denied(denial);
     let mut response = form.refuse(denial, &exchange.view.snapshot.realm, &exchange.request_id);
     response.headers_mut().insert(REQUEST_ID, exchange.request_id.clone());
-    if exchange.watch.phase() == Phase::Content && !is_http2 {
-        // The rest of the content may never come: what follows on this connection could not be told from it. A stream of HTTP/2
-        // is reset when it has been answered (RFC 9113 §8.1).
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
     response.map(|text| AnswerContent::text(text, exchange))
 }
 

@@ -36,9 +36,13 @@ mod framing;
 mod handover;
 mod http2_answer;
 mod http2_frames;
+mod http2_path;
+#[cfg(test)]
+mod http2_path_tests;
 mod http2_streams;
 mod http2_wire;
 mod lease;
+mod linger;
 mod listener;
 mod metered;
 mod multiplex;
