@@ -4,7 +4,7 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -40,7 +40,8 @@ pub(super) async fn respond(
     let says_close = request.version() != Version::HTTP_2;
     let form = RefusalForm::of(&request);
     let survivor = Rc::clone(&plane);
-    let mut response = match catch(answer(plane, origin, request, form)).await {
+    let answered = catch(pin!(answer(plane, origin, request, form))).await;
+    let mut response = match answered {
         Ok(response) => response,
         Err(_) => {
             survivor.shared.metrics.connection_error(ConnectionError::Panic);
@@ -81,7 +82,8 @@ async fn answer(
         let authorized = authorize(&exchange, &parts).await?;
         forward(authorized, &exchange, parts, handshake).await
     };
-    let mut response = match unless_cut(&exchange, forwarding).await {
+    let forwarded = unless_cut(&exchange, pin!(forwarding)).await;
+    let mut response = match forwarded {
         Ok(Forwarded::Answer(head, mut content)) => {
             if is_http2 {
                 content.take_ahead().await;
@@ -118,8 +120,10 @@ fn with_id(id: HeaderValue, mut response: Response<AnswerContent>) -> Response<A
 }
 
 /// Runs to its end what asks an upstream, unless the drain's time ends first.
-async fn unless_cut<T>(exchange: &Exchange, forwarding: impl Future<Output = Result<T, Denial>>) -> Result<T, Denial> {
-    let mut forwarding = pin!(forwarding);
+async fn unless_cut<T>(
+    exchange: &Exchange,
+    mut forwarding: Pin<&mut impl Future<Output = Result<T, Denial>>>,
+) -> Result<T, Denial> {
     poll_fn(|context| match forwarding.as_mut().poll(context) {
         Poll::Pending if exchange.plane.cutting.get() => Poll::Ready(Err(Denial::Draining)),
         polled @ (Poll::Pending | Poll::Ready(_)) => polled,
@@ -147,8 +151,7 @@ fn refused(denial: &Denial, exchange: Exchange, form: RefusalForm) -> Response<A
 }
 
 /// Runs a future to its end or to its first panic.
-async fn catch<T>(future: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
-    let mut future = pin!(future);
+async fn catch<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Result<T, Box<dyn Any + Send>> {
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
         Ok(Poll::Pending) => Poll::Pending,
         Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
@@ -161,13 +164,24 @@ async fn catch<T>(future: impl Future<Output = T>) -> Result<T, Box<dyn Any + Se
 mod tests {
     use super::*;
 
+    /// Bytes that a request's task takes, besides what it refers to.
+    const REQUEST: usize = 8 * 1024;
+
     #[tokio::test]
     async fn a_panic_is_caught_where_it_happens() {
-        assert_eq!(catch(async { 7 }).await.unwrap(), 7);
-        let panicked = catch(async {
+        assert_eq!(catch(pin!(async { 7 })).await.unwrap(), 7);
+        let panicked = async {
             tokio::task::yield_now().await;
             panic!("on purpose")
-        });
-        assert!(panicked.await.is_err());
+        };
+        assert!(catch(pin!(panicked)).await.is_err());
+    }
+
+    #[test]
+    fn a_request_under_way_is_small() {
+        fn size<A, B, C, F>(_: impl FnOnce(A, B, C) -> F) -> usize {
+            size_of::<F>()
+        }
+        assert!(size(respond) <= REQUEST, "{}", size(respond));
     }
 }
