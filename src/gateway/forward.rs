@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -200,7 +201,9 @@ impl Sending<'_> {
     /// and there is no content (RFC 9110 §9.2.2). A request of which nothing was sent has not been tried yet.
     async fn send(&self, mut request: Request<RequestContent>) -> Result<Answered, Denial> {
         self.exchange.wait_within_bounds();
-        let mut lease = self.pool.connections.acquire().await.map_err(|fault| self.no_connection(&fault))?;
+        // A connection is a peer: many people may share an address.
+        let peer = Rc::as_ptr(&self.exchange.connection).addr();
+        let mut lease = self.pool.connections.acquire(peer).await.map_err(|fault| self.no_connection(&fault))?;
         self.exchange.asked_upstream(Instant::now());
         let (mut unsent_left, mut is_last) = (UNSENT, false);
         loop {
@@ -227,7 +230,7 @@ impl Sending<'_> {
             };
             self.upstream.metrics.failure(UpstreamFailure::Retried);
             self.exchange.wait_within_bounds();
-            lease = self.pool.connections.acquire_again().await.map_err(|fault| self.no_connection(&fault))?;
+            lease = self.pool.connections.acquire_again(peer).await.map_err(|fault| self.no_connection(&fault))?;
         }
     }
 

@@ -131,7 +131,7 @@ impl Received {
 
     /// Reads what is there of content that nobody wants, over HTTP/1.1; whether that was all.
     pub(super) async fn rest_is_there(&self, watch: &Watch) -> bool {
-        self.sending.set(self.sending.get().wrapping_add(1));
+        self.stop();
         let (mut read, mut idle_turns) = (0, 0);
         for _ in 0..TURNS {
             match poll_fn(|context| Poll::Ready(self.poll_rest(context, watch))).await {
@@ -167,15 +167,31 @@ impl Received {
 
     /// Has whoever still sends the content stop: the exchange is over.
     pub(super) fn end(&self) {
-        self.sending.set(self.sending.get().wrapping_add(1));
+        self.stop();
         if let Some(incoming) = self.incoming.take().filter(|incoming| self.lacks_only_its_end(incoming)) {
             // Dropped now it would reset a stream on which nothing is wanting, while the peer is about to end it: rightly
             // (RFC 9113 §8.1), but not every client takes that well. Meanwhile it counts as one of the peer's streams.
             tokio::task::spawn_local(tokio::time::timeout(END_TIME, to_its_end(incoming)));
         }
+    }
+
+    /// The same for what nobody wants although the answer is still to go out.
+    pub(super) fn refuse(&self) {
+        self.stop();
+        self.let_go();
+    }
+
+    fn stop(&self) {
+        self.sending.set(self.sending.get().wrapping_add(1));
         if let Some(waiting) = self.waiting.take() {
             waiting.wake();
         }
+    }
+
+    /// The peer learns that nobody takes the rest, if there is any.
+    fn let_go(&self) {
+        let mut incoming = self.incoming.borrow_mut();
+        drop(incoming.take_if(|incoming| !self.lacks_only_its_end(incoming)));
     }
 }
 
@@ -289,10 +305,9 @@ impl RequestContent {
 
 impl Drop for RequestContent {
     fn drop(&mut self) {
-        // The peer learns that nobody takes the rest. What has not been begun may yet be sent again.
+        // What has not been begun may yet be sent again.
         if self.received.sending.get() == self.sending && self.received.begun.get() {
-            let mut incoming = self.received.incoming.borrow_mut();
-            drop(incoming.take_if(|incoming| !self.received.lacks_only_its_end(incoming)));
+            self.received.let_go();
         }
     }
 }

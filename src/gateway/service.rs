@@ -99,10 +99,12 @@ async fn answer(
             return with_id(id, switching.map(|()| AnswerContent::lone_text(Bytes::new())));
         }
         Err(denial) => {
-            if !is_http2 && exchange.watch.has_content_open() {
+            if is_http2 {
+                // The stream is reset when it has been answered (RFC 9113 §8.1).
+                exchange.content.refuse();
+            } else if exchange.watch.has_content_open() {
                 // What follows on this connection could not be told from the rest of the content, nor can that be waited for. A
-                // peer that awaits leave to send it (RFC 9110 §10.1.1) is not given any. A stream of HTTP/2 is reset when it has
-                // been answered (RFC 9113 §8.1).
+                // peer that awaits leave to send it (RFC 9110 §10.1.1) is not given any.
                 must_close |= awaits_leave || !exchange.content.rest_is_there(&exchange.watch).await;
             }
             refused(&denial, exchange, form)

@@ -71,6 +71,7 @@ mod tls_server;
 #[cfg(test)]
 mod tls_tests;
 mod tunnel;
+mod turns;
 mod upstream_pool;
 mod watch;
 mod worker;

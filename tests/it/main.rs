@@ -30,6 +30,7 @@ mod grpc;
 mod hostile_bytes;
 mod http2;
 mod http2_ends;
+mod http2_stalled;
 mod http2_targets;
 mod introspection;
 mod keys;
