@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -57,7 +58,6 @@ pub(super) async fn forward(
     authorized: Authorized,
     exchange: &Exchange,
     parts: Parts,
-    content: Incoming,
     handshake: Option<Handshake>,
 ) -> Result<Forwarded, Denial> {
     let Authorized { grant, path_and_query, unchecked_credentials } = authorized;
@@ -67,7 +67,7 @@ pub(super) async fn forward(
     let pool = exchange.view.pools.get(route.upstream).ok_or(Denial::Internal)?;
     let asking = handshake.map(|handshake| Asking::new(handshake, exchange, upstream)).transpose()?.flatten();
     let response_time = route.timeout.unwrap_or(upstream.settings.response);
-    let content = RequestContent::new(content, parts.version, exchange, response_time, &pool.remove);
+    let content = RequestContent::new(exchange, response_time, &pool.remove);
     let mut request = Request::new(content);
     *request.method_mut() = parts.method;
     *request.uri_mut() = Uri::from(path_and_query);
@@ -201,7 +201,9 @@ impl Sending<'_> {
     /// and there is no content (RFC 9110 §9.2.2). A request of which nothing was sent has not been tried yet.
     async fn send(&self, mut request: Request<RequestContent>) -> Result<Answered, Denial> {
         self.exchange.wait_within_bounds();
-        let mut lease = self.pool.connections.acquire().await.map_err(|fault| self.no_connection(&fault))?;
+        // A connection is a peer: many people may share an address.
+        let peer = Rc::as_ptr(&self.exchange.connection).addr();
+        let mut lease = self.pool.connections.acquire(peer).await.map_err(|fault| self.no_connection(&fault))?;
         self.exchange.asked_upstream(Instant::now());
         let (mut unsent_left, mut is_last) = (UNSENT, false);
         loop {
@@ -228,7 +230,7 @@ impl Sending<'_> {
             };
             self.upstream.metrics.failure(UpstreamFailure::Retried);
             self.exchange.wait_within_bounds();
-            lease = self.pool.connections.acquire_again().await.map_err(|fault| self.no_connection(&fault))?;
+            lease = self.pool.connections.acquire_again(peer).await.map_err(|fault| self.no_connection(&fault))?;
         }
     }
 

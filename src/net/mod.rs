@@ -36,9 +36,13 @@ mod framing;
 mod handover;
 mod http2_answer;
 mod http2_frames;
+mod http2_path;
+#[cfg(test)]
+mod http2_path_tests;
 mod http2_streams;
 mod http2_wire;
 mod lease;
+mod linger;
 mod listener;
 mod metered;
 mod multiplex;
@@ -67,6 +71,7 @@ mod tls_server;
 #[cfg(test)]
 mod tls_tests;
 mod tunnel;
+mod turns;
 mod upstream_pool;
 mod warm;
 mod watch;

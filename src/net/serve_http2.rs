@@ -48,7 +48,8 @@ pub(super) async fn serve_http2<A: Application>(
         let executor = Streams { state: Rc::clone(&state), application: application.clone() };
         let service = service_fn(|request: Request<Incoming>| {
             let next = state.next_stream();
-            let answer = application.answer(request, next.watch);
+            // Boxed, so that it is gone when the head of the answer is there: what the peer does not take holds the content alone.
+            let answer = Box::pin(application.answer(request, next.watch));
             yield_once(async move {
                 let answer = answer.await?;
                 Ok::<_, std::convert::Infallible>(answer.map(|content| Portions::new(content, next.is_given)))

@@ -121,6 +121,11 @@ impl Watch {
         self.content_open.set(false);
     }
 
+    /// Whether content of the last request may still come.
+    pub fn has_content_open(&self) -> bool {
+        self.content_open.get()
+    }
+
     /// Has the driver polled again, whatever it waits for.
     pub fn wake(&self) {
         if let Some(waker) = self.driver.borrow_mut().take() {
