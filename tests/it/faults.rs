@@ -69,39 +69,20 @@ fn over_http2(outcome: &Outcome, multiplexed: Outcome) -> String {
     }
 }
 
-/// Plays faults of an upstream in one scene, and holds the table to what is seen on all sides.
-pub fn hold_scene(heading: &str, scene: Scene, faults: &[Fault]) {
+/// Plays faults in one scene, and holds the table to what is seen on both sides.
+pub fn hold(heading: &str, scene: Scene, faults: &[Fault]) {
     let rows = faults.iter().zip(outcomes(scene, faults)).map(|(fault, outcome)| {
-        vec![
+        let beside = scene.beside.then(|| outcome.beside.to_owned());
+        let cells = [
             code(fault.name),
             fault.says.to_owned(),
             outcome.peer_gets,
             outcome.peer_connection,
             outcome.upstream_gets,
             outcome.upstream_connection.to_owned(),
-            outcome.beside.to_owned(),
-            outcome.counted,
-            code(fault.bound),
-            outcome.record,
-        ]
-    });
-    hold_table(DOCUMENT, heading, &rows.collect::<Vec<_>>());
-}
-
-/// Plays faults of a peer, and holds the table to them.
-pub fn hold_peer(heading: &str, scene: Scene, faults: &[Fault]) {
-    let rows = faults.iter().zip(outcomes(scene, faults)).map(|(fault, outcome)| {
-        vec![
-            code(fault.name),
-            fault.says.to_owned(),
-            outcome.peer_gets,
-            outcome.peer_connection,
-            outcome.upstream_gets,
-            outcome.upstream_connection.to_owned(),
-            outcome.counted,
-            code(fault.bound),
-            outcome.record,
-        ]
+        ];
+        let more = [outcome.counted, code(fault.bound), outcome.record];
+        cells.into_iter().chain(beside).chain(more).collect()
     });
     hold_table(DOCUMENT, heading, &rows.collect::<Vec<_>>());
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::faults::{HTTP1, bounded, fault, hold_peer, post, trickle_from_peer};
+use crate::faults::{HTTP1, bounded, fault, hold, post, trickle_from_peer};
 use crate::support::{Fault, Stage, eventually, good};
 
 /// More than every buffer between two sockets holds.
@@ -11,12 +11,12 @@ const PART: usize = 1 << 20;
 
 #[test]
 fn a_peer_whose_content_is_none() {
-    hold_peer("### Content that is none", HTTP1, CONTENT);
+    hold("### Content that is none", HTTP1, CONTENT);
 }
 
 #[test]
 fn a_peer_that_does_not_take_the_answer() {
-    hold_peer("### Answers that are not taken", HTTP1, TAKING);
+    hold("### Answers that are not taken", HTTP1, TAKING);
 }
 
 const LENGTH: &str = "Content-Length: 10\r\n";

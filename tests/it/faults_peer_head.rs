@@ -1,16 +1,16 @@
 //! A peer whose head does not end, or is none.
 
-use crate::faults::{HTTP1, bounded, fault, hold_peer, post, trickle_from_peer};
+use crate::faults::{HTTP1, bounded, fault, hold, post, trickle_from_peer};
 use crate::support::{Fault, Stage, eventually, good};
 
 #[test]
 fn a_peer_that_sends_no_head() {
-    hold_peer("### Heads that do not end", HTTP1, UNENDED);
+    hold("### Heads that do not end", HTTP1, UNENDED);
 }
 
 #[test]
 fn a_peer_whose_head_is_none() {
-    hold_peer("### Heads that are none", HTTP1, ODD);
+    hold("### Heads that are none", HTTP1, ODD);
 }
 
 const HALF_A_HEAD: &str = "GET /open/x HTTP/1.1\r\nHost: api";

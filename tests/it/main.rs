@@ -26,6 +26,7 @@ mod faults_peer_content;
 mod faults_peer_head;
 mod faults_upstream_answer;
 mod faults_upstream_silent;
+mod faults_upstream_tls;
 mod fidelity;
 mod forwarding;
 mod grpc;

@@ -125,13 +125,12 @@ impl Stage {
                 false
             }
         };
-        let is_unused = if is_http2 { wire.streams() < 2 } else { wire.begins_with(b"GET /open/probe ") };
+        let stream = wire.request_at(&path);
+        let is_unused = if is_http2 { stream.is_none() } else { wire.begins_with(b"GET /open/probe ") };
         let gets = match is_http2 {
-            true => match wire.request_at(&path) {
-                Some(stream) => http2_upstream_gets(wire.stream(stream)),
-                None => "nothing".into(),
-            },
-            false if reused && is_unused => "nothing".into(),
+            true => http2_upstream_gets(wire, stream),
+            // A hello of TLS is no part of the request.
+            false if (reused && is_unused) || wire.begins_with(&[0x16]) => "nothing".into(),
             false => upstream_gets(&wire.message(None)).into(),
         };
         match reused {
@@ -263,9 +262,15 @@ fn upstream_gets(request: &Progress) -> &'static str {
     }
 }
 
-fn http2_upstream_gets(stream: &Http2Stream) -> String {
-    let part = if stream.is_ended { "all of it" } else { "a part" };
-    with_reset(part.into(), stream)
+fn http2_upstream_gets(wire: &mut Wire, stream: Option<u32>) -> String {
+    let stream = stream.map(|stream| &*wire.stream(stream));
+    let gets = stream.map_or("nothing".into(), |stream| {
+        with_reset(if stream.is_ended { "all of it" } else { "a part" }.into(), stream)
+    });
+    match wire.http2.as_ref().and_then(|http2| http2.goaway).filter(|code| *code != 0) {
+        Some(code) => format!("{gets}, GOAWAY {}", code_name(code)),
+        None => gets,
+    }
 }
 
 fn with_reset(text: String, stream: &Http2Stream) -> String {

@@ -34,7 +34,7 @@ pub struct Stage {
     pub asked: Option<u32>,
     pub(super) name: &'static str,
     pub(super) listener: TcpListener,
-    pub(super) tls: StageTls,
+    pub tls: StageTls,
     /// The connection that the peer has given up for another.
     pub(super) former: Option<Wire>,
     pub(super) beside: Option<Beside>,
@@ -205,8 +205,9 @@ impl Stage {
         self.push(Wire::new(stream))
     }
 
+    /// A connection to the upstream.
     #[track_caller]
-    pub(super) fn accepted(&mut self) -> TcpStream {
+    pub fn accepted(&mut self) -> TcpStream {
         eventually("the gateway connects", || self.listener.accept().ok()).0
     }
 

@@ -27,6 +27,11 @@ impl StageTls {
         ServerConnection::new(Arc::new(config)).expect("a server")
     }
 
+    /// The end of a server that demands a certificate.
+    pub fn serve_demanding(&self) -> ServerConnection {
+        ServerConnection::new(Arc::new(server(&self.issued, Some(&self.authority)))).expect("a server")
+    }
+
     /// The end of a client that offers `alpn`.
     pub fn connect(&self, alpn: &[&[u8]]) -> ClientConnection {
         let mut config = client(&self.authority);

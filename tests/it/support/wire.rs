@@ -140,6 +140,11 @@ impl Wire {
         }
     }
 
+    /// What has come, and was not taken as frames.
+    pub fn received(&self) -> &[u8] {
+        &self.received
+    }
+
     /// Whether what has come begins with `bytes`.
     pub fn begins_with(&self, bytes: &[u8]) -> bool {
         self.received.starts_with(bytes)

@@ -192,12 +192,6 @@ impl Wire {
         streams.iter().rev().find(|(_, stream)| stream.sections.first().is_some_and(has)).map(|(number, _)| *number)
     }
 
-    /// How many streams with requests or answers have come.
-    pub fn streams(&self) -> usize {
-        let streams = self.http2.as_ref().map(|http2| http2.streams.values());
-        streams.map_or(0, |streams| streams.filter(|stream| !stream.sections.is_empty()).count())
-    }
-
     /// Whether a frame of this kind has come on this stream.
     pub fn has_frame(&self, kind: u8, stream: u32) -> bool {
         self.http2.as_ref().is_some_and(|http2| http2.frames.contains(&(kind, stream)))
