@@ -73,6 +73,9 @@ const BROKEN: &[Fault] = &[
         begins(stage, TO_THE_END, "");
         stage.upstream().reset();
     }),
+    bounded("hangs-after-fields", "timeouts.idle", "stops after the fields", |stage| {
+        stage.get().send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
+    }),
     bounded("hangs-in-content", "timeouts.idle", "stops before the content has its length", |stage| {
         begins(stage, LENGTH, "")
     }),

@@ -8,7 +8,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use super::fault::{Fault, Scene, Spoken};
 use super::gateway::{Gateway, Setup};
 use super::stage_tls::StageTls;
-use super::wire::Wire;
+use super::wire::{Progress, Wire};
 use super::{eventually, http2};
 
 /// What the bound of a fault is set to; every other bound is longer than a test may wait.
@@ -188,6 +188,25 @@ impl Stage {
             }),
             None => self.peer.expect("\r\n\r\n"),
         }
+    }
+
+    /// The upstream answers the request over HTTP/1.1, if the gateway lets that through.
+    #[track_caller]
+    pub fn answer_if_asked(&mut self) {
+        let stream = self.asked.expect("a stream");
+        eventually("it is refused or let through", || {
+            if self.peer.read_some() || self.peer.stream(stream).is_over() {
+                return Some(());
+            }
+            if self.upstreams.is_empty() {
+                let (accepted, _) = self.listener.accept().ok()?;
+                let wire = self.serve(accepted);
+                self.push(wire);
+            }
+            let wire = self.upstream();
+            wire.read_some();
+            matches!(wire.message(None), Progress::Whole(..)).then(|| wire.send(good("ok")))
+        });
     }
 
     /// The upstream accepts a connection, and speaks as it is expected to.

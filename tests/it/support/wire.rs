@@ -291,6 +291,8 @@ fn read_tls(tls: &mut Connection, stream: &mut TcpStream, into: &mut [u8]) -> st
             Err(fault) if fault.kind() == ErrorKind::WouldBlock => {}
             read => return read,
         }
+        // A hello may be waiting to be sent.
+        let _ = flush_tls(tls, stream);
         tls.read_tls(stream)?;
         let read = tls.process_new_packets();
         let flushed = flush_tls(tls, stream);

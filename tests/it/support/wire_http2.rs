@@ -34,8 +34,6 @@ pub struct Http2 {
     next: u32,
     /// Bytes of the preface that have not come.
     preface: usize,
-    /// Every frame that came, without content.
-    pub frames: Vec<(u8, u32)>,
     /// Whether settings and pings are answered.
     answers: bool,
 }
@@ -64,7 +62,6 @@ impl Http2 {
             first_window: FIRST_WINDOW,
             next: 1,
             preface,
-            frames: Vec::new(),
             answers: true,
         }
     }
@@ -82,6 +79,11 @@ impl Wire {
         self.http2 = Some(Http2::new(0));
         self.send(PREFACE);
         self.frame(SETTINGS, 0, 0, &settings_payload(settings));
+    }
+
+    /// Reads as a client, and has sent nothing yet.
+    pub fn begin_http2_without_preface(&mut self) {
+        self.http2 = Some(Http2::new(0));
     }
 
     /// Begins as a server, with windows as wide as they may be.
@@ -192,11 +194,6 @@ impl Wire {
         streams.iter().rev().find(|(_, stream)| stream.sections.first().is_some_and(has)).map(|(number, _)| *number)
     }
 
-    /// Whether a frame of this kind has come on this stream.
-    pub fn has_frame(&self, kind: u8, stream: u32) -> bool {
-        self.http2.as_ref().is_some_and(|http2| http2.frames.contains(&(kind, stream)))
-    }
-
     pub(super) fn http2(&mut self) -> &mut Http2 {
         self.http2.as_mut().expect("HTTP/2 is spoken")
     }
@@ -221,7 +218,6 @@ impl Wire {
 
     fn take_frame(&mut self, frame: RawFrame) {
         let http2 = self.http2();
-        http2.frames.push((frame.kind, frame.stream));
         let stream = http2.streams.entry(frame.stream).or_default();
         let number = |at: usize| {
             frame.payload.get(at..at + 4).map_or(0, |bytes| u32::from_be_bytes(bytes.try_into().expect("four")))
