@@ -122,10 +122,17 @@ const STOPPING: &[Fault] = &[
     bounded("h2-hangs-in-content", "timeouts.idle", "stops in its content", |stage| {
         begins(stage);
     }),
-    bounded("h2-hangs-in-trailers", "timeouts.idle", "stops between two frames of its trailers", |stage| {
-        let (wire, stream) = flows(stage);
-        wire.frame(HEADERS, END_STREAM, stream, &literals(&[("x-sum", "5")]));
-    }),
+    bounded(
+        "h2-hangs-in-trailers",
+        "timeouts.idle",
+        "stops between two frames of its trailers, and sends the second too late",
+        |stage| {
+            let (wire, stream) = flows(stage);
+            wire.frame(HEADERS, END_STREAM, stream, &literals(&[("x-sum", "5")]));
+            stage.peer.expect_end();
+            stage.upstream().frame(CONTINUATION, END_HEADERS, stream, &[]);
+        },
+    ),
 ];
 
 /// An answer whose fields are these, and some content.
