@@ -91,6 +91,9 @@ impl AnswerContent {
     pub(super) fn upstream(content: UpstreamContent, exchange: Exchange) -> Self {
         if content.is_end_stream() {
             exchange.answered_whole();
+        } else if exchange.watch.phase() == Phase::Upstream {
+            // The time for the fields is over; that for the first part of the content begins.
+            exchange.watch.enter(Phase::Upstream, Instant::now(), content.times.upstream);
         }
         Self { source: Content::Upstream(content), exchange: Some(exchange) }
     }

@@ -93,6 +93,10 @@ pub(super) async fn forward(
         return Ok(Forwarded::Tunnel(head.headers, opened));
     }
     exchange.answered(head.status.as_u16(), Instant::now());
+    if matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        // RFC 9110 §6.4.1: they have no content, whatever an upstream of HTTP/2 sends behind their fields.
+        exchange.answered_whole();
+    }
     // The version of the peer's connection is hyper's to write.
     head.version = Version::HTTP_11;
     let content = upstream_content(exchange, upstream, incoming, lease);
