@@ -28,6 +28,7 @@ mod forwarding;
 mod grpc;
 mod hostile_bytes;
 mod http2;
+mod http2_downgrade;
 mod introspection;
 mod keys;
 mod kills;
