@@ -8,7 +8,7 @@ use std::thread;
 use crate::support::http2::{
     DATA, END_HEADERS, END_STREAM, FrameClient, GOAWAY, HEADERS, Http2Client, RST_STREAM, literals,
 };
-use crate::support::{Gateway, Setup, Upstream};
+use crate::support::{Setup, Upstream};
 
 /// Every byte that passes on its way to an upstream, of all connections.
 struct Tap {
@@ -120,7 +120,8 @@ fn outcome(client: &mut FrameClient) -> String {
 fn dump() {
     let upstream = Upstream::echo();
     let tap = Tap::before(upstream.address);
-    let gateway = Setup { more: "workers: 1".into(), ..Setup::default() }.start_before(&format!("http://{}", tap.address));
+    let gateway =
+        Setup { more: "workers: 1".into(), ..Setup::default() }.start_before(&format!("http://{}", tap.address));
     for row in malformed().into_iter().chain(good()) {
         let mut client = send(gateway.address, &row);
         let how = outcome(&mut client);
@@ -184,7 +185,10 @@ fn malformed() -> Vec<Sent> {
         sent("CONNECT with :path", with(":method", "CONNECT")),
         sent("CONNECT", vec![(":method", "CONNECT"), (":authority", "api.test:80")]),
         sent("CRLF in a value", and(&[("x-a", "1\r\nscopegate-access: admin")])),
-        sent("CRLF and a request in a value", and(&[("x-a", "1\r\n\r\nGET /admin/1 HTTP/1.1\r\nHost: api.test\r\n\r\n")])),
+        sent(
+            "CRLF and a request in a value",
+            and(&[("x-a", "1\r\n\r\nGET /admin/1 HTTP/1.1\r\nHost: api.test\r\n\r\n")]),
+        ),
         sent("CR in a value", and(&[("x-a", "1\r2")])),
         sent("LF in a value", and(&[("x-a", "1\n2")])),
         sent("NUL in a value", and(&[("x-a", "1\x002")])),
@@ -212,7 +216,11 @@ fn malformed() -> Vec<Sent> {
         post("transfer-encoding in capitals", &[("Transfer-Encoding", "chunked")], &["0\r\n\r\n"]),
         post("transfer-encoding of gzip", &[("transfer-encoding", "gzip, chunked")], &["0\r\n\r\n"]),
         post("transfer_encoding", &[("transfer_encoding", "chunked")], &["0\r\n\r\n"]),
-        post("transfer-encoding and content-length", &[("transfer-encoding", "chunked"), ("content-length", "3")], &["abc"]),
+        post(
+            "transfer-encoding and content-length",
+            &[("transfer-encoding", "chunked"), ("content-length", "3")],
+            &["abc"],
+        ),
         sent("connection that names a field", and(&[("connection", "authorization")])),
         sent("connection", and(&[("connection", "close")])),
         sent("proxy-connection", and(&[("proxy-connection", "keep-alive")])),
@@ -224,9 +232,16 @@ fn malformed() -> Vec<Sent> {
         sent("host that differs", and(&[("host", "evil.test")])),
         sent("two hosts", and(&[("host", "api.test"), ("host", "evil.test")])),
         sent("two hosts that agree", and(&[("host", "api.test"), ("host", "api.test")])),
-        sent("content-length of too much", with(":method", "POST").into_iter().chain([("content-length", "5")]).collect()),
+        sent(
+            "content-length of too much",
+            with(":method", "POST").into_iter().chain([("content-length", "5")]).collect(),
+        ),
         post("content-length too small", &[("content-length", "1")], &["abc"]),
-        post("content-length of nothing", &[("content-length", "0")], &["GET /admin/1 HTTP/1.1\r\nHost: api.test\r\n\r\n"]),
+        post(
+            "content-length of nothing",
+            &[("content-length", "0")],
+            &["GET /admin/1 HTTP/1.1\r\nHost: api.test\r\n\r\n"],
+        ),
         post("two content-lengths", &[("content-length", "3"), ("content-length", "2")], &["abc"]),
         post("two equal content-lengths", &[("content-length", "3"), ("content-length", "3")], &["abc"]),
         post("content-length as a list", &[("content-length", "3, 3")], &["abc"]),

@@ -30,6 +30,7 @@ mod hostile_bytes;
 mod http2;
 mod http2_downgrade;
 mod introspection;
+mod introspection_clients;
 mod keys;
 mod kills;
 mod matrix;
