@@ -29,6 +29,7 @@ mod grpc;
 mod hostile_bytes;
 mod http2;
 mod http2_downgrade;
+mod http2_downgrade_rows;
 mod introspection;
 mod introspection_clients;
 mod keys;
