@@ -164,7 +164,7 @@ fn what_is_forwarded_has_one_framing() {
     for (sent, start, content) in good() {
         let (how, bytes) = stage.run(&sent);
         assert_eq!(how, "200", "{}", sent.name);
-        assert_eq!(bytes, forwarded(start, content) + &probe(), "{}", sent.name);
+        assert_eq!(bytes, forwarded(&start, content) + &probe(), "{}", sent.name);
     }
 }
 
