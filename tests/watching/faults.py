@@ -78,14 +78,25 @@ class Faults:
             [Fault("ScopegateMostRequestsDenied", "160 requests a second with forged signatures", *self.loads("denied", (80, "/items/9", self.forged, {"clients": 4}))),
              self.slow()],
             [Fault("ScopegateConnectionsNearLimit", "52 of 60 connections are opened and kept", *self.held("near", self.b, 42)),
-             Fault("ScopegateTunnelsNearLimit", "9 of 10 WebSockets are opened and kept", *self.held("tunnels", self.a, 9, websocket_token=self.good)),
-             Fault("ScopegateFilesNearLimit", "the limit of open files is lowered to 4 more than are open", lambda: self.a.limit_files(4), lambda: self.a.limit_files(None))],
+             Fault("ScopegateTunnelsNearLimit", "9 of 10 WebSockets are opened and kept", *self.held("tunnels", self.a, 9, websocket_token=self.good))],
             [Fault("ScopegateRequestsNearLimit", "22 requests of 25 wait for an upstream that takes 10 s", *self.loads("slow", (11, "/items/10000", self.good, {"clients": 22}))),
              self.keys_gone(), self.defect()],
             [self.too_many(), self.log_unread()],
-            [self.crashes()],
+            [self.crashes(),
+             Fault("ScopegateFilesNearLimit", "the limit of open files is lowered to 3 more than are open", lambda: self.a.limit_files(3), lambda: self.a.limit_files(None))],
             [Fault("ScopegateDown", "one gateway is killed", self.b.kill, self.b.start)],
             [Fault("ScopegateAbsent", "Prometheus is given an empty list of targets", lambda: self.stage.prometheus.watch({}), self.stage.watch_all)],
+        ]
+
+    def shown(self):
+        """Faults for a picture, together."""
+        return [
+            self.two_tables(), self.certificate_ten(),
+            Fault("ScopegateRouteDenied", "", *self.loads("route", (10, "/reports/9", self.small))),
+            Fault("ScopegateDenialSpike", "", *self.loads("spike", (8, "/items/9", self.elsewhere))),
+            Fault("ScopegateTunnelsNearLimit", "", *self.held("tunnels", self.a, 9, websocket_token=self.good)),
+            Fault("ScopegateRoleDirectoryStale", "", *self.switched("roles")),
+            self.upstream_dies(),
         ]
 
     def certificate_ten(self):
