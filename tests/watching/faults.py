@@ -1,6 +1,5 @@
 """Each fault: what is done, which alerts it is to make fire, and how it is undone."""
 import itertools
-import os
 import random
 import signal
 import threading
@@ -116,8 +115,7 @@ class Faults:
         begin_load, end_load = self.loads("orders", (6, "/orders/9", self.good))
 
         def begin():
-            self.upstreams["orders"].shutdown()
-            self.upstreams["orders"].server_close()
+            self.upstreams["orders"].die()
             begin_load()
 
         def end():
@@ -155,20 +153,20 @@ class Faults:
                      *self.changed(self.b, keys=f"http://127.0.0.1:{free_port()}/keys"))
 
     def defect(self):
-        raised = [0]
-
         def begin():
-            page = lambda: self.a.ask("/metrics")[1].replace(b'{kind="panic"} 0', b'{kind="panic"} %d' % raised[0])  # noqa: E731
-            server = self.running["defect"] = Server(stand_in(page))
-            targets = {name: gateway.admin for name, gateway in self.stage.gateways.items()}
-            self.stage.prometheus.watch({**targets, "stand-in": server.port})
-            time.sleep(3)
-            raised[0] = 1
+            metrics, prometheus = self.a.ask("/metrics")[1], self.stage.prometheus
+            before, after = (metrics.replace(b'{kind="panic"} 0', b'{kind="panic"} %d' % count) for count in (0, 1))
+            shown = [before]
+            server = self.running["defect"] = Server(stand_in(lambda: shown[0]))
+            prometheus.watch({**{name: gateway.admin for name, gateway in self.stage.gateways.items()}, "stand-in": server.port})
+            seen = "/api/v1/query?query=count_over_time(up{instance=%22stand-in%22}[20s])%20%3E%202"
+            until(lambda: prometheus.get(seen)["result"], 30, "the stand-in is scraped")
+            shown[0] = after
 
         def end():
             self.stage.watch_all()
             self.running.pop("defect").shutdown()
-        return Fault("ScopegateDefect", "a stand-in that repeats a gateway's metrics with one panic more: a gateway cannot be made to panic", begin, end)
+        return Fault("ScopegateDefect", "a stand-in repeats a gateway's metrics with one panic more: a sound gateway cannot be made to panic", begin, end)
 
     def too_many(self):
         def begin():

@@ -107,7 +107,7 @@ class Run:
             fault.begin()
             time.sleep(6)
         time.sleep(45)
-        draw(self.stage.prometheus.url, 240, output, modules=modules)
+        draw(self.stage.prometheus.url, 180, output, modules=modules)
         for fault in faults:
             fault.end()
 
