@@ -3,7 +3,6 @@ import itertools
 import random
 import signal
 import threading
-import time
 
 from load import Held, Load
 from servers import SWITCHES, Server, Upstream, stand_in
