@@ -69,6 +69,7 @@ mod unix_upstream;
 mod upstream_connections;
 mod upstream_http2;
 mod upstream_http2_faults;
+mod watching;
 mod websocket;
 mod websocket_ends;
 mod websocket_http2;
