@@ -107,6 +107,8 @@ async fn answer(
                 // The stream is reset when it has been answered (RFC 9113 §8.1).
                 exchange.content.refuse();
             } else if exchange.watch.has_content_open() {
+                // A deadline that has passed would leave no turn.
+                exchange.wait_within_bounds();
                 // What follows on this connection could not be told from the rest of the content, nor can that be waited for. A
                 // peer that awaits leave to send it (RFC 9110 §10.1.1) is not given any.
                 must_close |= awaits_leave || !exchange.content.rest_is_there(&exchange.watch).await;
