@@ -252,9 +252,6 @@ impl Sending<'_> {
 
     /// The upstream's stream after its 101.
     async fn switched(&self, lease: Lease<RequestContent>) -> Result<Switched, Denial> {
-        if self.exchange.plane.draining.get() {
-            return Err(Denial::Draining);
-        }
         lease.switched().await.ok_or_else(|| self.gone())
     }
 

@@ -54,18 +54,14 @@ impl Asking {
     ///
     /// # Errors
     ///
-    /// `Overloaded` when every place is taken, `Draining` when the process drains: the peer does better to ask the next one than
-    /// to begin what is about to be cut off. `MethodUnknown` for a peer of HTTP/2 where the upstream is not asked: its request has no
-    /// plain form (RFC 9220 §3 has the status).
+    /// `Overloaded` when every place is taken. `MethodUnknown` for a peer of HTTP/2 where the upstream is not asked: its request has
+    /// no plain form (RFC 9220 §3 has the status).
     pub(super) fn new(handshake: Handshake, exchange: &Exchange, upstream: &Upstream) -> Result<Option<Self>, Denial> {
         let Upstream { settings, metrics } = upstream;
         if !settings.tunnels.websocket || settings.protocol != Protocol::Http1 {
             return if handshake.is_on_stream() { Err(Denial::MethodUnknown) } else { Ok(None) };
         }
         let plane = &exchange.plane;
-        if plane.draining.get() {
-            return Err(Denial::Draining);
-        }
         if !plane.shared.begin_tunnel(exchange.view.snapshot.limits.tunnels) {
             return Err(Denial::Overloaded);
         }
