@@ -1,10 +1,8 @@
 """Each fault: what is done, which alerts it is to make fire, and how it is undone."""
 import itertools
-import os
 import random
 import signal
 import threading
-import time
 
 from load import Held, Load
 from servers import SWITCHES, Server, Upstream, stand_in
@@ -78,14 +76,25 @@ class Faults:
             [Fault("ScopegateMostRequestsDenied", "160 requests a second with forged signatures", *self.loads("denied", (80, "/items/9", self.forged, {"clients": 4}))),
              self.slow()],
             [Fault("ScopegateConnectionsNearLimit", "52 of 60 connections are opened and kept", *self.held("near", self.b, 42)),
-             Fault("ScopegateTunnelsNearLimit", "9 of 10 WebSockets are opened and kept", *self.held("tunnels", self.a, 9, websocket_token=self.good)),
-             Fault("ScopegateFilesNearLimit", "the limit of open files is lowered to 4 more than are open", lambda: self.a.limit_files(4), lambda: self.a.limit_files(None))],
+             Fault("ScopegateTunnelsNearLimit", "9 of 10 WebSockets are opened and kept", *self.held("tunnels", self.a, 9, websocket_token=self.good))],
             [Fault("ScopegateRequestsNearLimit", "22 requests of 25 wait for an upstream that takes 10 s", *self.loads("slow", (11, "/items/10000", self.good, {"clients": 22}))),
              self.keys_gone(), self.defect()],
             [self.too_many(), self.log_unread()],
-            [self.crashes()],
+            [self.crashes(),
+             Fault("ScopegateFilesNearLimit", "the limit of open files is lowered to 3 more than are open", lambda: self.a.limit_files(3), lambda: self.a.limit_files(None))],
             [Fault("ScopegateDown", "one gateway is killed", self.b.kill, self.b.start)],
             [Fault("ScopegateAbsent", "Prometheus is given an empty list of targets", lambda: self.stage.prometheus.watch({}), self.stage.watch_all)],
+        ]
+
+    def shown(self):
+        """Faults for a picture, together."""
+        return [
+            self.two_tables(), self.certificate_ten(),
+            Fault("ScopegateRouteDenied", "", *self.loads("route", (10, "/reports/9", self.small))),
+            Fault("ScopegateDenialSpike", "", *self.loads("spike", (8, "/items/9", self.elsewhere))),
+            Fault("ScopegateTunnelsNearLimit", "", *self.held("tunnels", self.a, 9, websocket_token=self.good)),
+            Fault("ScopegateRoleDirectoryStale", "", *self.switched("roles")),
+            self.upstream_dies(),
         ]
 
     def certificate_ten(self):
@@ -105,8 +114,7 @@ class Faults:
         begin_load, end_load = self.loads("orders", (6, "/orders/9", self.good))
 
         def begin():
-            self.upstreams["orders"].shutdown()
-            self.upstreams["orders"].server_close()
+            self.upstreams["orders"].die()
             begin_load()
 
         def end():
@@ -144,20 +152,20 @@ class Faults:
                      *self.changed(self.b, keys=f"http://127.0.0.1:{free_port()}/keys"))
 
     def defect(self):
-        raised = [0]
-
         def begin():
-            page = lambda: self.a.ask("/metrics")[1].replace(b'{kind="panic"} 0', b'{kind="panic"} %d' % raised[0])  # noqa: E731
-            server = self.running["defect"] = Server(stand_in(page))
-            targets = {name: gateway.admin for name, gateway in self.stage.gateways.items()}
-            self.stage.prometheus.watch({**targets, "stand-in": server.port})
-            time.sleep(3)
-            raised[0] = 1
+            metrics, prometheus = self.a.ask("/metrics")[1], self.stage.prometheus
+            before, after = (metrics.replace(b'{kind="panic"} 0', b'{kind="panic"} %d' % count) for count in (0, 1))
+            shown = [before]
+            server = self.running["defect"] = Server(stand_in(lambda: shown[0]))
+            prometheus.watch({**{name: gateway.admin for name, gateway in self.stage.gateways.items()}, "stand-in": server.port})
+            seen = "/api/v1/query?query=count_over_time(up{instance=%22stand-in%22}[20s])%20%3E%202"
+            until(lambda: prometheus.get(seen)["result"], 30, "the stand-in is scraped")
+            shown[0] = after
 
         def end():
             self.stage.watch_all()
             self.running.pop("defect").shutdown()
-        return Fault("ScopegateDefect", "a stand-in that repeats a gateway's metrics with one panic more: a gateway cannot be made to panic", begin, end)
+        return Fault("ScopegateDefect", "a stand-in repeats a gateway's metrics with one panic more: a sound gateway cannot be made to panic", begin, end)
 
     def too_many(self):
         def begin():

@@ -12,6 +12,7 @@ import time
 import servers
 import stage as stages
 from faults import Faults
+from picture.draw import draw
 from stage import until
 
 PATIENCE = 150
@@ -88,8 +89,8 @@ class Run:
 
     def follow(self, alerts):
         """Until these have fired and are over."""
-        end = time.monotonic() + PATIENCE
-        while (open_now := set(alerts) & (set(self.waiting) | set(self.clearing))) and time.monotonic() < end:
+        alerts, end = set(alerts), time.monotonic() + PATIENCE
+        while (open_now := alerts & (set(self.waiting) | set(self.clearing))) and time.monotonic() < end:
             self.look()
             time.sleep(0.25)
         for alert in open_now:
@@ -97,6 +98,18 @@ class Run:
             self.say(self.wrong[-1])
             if fault := self.waiting.pop(alert, None):
                 fault.end()
+
+    def picture(self, output, modules):
+        """Draws the dashboard after two quiet minutes and one with faults."""
+        time.sleep(100)
+        faults = self.faults.shown()
+        for fault in faults:
+            fault.begin()
+            time.sleep(6)
+        time.sleep(45)
+        draw(self.stage.prometheus.url, 180, output, modules=modules)
+        for fault in faults:
+            fault.end()
 
     def table(self):
         rules = {rule["name"]: rule for group in self.stage.prometheus.get("/api/v1/rules?type=alert")["groups"] for rule in group["rules"]}
@@ -113,8 +126,11 @@ def main():
     parser.add_argument("--binary", required=True)
     parser.add_argument("--output", help="folder for alerts.md and for Prometheus' data")
     parser.add_argument("--only", default="", help="alerts, separated by commas: only the rounds that have one of them")
+    parser.add_argument("--picture", metavar="MODULES", help="draw the dashboard at the end, with faults in it; the folder has node_modules")
     parser.add_argument("--stay", action="store_true", help="leave everything running at the end, until Ctrl-C")
     options = parser.parse_args()
+    if options.output:
+        os.makedirs(options.output, exist_ok=True)
     folder = tempfile.mkdtemp(prefix="watching-")
     stages.subprocess.run([options.binary, "token", "mint", "--new-key", os.path.join(folder, "keys"), "--issuer", stages.FILED,
                            "--audience", stages.AUDIENCE], check=True, capture_output=True)
@@ -144,9 +160,10 @@ def main():
         run.follow(alert for fault in slow for alert in fault.alerts)
         missing = (wanted or set(alerts())) - set(run.rows)
         run.wrong += [f"never fired and cleared: {', '.join(sorted(missing))}"] if missing else []
+        if options.picture:
+            run.picture(os.path.join(options.output, "dashboard.png"), options.picture)
         print("\n" + run.table())
         if options.output:
-            os.makedirs(options.output, exist_ok=True)
             with open(os.path.join(options.output, "alerts.md"), "w") as file:
                 file.write(run.table())
         print("\n".join(run.wrong) or f"each of {len(run.rows)} alerts has fired and cleared, in {time.monotonic() - run.begun:.0f} s")

@@ -14,8 +14,14 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, handler, port=0):
         super().__init__(("127.0.0.1", port), handler)
-        self.port = self.server_address[1]
+        self.port, self.dead = self.server_address[1], False
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def die(self):
+        """Listens no more, and breaks off what is asked on connections that stand."""
+        self.dead = True
+        self.shutdown()
+        self.server_close()
 
     def handle_error(self, request, address):
         """A peer that goes away is what some faults are made of."""
@@ -43,6 +49,9 @@ class Upstream(Handler):
 
     def do_GET(self):
         self.content()
+        if self.server.dead:
+            self.close_connection = True
+            return
         if self.headers.get("Upgrade", "").lower() == "websocket":
             proof = hashlib.sha1(self.headers["Sec-WebSocket-Key"].encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
             self.send_response(101)

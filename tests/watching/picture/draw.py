@@ -23,7 +23,7 @@ def draw(prometheus, seconds, output, until=None, rate="10s", width=1720, module
         told = {"dashboard": dashboard, "prometheus": prometheus, "from": now - seconds, "to": now, "step": step or max(1, seconds // 240), "rateInterval": rate, "width": width}
         page = os.path.join(folder, "page.html")
         with open(page, "w") as file:
-            file.write(f"<!doctype html><meta charset=utf-8><link rel=stylesheet href=page.css><style>body{{margin:0;background:#111217;font-family:Inter,Roboto,'DejaVu Sans',sans-serif}}</style>"
+            file.write(f"<!doctype html><meta charset=utf-8><link rel=stylesheet href=page.css><style>*,*::before,*::after{{box-sizing:border-box}}body{{margin:0;background:#111217;font-family:Inter,Roboto,'DejaVu Sans',sans-serif}}</style>"
                        f"<div id=page></div><script>window.global=window;window.process={{env:{{}}}};window.watching={json.dumps(told)}</script><script src=page.js></script>")
         height = 56 + 38 * max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in dashboard["panels"]) + 8
         subprocess.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--allow-file-access-from-files", f"--window-size={width},{height}",

@@ -1,5 +1,6 @@
 // Draws a dashboard with Grafana's published parts: @grafana/data reads fields, units, thresholds, overrides and transformations, @grafana/ui draws. What is
 // written here is what lies between them in Grafana: variables, the grid, and the way from Prometheus' answers to frames.
+import 'uplot/dist/uPlot.min.css';
 import React from 'react';
 import { createRoot } from 'react-dom/client';
 import {
@@ -41,7 +42,7 @@ function seriesFrames(target, result) {
     refId: target.refId,
     fields: [
       { name: 'Time', type: FieldType.time, config: { interval: step * 1000 }, values: (points ?? [value]).map(([time]) => time * 1000) },
-      { name: 'Value', type: FieldType.number, labels: metric, config: { displayNameFromDS: named(target.legendFormat, metric) }, values: (points ?? [value]).map(([, text]) => Number(text)) },
+      { name: 'Value', type: FieldType.number, labels: metric, config: { displayNameFromDS: named(target.legendFormat, metric) }, values: (points ?? [value]).map(([, text]) => (text === 'NaN' ? null : Number(text))) },
     ],
   }));
 }
