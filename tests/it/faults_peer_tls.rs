@@ -49,10 +49,6 @@ const CONNECTIONS: &[Fault] = &[
         stage.peer.shake_hands();
         stage.peer.send_below_tls(b"GET /open/x HTTP/1.1\r\nHost: api.test\r\n\r\n");
     }),
-    fault("tls-bad-record", "sends a record that cannot be read in its head", |stage| {
-        stage.peer.send("GET /open/x HTTP/1.1\r\nHost: api");
-        stage.peer.send_below_tls(b"\x17\x03\x03\x00\x20no record that anybody could read");
-    }),
     bounded("tls-hangs-in-record", "limits.header_time", "stops in a record of its head", |stage| {
         stage.peer.send("GET /open/x HTTP/1.1\r\nHost: api");
         stage.peer.send_below_tls(b"\x17\x03\x03\x00\x20no");
