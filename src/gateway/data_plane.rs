@@ -14,7 +14,7 @@ use crate::gateway::bearer::Note;
 use crate::gateway::request_content::RequestContent;
 use crate::gateway::request_id::RequestIds;
 use crate::gateway::snapshot::{Shared, Snapshot, Upstream};
-use crate::gateway::turned_away::TurnedAway;
+use crate::gateway::turned_away::{Seldom, TurnedAway};
 use crate::net::{PoolEvent, PoolSettings, UpstreamPool, Watch};
 use crate::verify::Verifier;
 
@@ -32,6 +32,8 @@ pub(super) struct DataPlane {
     /// `limits.connections` as it was at the start.
     pub(super) most_connections: usize,
     pub(super) turned_away: TurnedAway,
+    /// When to tell of connections that cannot be accepted.
+    pub(super) accept_faults: Seldom,
     view: RefCell<Rc<View>>,
     peers: RefCell<Vec<Weak<Watch>>>,
     /// The connections' tasks; a drain waits for the last of them.
@@ -76,6 +78,7 @@ impl DataPlane {
             cut: Notify::new(),
             most_connections: snapshot.limits.connections,
             turned_away: TurnedAway::default(),
+            accept_faults: Seldom::default(),
             view: RefCell::new(Rc::new(View::new(snapshot, None))),
             peers: RefCell::default(),
             connections: TaskTracker::new(),
