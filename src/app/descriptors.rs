@@ -3,6 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config;
+use crate::gateway::TURNED_AWAY_AT_ONCE;
 
 /// Descriptors for what is neither a peer's connection nor an upstream's: files that are read, the admin listener and its connections,
 /// fetches, a hand-over.
@@ -17,6 +18,8 @@ const OF_LISTENER: usize = 3;
 struct Wanted {
     /// Peers' connections at most.
     peers: usize,
+    /// Connections that are being turned away, at most.
+    turned_away: usize,
     /// Connections to upstreams at most.
     upstreams: usize,
     own: usize,
@@ -54,21 +57,23 @@ impl Wanted {
         let of_one_worker: usize = gateway.upstreams.iter().map(|upstream| upstream.max_connections).sum();
         Self {
             peers: gateway.limits.connections,
+            turned_away: TURNED_AWAY_AT_ONCE.saturating_mul(workers),
             upstreams: of_one_worker.saturating_mul(workers),
             own: OWN + workers * (OF_WORKER + OF_LISTENER * gateway.listeners.len()),
         }
     }
 
     fn total(self) -> usize {
-        self.peers.saturating_add(self.upstreams).saturating_add(self.own)
+        self.peers.saturating_add(self.turned_away).saturating_add(self.upstreams).saturating_add(self.own)
     }
 
-    /// Peers' connections at most where there are `most` descriptors: upstreams have as many as they may want, and half of all if
-    /// that is less, since a request needs one of each.
+    /// Peers' connections at most where there are `most` descriptors. Upstreams have as many as they may want, and half of all if that is
+    /// less, since a request needs one of each; of the rest those have a part that are turned away, never more than are served.
     fn affordable(self, most: usize) -> usize {
         let left = most.saturating_sub(self.own);
-        let of_upstreams = self.upstreams.min(left / 2);
-        self.peers.min(left - of_upstreams).max(1)
+        let of_peers = left - self.upstreams.min(left / 2);
+        let served = of_peers.saturating_sub(self.turned_away).max(of_peers / 2);
+        self.peers.min(served).max(1)
     }
 }
 
@@ -77,20 +82,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn peers_have_what_upstreams_leave_and_at_least_half() {
+    fn peers_have_what_upstreams_and_those_who_are_turned_away_leave() {
         for (peers, upstreams, most, expected) in [
             (20_000, 512, 1_000_000, 20_000),
-            (20_000, 512, 20_612, 20_000),
-            (20_000, 512, 20_611, 19_999),
-            (20_000, 512, 1_124, 512),
-            (20_000, 100_000, 1_100, 500),
+            (20_000, 512, 20_740, 20_000),
+            (20_000, 512, 20_739, 19_999),
+            (20_000, 512, 1_124, 384),
+            (20_000, 100_000, 1_100, 372),
             (10, 100_000, 1_100, 10),
+            (20_000, 512, 300, 50),
             (20_000, 512, 100, 1),
             (20_000, 512, 0, 1),
         ] {
-            let wanted = Wanted { peers, upstreams, own: 100 };
+            let wanted = Wanted { peers, turned_away: 128, upstreams, own: 100 };
             assert_eq!(wanted.affordable(most), expected, "{wanted:?} of {most}");
-            assert_eq!(wanted.affordable(most) == peers, wanted.total() <= most || peers == 10, "{wanted:?} of {most}");
         }
     }
 

@@ -77,7 +77,7 @@ impl DataPlane {
             cutting: Cell::new(false),
             cut: Notify::new(),
             most_connections: snapshot.limits.connections,
-            turned_away: TurnedAway::default(),
+            turned_away: TurnedAway::beside(snapshot.limits.connections / workers.max(1)),
             accept_faults: Seldom::default(),
             view: RefCell::new(Rc::new(View::new(snapshot, None))),
             peers: RefCell::default(),

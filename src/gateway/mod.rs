@@ -42,4 +42,5 @@ pub use settings::{
     ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, TrustedPeers, TunnelSettings, UpstreamSettings,
 };
 pub use snapshot::{Shared, Snapshot, Upstream};
+pub use turned_away::TURNED_AWAY_AT_ONCE;
 pub use worker::{Standing, WorkerStart, stand};

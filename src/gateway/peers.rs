@@ -19,7 +19,7 @@ use crate::gateway::data_plane::DataPlane;
 use crate::gateway::exchange::{Origin, PeerConnection};
 use crate::gateway::forwarded::Story;
 use crate::gateway::service::respond;
-use crate::gateway::turned_away::shed;
+use crate::gateway::turned_away::{answer_at_once, shed};
 use crate::net::{
     AcceptFault, Accepted, Acceptor, Application, BACKLOG, ConnectionEnd, ConnectionEvent, Drained, Excess, Phase,
     Protocol, ServerLimits, ServerTls, Socket, Stream, Watch, serve_connection,
@@ -120,13 +120,13 @@ fn welcome(plane: &Rc<DataPlane>, socket: Socket, address: Option<IpAddr>, liste
     });
 }
 
-/// Tells a peer for whom there is no place, unless too many are being told just now.
+/// Tells a peer for whom there is no place.
 fn turn_away(plane: &Rc<DataPlane>, socket: Socket) {
-    if !plane.turned_away.has_place() {
-        return;
-    }
     let realm = &plane.view().snapshot.realm;
     let refusal = refuse(&Denial::Overloaded, realm, &plane.request_ids.choose(None));
+    if !plane.turned_away.has_place() {
+        return answer_at_once(&socket, refusal);
+    }
     let plane = Rc::clone(plane);
     tokio::task::spawn_local(async move { plane.turned_away.answer(socket, refusal).await });
 }

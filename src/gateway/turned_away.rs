@@ -16,8 +16,9 @@ use crate::net::{Acceptor, Socket, lacks_descriptors};
 use crate::policy::Denial;
 use crate::telemetry::ConnectionError;
 
-/// Connections that one worker turns away with an answer at one time; further ones are closed without.
-const AT_ONCE: usize = 64;
+/// Connections that one worker has wait for an answer by which they are turned away, at one time and at most; further ones are answered
+/// without waiting for what they ask.
+pub const TURNED_AWAY_AT_ONCE: usize = 64;
 /// For the peer to begin its request, and again to take the answer.
 const TIME: Duration = Duration::from_secs(1);
 /// Bytes of a request that are read, and thrown away, so that the answer is not lost with them.
@@ -33,9 +34,10 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 const GOAWAY: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0b";
 
 /// How many connections are being turned away.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct TurnedAway {
     now: Cell<usize>,
+    most: usize,
 }
 
 /// One of the places.
@@ -48,9 +50,14 @@ impl Drop for Place<'_> {
 }
 
 impl TurnedAway {
+    /// Of a worker that has `connections` as its share: as many again are turned away at one time at most.
+    pub(super) fn beside(connections: usize) -> Self {
+        Self { now: Cell::new(0), most: connections.min(TURNED_AWAY_AT_ONCE) }
+    }
+
     /// Whether one more may be given an answer.
     pub(super) fn has_place(&self) -> bool {
-        self.now.get() < AT_ONCE
+        self.now.get() < self.most
     }
 
     /// Answers the peer's first request with `refusal`, or in HTTP/2 by GOAWAY, and closes the connection: within three seconds,
@@ -95,9 +102,9 @@ pub(super) fn shed(plane: &Rc<DataPlane>, listener: &Acceptor, position: usize, 
     true
 }
 
-/// Says `refusal`, or GOAWAY in HTTP/2, as far as that can be done without waiting: for a connection that is closed in the next moment
-/// because it holds the last descriptor.
-fn answer_at_once(socket: &Socket, refusal: Response<Bytes>) {
+/// Says `refusal`, or GOAWAY in HTTP/2, as far as that can be done without waiting: for a connection that is closed in the next
+/// moment.
+pub(super) fn answer_at_once(socket: &Socket, refusal: Response<Bytes>) {
     let mut start = [0; THROWN_AWAY_AT_ONCE];
     let answer = match socket.read_now(&mut start) {
         Ok(0) => return,
