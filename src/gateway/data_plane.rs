@@ -15,7 +15,7 @@ use crate::gateway::request_content::RequestContent;
 use crate::gateway::request_id::RequestIds;
 use crate::gateway::snapshot::{Shared, Snapshot, Upstream};
 use crate::gateway::turned_away::{Seldom, TurnedAway};
-use crate::net::{PoolEvent, PoolSettings, UpstreamPool, Watch};
+use crate::net::{PoolEvent, PoolSettings, UpstreamPool, WarmPlaces, Watch};
 use crate::verify::Verifier;
 
 /// A worker's memory of tokens, connections to upstreams, and view of what is in force.
@@ -34,6 +34,7 @@ pub(super) struct DataPlane {
     pub(super) turned_away: TurnedAway,
     /// When to tell of connections that cannot be accepted.
     pub(super) accept_faults: Seldom,
+    pub(super) warm_places: WarmPlaces,
     view: RefCell<Rc<View>>,
     peers: RefCell<Vec<Weak<Watch>>>,
     /// The connections' tasks; a drain waits for the last of them.
@@ -79,6 +80,7 @@ impl DataPlane {
             most_connections: snapshot.limits.connections,
             turned_away: TurnedAway::beside(snapshot.limits.connections / workers.max(1)),
             accept_faults: Seldom::default(),
+            warm_places: WarmPlaces::default(),
             view: RefCell::new(Rc::new(View::new(snapshot, None))),
             peers: RefCell::default(),
             connections: TaskTracker::new(),

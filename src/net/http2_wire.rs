@@ -86,7 +86,7 @@ impl Wire {
         .await;
     }
 
-    fn arrived(&self, bytes: &[u8]) {
+    fn arrived(&self, bytes: &mut [u8]) {
         let mut frames = self.0.frames.borrow_mut();
         frames.read(bytes);
         let since = frames.is_in_section().then(|| self.0.section_since.get().unwrap_or_else(Instant::now));
@@ -120,7 +120,7 @@ impl AsyncRead for Wire {
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut *self.0.stream.borrow_mut()).poll_read(context, buffer);
-        if let Some(arrived) = buffer.filled().get(before..).filter(|arrived| !arrived.is_empty()) {
+        if let Some(arrived) = buffer.filled_mut().get_mut(before..).filter(|arrived| !arrived.is_empty()) {
             self.arrived(arrived);
         }
         polled

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::Request;
+use http::{Method, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -48,10 +48,15 @@ pub(super) async fn serve_http2<A: Application>(
         let executor = Streams { state: Rc::clone(&state), application: application.clone() };
         let service = service_fn(|request: Request<Incoming>| {
             let next = state.next_stream();
-            let answer = application.answer(request, next.watch);
+            let is_head = request.method() == Method::HEAD;
+            // Boxed, so that it is gone when the head of the answer is there: what the peer does not take holds the content alone.
+            let answer = Box::pin(application.answer(request, next.watch));
             yield_once(async move {
                 let answer = answer.await?;
-                Ok::<_, std::convert::Infallible>(answer.map(|content| Portions::new(content, next.is_given)))
+                Ok::<_, std::convert::Infallible>(match is_head {
+                    true => Portions::withheld(answer, next.is_given),
+                    false => answer.map(|content| Portions::new(content, next.is_given)),
+                })
             })
         });
         let connection = protocol(limits, executor).serve_connection(TokioIo::new(wire.clone()), service);
