@@ -68,7 +68,10 @@ impl Standing {
         tokio::select! {
             biased;
             () = drained.begun() => {}
-            Some(_) = accepting.join_next() => return Err(io::Error::other("a listener is not accepted from any more")),
+            // The drain may be known there before it is known here.
+            Some(_) = accepting.join_next() => if !drained.has_begun() {
+                return Err(io::Error::other("a listener is not accepted from any more"));
+            },
         }
         plane.draining.set(true);
         plane.wake_all();

@@ -73,6 +73,11 @@ impl Drained {
         let _ = self.receiver.wait_for(|signal| signal.begun).await;
     }
 
+    /// Whether the signal has been given.
+    pub fn has_begun(&self) -> bool {
+        self.receiver.borrow().begun
+    }
+
     /// Waits until nothing is to be waited for any longer.
     pub async fn cut(&mut self) {
         let _ = self.receiver.wait_for(|signal| signal.cut).await;
