@@ -132,7 +132,7 @@ mod tests {
         let (clock, metrics, listeners) = (Clock::system(), Arc::new(Metrics::new()), gateway.listeners.clone());
         let issuers = start_issuers(&gateway.issuers, None, &clock, &metrics).unwrap();
         let snapshot = snapshot(gateway, listeners, Live { issuers, directory: None }, &clock, &metrics);
-        let log = Log::to(std::io::sink(), LogSettings::default(), Arc::clone(&metrics), clock.clone());
+        let log = Log::to(io::sink(), LogSettings::default(), Arc::clone(&metrics), clock.clone());
         Arc::new(Shared::new(snapshot, metrics, log, clock))
     }
 

@@ -40,7 +40,10 @@ impl BusyHttp2 {
                     None => connect(*address, tls.as_ref()).await?,
                 };
                 match exchange(connection).await {
-                    Ok(kept) => return Ok(*sender = Some(kept)),
+                    Ok(kept) => {
+                        *sender = Some(kept);
+                        return Ok(());
+                    }
                     Err(Lost::Unseen) => {}
                     Err(Lost::Failed(fault)) => return Err(fault),
                 }
