@@ -67,8 +67,9 @@ fn requests_beyond_the_descriptors_are_refused_at_once_and_counted() {
     let number = |status: u16| statuses.iter().filter(|found| **found == Some(status)).count();
     assert!(number(200) >= 1 && number(503) >= 1, "{statuses:?}");
     let without = statuses.iter().filter(|status| status.is_none()).count();
-    assert_eq!(number(200) + number(503) + without, CROWD, "{statuses:?}");
-    assert_eq!(turned_away(&gateway), (CROWD - number(200)) as f64, "{statuses:?}");
+    // For one that was accepted the upstream may be out of reach: a connection to it takes a descriptor too.
+    assert_eq!(number(200) + number(502) + number(503) + without, CROWD, "{statuses:?}");
+    assert_eq!(turned_away(&gateway), (CROWD - number(200) - number(502)) as f64, "{statuses:?}");
     assert_eq!((gateway.ask("GET", "/healthz").status, gateway.ask("GET", "/readyz").status), (200, 200));
     assert_eq!(gateway.ask("POST", "/reload").status, 200, "files can be read");
     drop(crowd);
