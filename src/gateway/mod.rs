@@ -34,11 +34,13 @@ mod snapshot;
 mod tunnel;
 mod turned_away;
 mod upgrade;
+mod worker;
 
 #[cfg(any(test, fuzzing))]
 pub use fields_fuzzing::request_fields as fuzz_request_fields;
-pub use peers::{WorkerStart, serve};
 pub use settings::{
     ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, TrustedPeers, TunnelSettings, UpstreamSettings,
 };
 pub use snapshot::{Shared, Snapshot, Upstream};
+pub use turned_away::TURNED_AWAY_AT_ONCE;
+pub use worker::{Standing, WorkerStart, stand};

@@ -1,4 +1,4 @@
-//! One worker at its listeners: accepting peers, serving them, draining.
+//! A worker's peers: accepting them, and serving each to its end.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -7,8 +7,7 @@ use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
@@ -20,10 +19,10 @@ use crate::gateway::data_plane::DataPlane;
 use crate::gateway::exchange::{Origin, PeerConnection};
 use crate::gateway::forwarded::Story;
 use crate::gateway::service::respond;
-use crate::gateway::snapshot::Shared;
+use crate::gateway::turned_away::{answer_at_once, shed};
 use crate::net::{
-    AcceptFault, Accepted, Acceptor, Application, BACKLOG, ConnectionEnd, ConnectionEvent, Drained, Excess, Listening,
-    Phase, Protocol, Protocols, ServerLimits, ServerTls, Socket, Stream, Watch, serve_connection,
+    AcceptFault, Accepted, Acceptor, Application, BACKLOG, ConnectionEnd, ConnectionEvent, Drained, Excess, Phase,
+    Protocol, Protocols, ServerLimits, ServerTls, Socket, Stream, Watch, serve_connection,
 };
 use crate::policy::Denial;
 use crate::telemetry::{ConnectionError, ConnectionProtocol};
@@ -31,57 +30,13 @@ use crate::verify::FairShare;
 
 /// How long to wait after the system refused to accept, for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How often idle upstream connections are looked at.
-const REAP_EVERY: Duration = Duration::from_secs(5);
-/// What answers may still take to leave once the drain's time is over.
-const CUT_GRACE: Duration = Duration::from_secs(1);
 /// What a handshake may still take once the drain has begun.
 const HANDSHAKE_GRACE: Duration = Duration::from_secs(1);
 /// Bytes that a head takes besides the names and values that the limits count: for each field, and for the request line.
 const HEAD_EXTRA: usize = 16 * 1024;
 
-/// What one worker is given to run with.
-#[derive(Debug)]
-pub struct WorkerStart {
-    /// What all workers share.
-    pub shared: Arc<Shared>,
-    /// This worker's sockets, each with the position of its listener in the snapshot.
-    pub listeners: Vec<(usize, Listening)>,
-    /// The signal to drain.
-    pub drained: Drained,
-    /// How many workers there are: each has its share of what is bounded for the process.
-    pub workers: usize,
-    /// A random number, other for every worker.
-    pub seed: u64,
-}
-
-/// Serves until the drain has ended.
-///
-/// # Errors
-///
-/// What the system says when a listening socket cannot be watched.
-pub async fn serve(start: WorkerStart) -> io::Result<()> {
-    let WorkerStart { shared, listeners, mut drained, workers, seed } = start;
-    let plane = DataPlane::new(shared, workers, seed);
-    let mut accepting = Vec::new();
-    for (position, listener) in listeners {
-        let listener = Acceptor::new(listener)?;
-        accepting.push(tokio::task::spawn_local(accept(Rc::clone(&plane), listener, position, drained.clone())));
-    }
-    let reaping = tokio::task::spawn_local(reap(Rc::clone(&plane)));
-    drained.begun().await;
-    plane.draining.set(true);
-    plane.wake_all();
-    for listener in accepting {
-        // A listener's task ends by itself; if it panicked there is nothing left to accept.
-        let _ = listener.await;
-    }
-    drain(&plane, plane.view().snapshot.drain_timeout).await;
-    reaping.abort();
-    Ok(())
-}
-
-async fn accept(plane: Rc<DataPlane>, listener: Acceptor, position: usize, mut drained: Drained) {
+/// Accepts and serves peers until the drain begins, and then those who wait.
+pub(super) async fn accept(plane: Rc<DataPlane>, listener: Acceptor, position: usize, mut drained: Drained) {
     loop {
         let accepted = tokio::select! {
             biased;
@@ -92,8 +47,9 @@ async fn accept(plane: Rc<DataPlane>, listener: Acceptor, position: usize, mut d
             Ok((socket, address)) => welcome(&plane, socket, address, position, &drained),
             Err(fault) if is_of_one_connection(&fault) => {}
             Err(fault) => {
-                tracing::warn!(%fault, "cannot accept connections");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                if !shed(&plane, &listener, position, &fault) {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     }
@@ -104,7 +60,7 @@ async fn accept(plane: Rc<DataPlane>, listener: Acceptor, position: usize, mut d
     for _ in 0..BACKLOG {
         match ready_now(listener.accept()).await {
             Some(Ok((socket, address))) => welcome(&plane, socket, address, position, &drained),
-            Some(Err(_)) => {}
+            Some(Err(fault)) => drop(shed(&plane, &listener, position, &fault)),
             None => return,
         }
     }
@@ -184,13 +140,13 @@ async fn serve_peer(peer: Peer, socket: Socket, entrance: Entrance) {
     }
 }
 
-/// Tells a peer for whom there is no place, unless too many are being told just now.
+/// Tells a peer for whom there is no place.
 fn turn_away(plane: &Rc<DataPlane>, socket: Socket) {
-    if !plane.turned_away.has_place() {
-        return;
-    }
     let realm = &plane.view().snapshot.realm;
     let refusal = refuse(&Denial::Overloaded, realm, &plane.request_ids.choose(None));
+    if !plane.turned_away.has_place() {
+        return answer_at_once(&socket, refusal);
+    }
     let plane = Rc::clone(plane);
     tokio::task::spawn_local(async move { plane.turned_away.answer(socket, refusal).await });
 }
@@ -337,26 +293,6 @@ fn kind_over_http2(fault: &hyper::Error) -> ConnectionError {
         Some(_) => ConnectionError::Parse,
         None => ConnectionError::Io,
     }
-}
-
-async fn reap(plane: Rc<DataPlane>) {
-    let mut ticks = tokio::time::interval(REAP_EVERY);
-    loop {
-        ticks.tick().await;
-        plane.reap(Instant::now());
-    }
-}
-
-/// Waits until every connection has ended, for `timeout` at most; then refuses what is still unanswered.
-async fn drain(plane: &Rc<DataPlane>, timeout: Duration) {
-    plane.connections.close();
-    if tokio::time::timeout(timeout, plane.connections.wait()).await.is_ok() {
-        return;
-    }
-    plane.cutting.set(true);
-    plane.cut.notify_waiters();
-    plane.wake_all();
-    let _ = tokio::time::timeout(CUT_GRACE, plane.connections.wait()).await;
 }
 
 #[cfg(test)]

@@ -1,22 +1,32 @@
-//! Connections beyond the limit: told so before they are closed, as far as that costs next to nothing.
+//! Connections beyond a limit: told so before they are closed, as far as that costs next to nothing.
 
 use std::cell::Cell;
-use std::io::Write as _;
-use std::time::Duration;
+use std::io::{self, Write as _};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::net::Socket;
+use crate::gateway::challenge::refuse;
+use crate::gateway::data_plane::DataPlane;
+use crate::net::{Acceptor, Socket, lacks_descriptors};
+use crate::policy::Denial;
+use crate::telemetry::ConnectionError;
 
-/// Connections that one worker turns away with an answer at one time; further ones are closed without.
-const AT_ONCE: usize = 64;
+/// Connections that one worker has wait for an answer by which they are turned away, at one time and at most; further ones are answered
+/// without waiting for what they ask.
+pub const TURNED_AWAY_AT_ONCE: usize = 64;
 /// For the peer to begin its request, and again to take the answer.
 const TIME: Duration = Duration::from_secs(1);
 /// Bytes of a request that are read, and thrown away, so that the answer is not lost with them.
 const THROWN_AWAY: u64 = 64 * 1024;
+/// The same where nothing is waited for.
+const THROWN_AWAY_AT_ONCE: usize = 4096;
+/// Between two lines of a log that say the same.
+const PAUSE: Duration = Duration::from_secs(10);
 /// How HTTP/2 begins with prior knowledge (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 /// An empty SETTINGS, then GOAWAY with stream 0 and ENHANCE_YOUR_CALM: nothing was processed, all of it may be sent again elsewhere
@@ -24,9 +34,10 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 const GOAWAY: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0b";
 
 /// How many connections are being turned away.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct TurnedAway {
     now: Cell<usize>,
+    most: usize,
 }
 
 /// One of the places.
@@ -39,9 +50,14 @@ impl Drop for Place<'_> {
 }
 
 impl TurnedAway {
+    /// Of a worker that has `connections` as its share: as many again are turned away at one time at most.
+    pub(super) fn beside(connections: usize) -> Self {
+        Self { now: Cell::new(0), most: connections.min(TURNED_AWAY_AT_ONCE) }
+    }
+
     /// Whether one more may be given an answer.
     pub(super) fn has_place(&self) -> bool {
-        self.now.get() < AT_ONCE
+        self.now.get() < self.most
     }
 
     /// Answers the peer's first request with `refusal`, or in HTTP/2 by GOAWAY, and closes the connection: within three seconds,
@@ -65,6 +81,55 @@ impl TurnedAway {
             let mut rest = socket.take(THROWN_AWAY);
             let _ = tokio::time::timeout(TIME, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
         }
+    }
+}
+
+/// Lets go of a connection for which the process has no descriptor, by the one that is kept for that; whether it did.
+pub(super) fn shed(plane: &Rc<DataPlane>, listener: &Acceptor, position: usize, fault: &io::Error) -> bool {
+    if plane.accept_faults.is_due(Instant::now()) {
+        tracing::warn!(%fault, "connections cannot be accepted");
+    }
+    if !lacks_descriptors(fault) {
+        return false;
+    }
+    let Some(socket) = listener.accept_surplus() else { return false };
+    plane.shared.metrics.connection_error(ConnectionError::TooMany);
+    let view = plane.view();
+    if view.snapshot.listeners.get(position).is_some_and(|settings| settings.tls.is_none()) {
+        let refusal = refuse(&Denial::Overloaded, &view.snapshot.realm, &plane.request_ids.choose(None));
+        answer_at_once(&socket, refusal);
+    }
+    true
+}
+
+/// Says `refusal`, or GOAWAY in HTTP/2, as far as that can be done without waiting: for a connection that is closed in the next
+/// moment.
+pub(super) fn answer_at_once(socket: &Socket, refusal: Response<Bytes>) {
+    let mut start = [0; THROWN_AWAY_AT_ONCE];
+    let answer = match socket.read_now(&mut start) {
+        Ok(0) => return,
+        Ok(read) if start.get(..read).is_some_and(|start| start.starts_with(PREFACE)) => GOAWAY.to_vec(),
+        // Nothing has come yet: what comes is most likely HTTP/1.1.
+        Ok(_) | Err(_) => written(refusal),
+    };
+    // It is closed, whether it hears why or not.
+    let _ = socket.write_now(&answer);
+}
+
+/// Lets something be done now and then only.
+#[derive(Debug, Default)]
+pub(super) struct Seldom {
+    last: Cell<Option<Instant>>,
+}
+
+impl Seldom {
+    /// Whether it is to be done now: it has not been for [`PAUSE`].
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        let is_due = self.last.get().is_none_or(|last| now.saturating_duration_since(last) >= PAUSE);
+        if is_due {
+            self.last.set(Some(now));
+        }
+        is_due
     }
 }
 

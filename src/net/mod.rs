@@ -18,6 +18,7 @@
 //! * [`serve_router()`] serves what stands beside the data plane, on a runtime of its own: the admin listener, the authorization server.
 //! * [`Schedule`] says when something is asked for again, and [`Polled`] describes what is asked for every few seconds.
 
+mod attempts;
 mod bind;
 mod connect;
 mod drain;
@@ -60,6 +61,7 @@ mod serve_http2;
 mod serve_router;
 mod socket;
 mod socket_file;
+mod spare;
 mod stream;
 mod tls_certificate;
 mod tls_client;
@@ -98,6 +100,7 @@ pub use serve::{
 pub use serve_router::{RouterBounds, serve_router};
 pub use socket::Socket;
 pub use socket_file::LONGEST_SOCKET_PATH;
+pub use spare::lacks_descriptors;
 pub use stream::Stream;
 pub use tls_certificate::{Certificate, CertificateDoubt};
 pub use tls_client::{ClientTls, ClientTlsSettings};

@@ -62,7 +62,8 @@ impl Running {
             workers: 1,
             seed: 7,
         };
-        let worker = Worker::start("worker".into(), || async { gateway::serve(start).await.unwrap() }).unwrap();
+        let worker =
+            Worker::start("worker".into(), || async { gateway::stand(start).unwrap().serve().await.unwrap() }).unwrap();
         Self { address, metrics, log, shared, signer, drain, worker }
     }
 

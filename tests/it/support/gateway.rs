@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -49,6 +49,8 @@ pub struct Setup {
     pub files: Vec<(&'static str, String)>,
     /// `issuers[0].keys`; the file `jwks.json` holds the signer's key.
     pub keys: String,
+    /// How many descriptors the process may have, where that is bounded.
+    pub descriptors: Option<usize>,
 }
 
 impl Default for Setup {
@@ -63,6 +65,7 @@ impl Default for Setup {
             certificates: Vec::new(),
             files: Vec::new(),
             keys: "{file: jwks.json}".into(),
+            descriptors: None,
         }
     }
 }
@@ -104,7 +107,15 @@ impl Setup {
         for (name, issued) in &self.certificates {
             issued.write(&folder.path().join("tls"), name);
         }
-        let (server, serving) = Server::start("serve", &folder.path().join("scopegate.yaml"));
+        let file = folder.path().join("scopegate.yaml");
+        let (server, serving) = match self.descriptors {
+            None => Server::start("serve", &file),
+            Some(most) => {
+                let script = format!("ulimit -n {most}; exec \"$0\" serve --config \"$1\"");
+                let mut command = Command::new("sh");
+                Server::run(command.args(["-c", &script, env!("CARGO_BIN_EXE_scopegate")]).arg(file))
+            }
+        };
         let address = |member: &str| serving[member].as_str().expect("an address").parse().expect("an address");
         Gateway { address: address("listener"), admin: address("admin"), folder, signer, server }
     }

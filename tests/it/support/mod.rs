@@ -6,6 +6,7 @@
 mod authorization_server;
 mod browser;
 mod busy;
+mod busy_http2;
 mod capture;
 mod certificates;
 mod client;
@@ -67,6 +68,10 @@ pub use upstream::{Answer, Upstream};
 pub use wire::Wire;
 pub use wire_http2::literals;
 pub use workplace::{ROOT, Workplace, shipped};
+
+/// The fields of a WebSocket's handshake (RFC 6455 §4.1).
+pub const HANDSHAKE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: \
+                         x3JJHMbDL1EzLkh9GBhXDw==\r\n";
 
 /// The longest that anything may take which is to happen at all.
 pub const DEADLINE: Duration = Duration::from_secs(20);
