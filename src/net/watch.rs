@@ -183,15 +183,20 @@ impl Watch {
     /// It is armed for `look_after` from now at most, where given: then it looks whether the connection rests.
     pub(super) fn to_arm(&self, look_after: Option<Duration>) -> Option<Instant> {
         let deadline = self.deadline.get();
-        if self.armed.get().is_some_and(|armed| armed <= deadline) {
+        let at = look_after.map_or(deadline, |time| deadline.min(Instant::now() + time));
+        if self.armed.get().is_some_and(|armed| armed <= at) {
             return None;
         }
         if look_after.is_none() && self.time.get() >= LONGEST {
             return None;
         }
-        let at = look_after.map_or(deadline, |time| deadline.min(Instant::now() + time));
         self.armed.set(Some(at));
         Some(at)
+    }
+
+    /// Whether the timer is armed. One that has fired is not, and says nothing more.
+    pub(super) fn is_armed(&self) -> bool {
+        self.armed.get().is_some()
     }
 
     /// Takes note that the timer fired at `now`; whether the deadline of the present phase has truly passed.
