@@ -1,5 +1,6 @@
 //! A tunnel's life: from the 101 to its end, and its place among those of the process.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::task::Poll;
@@ -16,7 +17,7 @@ use crate::gateway::exchange::Exchange;
 use crate::gateway::settings::TunnelSettings;
 use crate::gateway::snapshot::Upstream;
 use crate::gateway::upgrade::Handshake;
-use crate::net::{self, Phase, Protocol, Switched};
+use crate::net::{self, Phase, Protocol, Switched, Watch};
 use crate::policy::Denial;
 use crate::telemetry::{ConnectionProtocol, TunnelEnd, UpstreamMetrics};
 
@@ -138,6 +139,7 @@ impl Tunnel {
 
     /// Carries bytes both ways until the tunnel ends; `early` is what the peer had sent before it knew that there would be one.
     pub(super) async fn run(self, peer: impl AsyncRead + AsyncWrite + Unpin, early: Bytes) {
+        let ending = Ending::of(&self.exchange);
         let Self { exchange, upstream, settings, metrics, place } = self;
         let counted = Counted::new(&exchange, metrics);
         let mut tunnel = net::Tunnel::new((peer, early), (upstream.stream, upstream.early), settings.idle);
@@ -157,9 +159,30 @@ impl Tunnel {
             () = token_end(&exchange, settings.end_with_token) => TunnelEnd::Token,
             () = cut(&exchange.plane) => TunnelEnd::Drained,
         };
+        ending.by_itself.set(matches!(end, TunnelEnd::Closed));
         // First the room that it took, then the word that it has ended.
         drop((counted, place));
         exchange.plane.shared.metrics.tunnel_ended(end);
+    }
+}
+
+/// Tells the peer's stream of the tunnel's end, however that comes about, after the exchange's.
+struct Ending {
+    watch: Rc<Watch>,
+    body_idle: Duration,
+    by_itself: Cell<bool>,
+}
+
+impl Ending {
+    fn of(exchange: &Exchange) -> Self {
+        let body_idle = exchange.view.snapshot.limits.body_idle;
+        Self { watch: Rc::clone(&exchange.watch), body_idle, by_itself: Cell::new(false) }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.watch.tunnel_ended(self.by_itself.get(), self.body_idle);
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct State {
     has_served: Cell<bool>,
     /// The stream whose answer was asked for last, until it is spawned.
     next: RefCell<Option<Next>>,
+    /// The stream that is being polled.
+    polled: RefCell<Option<Rc<Watch>>>,
     resets: Resets,
 }
 
@@ -48,6 +50,7 @@ impl State {
             idle_since: Cell::new(Instant::now()),
             has_served: Cell::new(false),
             next: RefCell::default(),
+            polled: RefCell::default(),
             resets: Resets::new(wire, most_resets),
         }
     }
@@ -155,17 +158,22 @@ impl<A: Clone> Clone for Streams<A> {
 impl<A: Application, F: Future<Output = ()> + 'static> Executor<F> for Streams<A> {
     fn execute(&self, future: F) {
         let under = Under::begin(&self.state);
-        // What hyper spawns besides has no watch: it carries what is sent on a stream that has become a tunnel.
-        let Some(next) = self.state.next.borrow_mut().take() else {
+        let application = self.application.clone();
+        let next = self.state.next.borrow_mut().take();
+        let Some(next) = next else {
+            // What hyper spawns besides carries what is sent on the stream that is being polled, and has become a tunnel.
+            let watch = self.state.polled.borrow().clone().unwrap_or_else(|| Rc::new(Watch::of_stream()));
+            watch.begins_tunnel();
             tokio::task::spawn_local(async move {
                 let _under = under;
-                future.await;
+                if let Some(phase) = drive_tunnel(watch, future).await {
+                    application.note(ConnectionEvent::StreamTimedOut(phase));
+                }
             });
             return;
         };
-        let application = self.application.clone();
         tokio::task::spawn_local(async move {
-            match drive(next, future).await {
+            match drive(next, &under.0, future).await {
                 StreamEnd::Answered => {}
                 StreamEnd::Unanswered => {
                     under.0.resets.ended_unanswered();
@@ -190,17 +198,39 @@ enum StreamEnd {
 }
 
 /// Runs a stream to its end, or to the deadline of a phase of its own: then it is reset by being dropped.
-async fn drive(next: Next, stream: impl Future<Output = ()>) -> StreamEnd {
+async fn drive(next: Next, state: &State, stream: impl Future<Output = ()>) -> StreamEnd {
     let Next { watch, is_given } = next;
     let mut driver = Driver::new(watch, Rc::default());
     let mut stream = pin!(stream);
     poll_fn(|context| {
         let was_given = is_given.get();
+        state.polled.replace(Some(Rc::clone(&driver.watch)));
         let polled = driver.poll(context, Rest::Ignored, |context| stream.as_mut().poll(context));
+        state.polled.replace(None);
         polled.map(|driven| match driven {
             Driven::TimedOut(phase) => StreamEnd::TimedOut(phase),
             Driven::Ended(()) | Driven::Rested if is_given.get() && !was_given => StreamEnd::Answered,
             Driven::Ended(()) | Driven::Rested => StreamEnd::Unanswered,
+        })
+    })
+    .await
+}
+
+/// Runs what sends on a stream that has become a tunnel. hyper waits without end for a peer that takes nothing, so that the tunnel's end
+/// sets a deadline; and where the tunnel was cut off, the stream is reset (RFC 8441 §5) by being dropped.
+///
+/// Returns the phase whose deadline passed, if that ended it.
+async fn drive_tunnel(watch: Rc<Watch>, sending: impl Future<Output = ()>) -> Option<Phase> {
+    let mut driver = Driver::new(watch, Rc::default());
+    let mut sending = pin!(sending);
+    poll_fn(|context| {
+        if driver.watch.is_cut() {
+            return Poll::Ready(None);
+        }
+        let polled = driver.poll(context, Rest::Ignored, |context| sending.as_mut().poll(context));
+        polled.map(|driven| match driven {
+            Driven::TimedOut(phase) => Some(phase),
+            Driven::Ended(()) | Driven::Rested => None,
         })
     })
     .await
