@@ -38,6 +38,7 @@ mod http2_answer;
 mod http2_frames;
 mod http2_streams;
 mod http2_wire;
+mod http2_written;
 mod lease;
 mod listener;
 mod metered;
