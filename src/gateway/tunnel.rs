@@ -1,6 +1,5 @@
 //! A tunnel's life: from the 101 to its end, and its place among those of the process.
 
-use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::task::Poll;
@@ -139,7 +138,7 @@ impl Tunnel {
 
     /// Carries bytes both ways until the tunnel ends; `early` is what the peer had sent before it knew that there would be one.
     pub(super) async fn run(self, peer: impl AsyncRead + AsyncWrite + Unpin, early: Bytes) {
-        let ending = Ending::of(&self.exchange);
+        let _ending = Ending(Rc::clone(&self.exchange.watch));
         let Self { exchange, upstream, settings, metrics, place } = self;
         let counted = Counted::new(&exchange, metrics);
         let mut tunnel = net::Tunnel::new((peer, early), (upstream.stream, upstream.early), settings.idle);
@@ -159,30 +158,19 @@ impl Tunnel {
             () = token_end(&exchange, settings.end_with_token) => TunnelEnd::Token,
             () = cut(&exchange.plane) => TunnelEnd::Drained,
         };
-        ending.by_itself.set(matches!(end, TunnelEnd::Closed));
         // First the room that it took, then the word that it has ended.
         drop((counted, place));
         exchange.plane.shared.metrics.tunnel_ended(end);
     }
 }
 
-/// Tells the peer's stream of the tunnel's end, however that comes about, after the exchange's.
-struct Ending {
-    watch: Rc<Watch>,
-    body_idle: Duration,
-    by_itself: Cell<bool>,
-}
-
-impl Ending {
-    fn of(exchange: &Exchange) -> Self {
-        let body_idle = exchange.view.snapshot.limits.body_idle;
-        Self { watch: Rc::clone(&exchange.watch), body_idle, by_itself: Cell::new(false) }
-    }
-}
+/// Tells the peer's stream of the tunnel's end, however that comes about.
+struct Ending(Rc<Watch>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        self.watch.tunnel_ended(self.by_itself.get(), self.body_idle);
+        // hyper was done with a stream whose tunnel has closed before that was told.
+        self.0.tunnel_ended();
     }
 }
 

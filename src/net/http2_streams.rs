@@ -158,20 +158,17 @@ impl<A: Clone> Clone for Streams<A> {
 impl<A: Application, F: Future<Output = ()> + 'static> Executor<F> for Streams<A> {
     fn execute(&self, future: F) {
         let under = Under::begin(&self.state);
-        let application = self.application.clone();
         let next = self.state.next.borrow_mut().take();
         let Some(next) = next else {
             // What hyper spawns besides carries what is sent on the stream that is being polled, and has become a tunnel.
             let watch = self.state.polled.borrow().clone().unwrap_or_else(|| Rc::new(Watch::of_stream()));
-            watch.begins_tunnel();
             tokio::task::spawn_local(async move {
                 let _under = under;
-                if let Some(phase) = drive_tunnel(watch, future).await {
-                    application.note(ConnectionEvent::StreamTimedOut(phase));
-                }
+                drive_tunnel(&watch, future).await;
             });
             return;
         };
+        let application = self.application.clone();
         tokio::task::spawn_local(async move {
             match drive(next, &under.0, future).await {
                 StreamEnd::Answered => {}
@@ -216,24 +213,15 @@ async fn drive(next: Next, state: &State, stream: impl Future<Output = ()>) -> S
     .await
 }
 
-/// Runs what sends on a stream that has become a tunnel. hyper waits without end for a peer that takes nothing, so that the tunnel's end
-/// sets a deadline; and where the tunnel was cut off, the stream is reset (RFC 8441 §5) by being dropped.
-///
-/// Returns the phase whose deadline passed, if that ended it.
-async fn drive_tunnel(watch: Rc<Watch>, sending: impl Future<Output = ()>) -> Option<Phase> {
-    let mut driver = Driver::new(watch, Rc::default());
+/// Runs what sends on a stream that has become a tunnel, until it is done or the tunnel is over: hyper would wait without end for a peer
+/// that takes nothing. To drop it resets the stream (RFC 8441 §5).
+async fn drive_tunnel(watch: &Watch, sending: impl Future<Output = ()>) {
     let mut sending = pin!(sending);
     poll_fn(|context| {
-        if driver.watch.is_cut() {
-            return Poll::Ready(None);
-        }
-        let polled = driver.poll(context, Rest::Ignored, |context| sending.as_mut().poll(context));
-        polled.map(|driven| match driven {
-            Driven::TimedOut(phase) => Some(phase),
-            Driven::Ended(()) | Driven::Rested => None,
-        })
+        watch.driven_by(context.waker());
+        if watch.is_tunnel_over() { Poll::Ready(()) } else { sending.as_mut().poll(context) }
     })
-    .await
+    .await;
 }
 
 /// Lets hyper look first whether the peer has reset the stream meanwhile: then nothing is done for it.

@@ -39,8 +39,7 @@ pub struct Watch {
     expired: Cell<bool>,
     head_time: Cell<Duration>,
     switched: Cell<bool>,
-    /// The tunnel that a stream has become has not come to its own end.
-    cut: Cell<bool>,
+    tunnel_over: Cell<bool>,
     /// Content of the last request may still come: what follows it is not yet where the next head begins.
     content_open: Cell<bool>,
     /// What was written last has not been flushed, or the stream is being shut down.
@@ -61,7 +60,7 @@ impl Watch {
             expired: Cell::new(false),
             head_time: Cell::new(head_time),
             switched: Cell::new(false),
-            cut: Cell::new(false),
+            tunnel_over: Cell::new(false),
             content_open: Cell::new(false),
             unsettled: Cell::new(false),
             driver: RefCell::new(None),
@@ -119,11 +118,9 @@ impl Watch {
         self.switched.get()
     }
 
-    /// Says that the tunnel which a stream of HTTP/2 has become is over. The peer has `time` to take the last of it; if the tunnel did
-    /// not come to its own end, the stream is reset at once instead.
-    pub fn tunnel_ended(&self, by_itself: bool, time: Duration) {
-        self.cut.set(!by_itself);
-        self.enter(Phase::Peer, Instant::now(), time);
+    /// Says that the tunnel which a stream of HTTP/2 has become is over: if it has not come to its own end, the stream is reset.
+    pub fn tunnel_ended(&self) {
+        self.tunnel_over.set(true);
         self.wake();
     }
 
@@ -144,16 +141,8 @@ impl Watch {
         self.content_open.set(has_content);
     }
 
-    /// A stream has become a tunnel, which has no phases, and is driven anew.
-    pub(super) fn begins_tunnel(&self) {
-        self.armed.set(None);
-        self.driver.replace(None);
-        self.enter(Phase::Peer, Instant::now(), LONGEST);
-    }
-
-    /// Whether the tunnel that the stream has become is to end without its last words.
-    pub(super) fn is_cut(&self) -> bool {
-        self.cut.get()
+    pub(super) fn is_tunnel_over(&self) -> bool {
+        self.tunnel_over.get()
     }
 
     pub(super) fn settled(&self, settled: bool) {
