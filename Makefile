@@ -9,7 +9,7 @@ FUZZ   ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 FILES  := routes.yaml deploy/example/scopegate.yaml deploy/example/authorization-server.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help check fmt lint docs test clients edge-clients browser soak examples dependencies demo bench dist fuzz clean
+.PHONY: help check fmt lint docs test clients edge-clients browser soak alerts watching examples dependencies demo bench dist fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,13 @@ browser: ## the pages of BINARY's authorization server and demo in Chromium; nee
 soak: ## SECONDS (600) of everything at once through a release build, with reloads and deaths; the result goes to OUTPUT
 	$(CARGO) build --release --locked
 	tests/soak/run --binary $(TARGET)/release/scopegate --seconds $(SECONDS) --output $(OUTPUT)
+
+alerts: ## the rules for Prometheus, checked and tested by Debian's promtool
+	promtool check config deploy/prometheus/prometheus.yaml
+	promtool test rules tests/watching/rules.yaml
+
+watching: ## each alert is made to fire and to clear in a running Prometheus, by BINARY; needs Debian's prometheus
+	tests/watching/run --binary $(abspath $(BINARY)) --output $(TARGET)/watching
 
 examples: ## the policies and files that are shipped, checked by the command itself
 	$(CARGO) build --locked

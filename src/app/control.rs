@@ -224,8 +224,7 @@ pub(super) fn snapshot(
 ) -> Snapshot {
     let table = gateway.table;
     metrics.certificates(expiries(&listeners, &gateway.upstreams));
-    let upstreams =
-        gateway.upstreams.into_iter().map(|settings| Upstream { metrics: metrics.upstream(&settings.name), settings });
+    let upstreams = gateway.upstreams.into_iter().map(|settings| Upstream::new(settings, metrics));
     let route_id = |route: &crate::policy::Route| {
         HeaderValue::from_bytes(route.id.as_bytes()).unwrap_or(HeaderValue::from_static("-"))
     };

@@ -15,7 +15,7 @@ use crate::gateway::request_content::RequestContent;
 use crate::gateway::request_id::RequestIds;
 use crate::gateway::snapshot::{Shared, Snapshot, Upstream};
 use crate::gateway::turned_away::TurnedAway;
-use crate::net::{PoolEvent, PoolSettings, UpstreamPool, Watch};
+use crate::net::{PoolEvent, PoolSettings, UpstreamPool, WarmPlaces, Watch};
 use crate::verify::Verifier;
 
 /// A worker's memory of tokens, connections to upstreams, and view of what is in force.
@@ -32,6 +32,7 @@ pub(super) struct DataPlane {
     /// `limits.connections` as it was at the start.
     pub(super) most_connections: usize,
     pub(super) turned_away: TurnedAway,
+    pub(super) warm_places: WarmPlaces,
     view: RefCell<Rc<View>>,
     peers: RefCell<Vec<Weak<Watch>>>,
     /// The connections' tasks; a drain waits for the last of them.
@@ -76,6 +77,7 @@ impl DataPlane {
             cut: Notify::new(),
             most_connections: snapshot.limits.connections,
             turned_away: TurnedAway::default(),
+            warm_places: WarmPlaces::default(),
             view: RefCell::new(Rc::new(View::new(snapshot, None))),
             peers: RefCell::default(),
             connections: TaskTracker::new(),

@@ -57,7 +57,7 @@ impl Asking {
     /// `Overloaded` when every place is taken. `MethodUnknown` for a peer of HTTP/2 where the upstream is not asked: its request has
     /// no plain form (RFC 9220 §3 has the status).
     pub(super) fn new(handshake: Handshake, exchange: &Exchange, upstream: &Upstream) -> Result<Option<Self>, Denial> {
-        let Upstream { settings, metrics } = upstream;
+        let Upstream { settings, metrics, .. } = upstream;
         if !settings.tunnels.websocket || settings.protocol != Protocol::Http1 {
             return if handshake.is_on_stream() { Err(Denial::MethodUnknown) } else { Ok(None) };
         }
@@ -148,15 +148,16 @@ impl Tunnel {
             polled
         });
         let end = tokio::select! {
+            // First of all, whether it may carry anything at all.
             biased;
+            () = token_end(&exchange, settings.end_with_token) => TunnelEnd::Token,
+            () = cut(&exchange.plane) => TunnelEnd::Drained,
             end = carrying => match end {
                 net::TunnelEnd::Closed => TunnelEnd::Closed,
                 net::TunnelEnd::Idle => TunnelEnd::Idle,
                 net::TunnelEnd::Peer(_) => TunnelEnd::PeerFailed,
                 net::TunnelEnd::Upstream(_) => TunnelEnd::UpstreamFailed,
             },
-            () = token_end(&exchange, settings.end_with_token) => TunnelEnd::Token,
-            () = cut(&exchange.plane) => TunnelEnd::Drained,
         };
         // First the room that it took, then the word that it has ended.
         drop((counted, place));

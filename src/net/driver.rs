@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
+use super::warm::WarmPlace;
 use super::{Phase, Watch};
 
 /// How long a drain waits for the next request of a connection that rests: the peer may be sending it just now.
 const DRAIN_GRACE: Duration = Duration::from_secs(1);
-/// How long a connection rests before it gives back what it holds.
+/// How long a connection that has a place rests before it gives back what it holds.
 const REST: Duration = Duration::from_millis(200);
 
 /// Drives one connection, or one stream of it, under its watch.
@@ -22,6 +23,8 @@ pub(super) struct Driver {
     pub(super) watch: Rc<Watch>,
     draining: Rc<Cell<bool>>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// For a connection that may rest.
+    place: Option<WarmPlace>,
 }
 
 /// Why a driver no longer drives.
@@ -31,7 +34,7 @@ pub(super) enum Driven<T> {
     Ended(T),
     /// The deadline of a phase has passed.
     TimedOut(Phase),
-    /// It has rested for a while, with nothing begun and nothing left to write.
+    /// It has rested for a while, or at once for want of a place, with nothing begun and nothing left to write.
     Rested,
 }
 
@@ -46,7 +49,12 @@ pub(super) enum Rest {
 
 impl Driver {
     pub(super) fn new(watch: Rc<Watch>, draining: Rc<Cell<bool>>) -> Self {
-        Self { watch, draining, timer: None }
+        Self { watch, draining, timer: None, place: None }
+    }
+
+    /// A driver of a connection that may rest with all that it holds if it finds a place.
+    pub(super) fn with_place(self, place: WarmPlace) -> Self {
+        Self { place: Some(place), ..self }
     }
 
     pub(super) fn is_draining(&self) -> bool {
@@ -78,15 +86,36 @@ impl Driver {
                 // Whoever waits for the upstream or for content had its chance to answer for it.
                 return Poll::Ready(Driven::TimedOut(phase));
             }
+            if rest == Rest::Told && self.is_to_let_go() {
+                return Poll::Ready(Driven::Rested);
+            }
             match self.poll_timer(context, rest) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Fired::Rested) => return Poll::Ready(Driven::Rested),
+                Poll::Ready(Fired::Rested) => {
+                    self.leave_place();
+                    return Poll::Ready(Driven::Rested);
+                }
                 Poll::Ready(Fired::Expired) => {}
             }
             match phase {
                 Phase::Upstream | Phase::Content => {}
                 Phase::Idle | Phase::Head | Phase::Peer => return Poll::Ready(Driven::TimedOut(phase)),
             }
+        }
+    }
+
+    /// Whether it rests, and has no place to do so with all that it holds.
+    fn is_to_let_go(&mut self) -> bool {
+        if self.watch.is_between_exchanges() {
+            return self.place.as_mut().is_some_and(|place| !place.take());
+        }
+        self.leave_place();
+        false
+    }
+
+    fn leave_place(&mut self) {
+        if let Some(place) = &mut self.place {
+            place.leave();
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -169,8 +169,10 @@ impl<A: Application, F: Future<Output = ()> + 'static> Executor<F> for Streams<A
             return;
         };
         let application = self.application.clone();
+        // Boxed, for every future that it is handed to by value would hold its space again.
+        let mut stream = Box::pin(future);
         tokio::task::spawn_local(async move {
-            match drive(next, &under.0, future).await {
+            match drive(next, &under.0, stream.as_mut()).await {
                 StreamEnd::Answered => {}
                 StreamEnd::Unanswered => {
                     under.0.resets.ended_unanswered();
@@ -195,10 +197,9 @@ enum StreamEnd {
 }
 
 /// Runs a stream to its end, or to the deadline of a phase of its own: then it is reset by being dropped.
-async fn drive(next: Next, state: &State, stream: impl Future<Output = ()>) -> StreamEnd {
+async fn drive(next: Next, state: &State, mut stream: Pin<&mut impl Future<Output = ()>>) -> StreamEnd {
     let Next { watch, is_given } = next;
     let mut driver = Driver::new(watch, Rc::default());
-    let mut stream = pin!(stream);
     poll_fn(|context| {
         let was_given = is_given.get();
         state.polled.replace(Some(Rc::clone(&driver.watch)));

@@ -102,7 +102,7 @@ impl Wire {
         .await;
     }
 
-    fn arrived(&self, bytes: &[u8]) {
+    fn arrived(&self, bytes: &mut [u8]) {
         let mut frames = self.0.frames.borrow_mut();
         frames.read(bytes);
         let section = frames.open_section().map(|number| match self.0.section.get() {
@@ -144,7 +144,7 @@ impl AsyncRead for Wire {
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut *self.0.stream.borrow_mut()).poll_read(context, buffer);
-        if let Some(arrived) = buffer.filled().get(before..).filter(|arrived| !arrived.is_empty()) {
+        if let Some(arrived) = buffer.filled_mut().get_mut(before..).filter(|arrived| !arrived.is_empty()) {
             self.arrived(arrived);
         }
         polled

@@ -36,10 +36,14 @@ mod framing;
 mod handover;
 mod http2_answer;
 mod http2_frames;
+mod http2_path;
+#[cfg(test)]
+mod http2_path_tests;
 mod http2_streams;
 mod http2_wire;
 mod http2_written;
 mod lease;
+mod linger;
 mod listener;
 mod metered;
 mod multiplex;
@@ -68,7 +72,9 @@ mod tls_server;
 #[cfg(test)]
 mod tls_tests;
 mod tunnel;
+mod turns;
 mod upstream_pool;
+mod warm;
 mod watch;
 mod worker;
 
@@ -102,5 +108,6 @@ pub use tls_provider::Roots;
 pub use tls_server::{ClientCertificates, ServerTls, ServerTlsSettings, TlsVersion};
 pub use tunnel::{Carried, Tunnel, TunnelEnd};
 pub use upstream_pool::{Exchanged, Lease, PoolEvent, PoolSettings, SendFault, UpstreamPool, reset};
+pub use warm::WarmPlaces;
 pub use watch::{Phase, Watch};
 pub use worker::Worker;

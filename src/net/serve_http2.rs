@@ -1,5 +1,6 @@
 //! HTTP/2 (RFC 9113) on one connection, through hyper.
 
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -7,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use h2::Reason;
-use http::Request;
+use http::{Method, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -20,7 +21,7 @@ use super::http2_answer::Portions;
 use super::http2_streams::{State, Streams, yield_once};
 use super::http2_wire::Wire;
 use super::serve::{Application, ConnectionEnd, Excess, ServerLimits};
-use super::{Phase, Rewind, Stream};
+use super::{Phase, Rewind, Stream, Watch};
 
 /// Bytes of content that a peer may send ahead on one stream.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -51,17 +52,17 @@ pub(super) async fn serve_http2<A: Application>(
     let state = Rc::new(State::new(Rc::clone(&driver.watch), wire.clone(), limits.resets));
     let end = {
         let executor = Streams { state: Rc::clone(&state), application: application.clone() };
-        let service = service_fn(|mut request: Request<Incoming>| {
+        let service = service_fn(|request: Request<Incoming>| {
             let next = state.next_stream();
-            let application = application.clone();
-            let body_idle = limits.body_idle;
+            let is_head = request.method() == Method::HEAD;
+            // Boxed, so that it is gone when the head of the answer is there: what the peer does not take holds the content alone.
+            let answer = Box::pin(answer(application.clone(), request, Rc::clone(&next.watch), limits.body_idle));
             yield_once(async move {
-                if says_empty(request.body()) {
-                    next.watch.enter(Phase::Content, Instant::now(), body_idle);
-                    see_end(request.body_mut()).await;
-                }
-                let answer = application.answer(request, next.watch).await?;
-                Ok::<_, std::convert::Infallible>(answer.map(|content| Portions::new(content, next.is_given)))
+                let answer = answer.await?;
+                Ok::<_, Infallible>(match is_head {
+                    true => Portions::withheld(answer, next.is_given),
+                    false => answer.map(|content| Portions::new(content, next.is_given)),
+                })
             })
         });
         let connection = protocol(limits, executor).serve_connection(TokioIo::new(wire.clone()), service);
@@ -86,19 +87,24 @@ pub(super) async fn serve_http2<A: Application>(
     end
 }
 
-/// Whether content that may come is said to have no bytes.
-fn says_empty(content: &Incoming) -> bool {
-    !content.is_end_stream() && content.size_hint().exact() == Some(0)
-}
-
-/// Waits until content without bytes has ended: nobody would read it, nor learn that there is some after all. The request is malformed then
-/// (RFC 9113 §8.1.1), and h2 resets its stream.
-async fn see_end(content: &mut Incoming) {
-    while let Some(frame) = poll_fn(|context| Pin::new(&mut *content).poll_frame(context)).await {
-        if frame.is_err() {
-            std::future::pending::<()>().await;
+/// Answers a request, after the end of content that is said to have no bytes: nobody would read it, nor learn that there is some after all.
+async fn answer<A: Application>(
+    application: A,
+    mut request: Request<Incoming>,
+    watch: Rc<Watch>,
+    body_idle: Duration,
+) -> Result<Response<A::Content>, Infallible> {
+    let content = request.body_mut();
+    if !content.is_end_stream() && content.size_hint().exact() == Some(0) {
+        watch.enter(Phase::Content, Instant::now(), body_idle);
+        while let Some(frame) = poll_fn(|context| Pin::new(&mut *content).poll_frame(context)).await {
+            if frame.is_err() {
+                // The request is malformed (RFC 9113 §8.1.1): h2 has reset its stream, which ends this.
+                std::future::pending::<()>().await;
+            }
         }
     }
+    application.answer(request, watch).await
 }
 
 /// What the peer is told (RFC 9113 §7) where hyper has told it nothing.

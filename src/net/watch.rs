@@ -129,6 +129,11 @@ impl Watch {
         self.content_open.set(false);
     }
 
+    /// Whether content of the last request may still come.
+    pub fn has_content_open(&self) -> bool {
+        self.content_open.get()
+    }
+
     /// Has the driver polled again, whatever it waits for.
     pub fn wake(&self) {
         if let Some(waker) = self.driver.borrow_mut().take() {
@@ -157,11 +162,15 @@ impl Watch {
         }
     }
 
-    /// Whether nothing has been under way for `time`: no request begun, none half read, no answer half written.
+    /// Whether nothing is under way: no request begun, none half read, no answer half written.
+    pub(super) fn is_between_exchanges(&self) -> bool {
+        self.phase.get() == Phase::Idle && !self.content_open.get() && !self.unsettled.get()
+    }
+
+    /// Whether nothing has been under way for `time`.
     pub(super) fn has_rested(&self, now: Instant, time: Duration) -> bool {
-        let is_between = self.phase.get() == Phase::Idle && !self.content_open.get() && !self.unsettled.get();
         // A deadline that was shortened lets nothing rest.
-        is_between && self.deadline.get() + time <= now + self.time.get()
+        self.is_between_exchanges() && self.deadline.get() + time <= now + self.time.get()
     }
 
     pub(super) fn bytes_arrived(&self) {

@@ -95,7 +95,7 @@ fn snapshot(gateway: config::Gateway, clock: &Clock, metrics: &Arc<Metrics>) -> 
         if &*settings.name == "bad" {
             settings.response = Duration::MAX;
         }
-        gateway::Upstream { metrics: metrics.upstream(&settings.name), settings }
+        gateway::Upstream::new(settings, metrics)
     });
     Snapshot {
         drain_timeout: Duration::from_secs(5),

@@ -171,6 +171,28 @@ fn a_tunnel_ends_with_its_token_only_where_it_is_to() {
 }
 
 #[test]
+fn what_a_token_opens_as_it_ends_carries_nothing() {
+    let (give, streams) = mpsc::channel();
+    let give = std::sync::Mutex::new(give);
+    let upstream = Upstream::answering(move |request| {
+        let (give, key) = (give.lock().unwrap().clone(), request.field("sec-websocket-key").unwrap().to_owned());
+        Answer::Take(Box::new(move |stream| give.send((stream, key)).unwrap()))
+    });
+    let gateway = started("tunnels: {end_with_token: on}", "").start(&upstream);
+    let exp = now() + 2;
+    let token = gateway.signer.token("items:read", &serde_json::json!({ "exp": exp }));
+    let mut client = gateway.client();
+    client.send(format!("GET /items HTTP/1.1\r\nHost: api.test\r\n{}{HANDSHAKE}\r\ntoo late", bearer(&token)));
+    let (mut stream, key) = streams.recv().unwrap();
+    eventually("the token's end", || (now() > exp).then_some(()));
+    stream.get_mut().write_all(switching(&key, "").as_bytes()).unwrap();
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).unwrap();
+    assert_eq!(heard, b"");
+    ended(&gateway, "token");
+}
+
+#[test]
 fn a_revocation_ends_what_the_token_has_opened_and_an_outage_of_the_feed_does_not() {
     let server = FeedServer::start();
     let (upstream, streams) = accepting();

@@ -162,7 +162,9 @@ async fn what_may_not_become_a_tunnel_is_refused() {
     let plain = http::Request::connect("http://api.test").body(()).unwrap();
     let answer = client.send(plain, false).await.map(|answer| answer.status().as_u16());
     assert!(matches!(answer, Ok(400) | Err(_)), "{answer:?}");
-    assert_eq!(gateway.client().request("CONNECT", "api.test:80", "").status, 400);
+    let mut client = gateway.client();
+    assert_eq!(client.request("CONNECT", "api.test:80", "").status, 400);
+    assert!(client.is_closed(), "what comes next was meant for a tunnel");
     assert_eq!(upstream.connections(), 0);
 }
 

@@ -35,6 +35,8 @@ pub struct Setup {
     pub policy: String,
     /// The value of `upstreams.api` besides `endpoints`, as flow YAML members: `timeouts: {response: 1s}`.
     pub api: String,
+    /// A further member of `upstreams`.
+    pub upstreams: String,
     /// Further top-level keys.
     pub more: String,
     /// `listeners[0].tls`, as flow YAML; empty for clear text.
@@ -54,6 +56,7 @@ impl Default for Setup {
         Self {
             policy: POLICY.into(),
             api: String::new(),
+            upstreams: String::new(),
             more: String::new(),
             tls: String::new(),
             scheme: "http",
@@ -109,10 +112,11 @@ impl Setup {
     fn gateway_file(&self, endpoint: &str, listener: &str) -> String {
         let listener = if listener.is_empty() { String::new() } else { format!("    {listener}\n") };
         let api = if self.api.is_empty() { String::new() } else { format!(", {}", self.api) };
+        let upstreams = if self.upstreams.is_empty() { String::new() } else { format!("  {}\n", self.upstreams) };
         let tls = if self.tls.is_empty() { String::new() } else { format!("    tls: {}\n", self.tls) };
         format!(
             "listeners:\n  - address: 127.0.0.1:0\n{listener}{tls}admin:\n  address: 127.0.0.1:0\nissuers:\n  - issuer: {ISSUER}\n    audience: \
-             [{AUDIENCE}]\n    keys: {}\nupstreams:\n  api: {{endpoints: ['{endpoint}']{api}}}\npolicy: [routes.yaml]\n{}\n",
+             [{AUDIENCE}]\n    keys: {}\nupstreams:\n  api: {{endpoints: ['{endpoint}']{api}}}\n{upstreams}policy: [routes.yaml]\n{}\n",
             self.keys, self.more
         )
     }

@@ -63,12 +63,7 @@ pub struct Exchanged {
 
 impl TlsClient {
     pub fn trusting(authority: &Authority) -> Self {
-        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots(authority))
-            .with_no_client_auth();
-        Self(Arc::new(config))
+        Self(Arc::new(client(authority)))
     }
 
     /// Connects, asks one request, and reads to the end, which must be one that TLS says.
@@ -137,7 +132,17 @@ impl TlsFront {
     }
 }
 
-fn server(certificate: &Issued, clients: Option<&Authority>) -> ServerConfig {
+/// What a client goes by that trusts `authority`.
+pub(super) fn client(authority: &Authority) -> ClientConfig {
+    ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots(authority))
+        .with_no_client_auth()
+}
+
+/// What a server goes by that shows `certificate`, and asks for certificates of `clients` if there is such an authority.
+pub(super) fn server(certificate: &Issued, clients: Option<&Authority>) -> ServerConfig {
     let provider = Arc::new(default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
     let builder = builder.with_safe_default_protocol_versions().expect("versions");
