@@ -1,6 +1,5 @@
 //! HTTP/2 (RFC 9113) on one connection, through hyper.
 
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -8,8 +7,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use h2::Reason;
-use http::{Method, Request, Response};
-use http_body::Body;
+use http::{Method, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -21,7 +19,7 @@ use super::http2_answer::Portions;
 use super::http2_streams::{State, Streams, yield_once};
 use super::http2_wire::Wire;
 use super::serve::{Application, ConnectionEnd, Excess, ServerLimits};
-use super::{Phase, Rewind, Stream, Watch};
+use super::{Phase, Rewind, Stream};
 
 /// Bytes of content that a peer may send ahead on one stream.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -56,10 +54,10 @@ pub(super) async fn serve_http2<A: Application>(
             let next = state.next_stream();
             let is_head = request.method() == Method::HEAD;
             // Boxed, so that it is gone when the head of the answer is there: what the peer does not take holds the content alone.
-            let answer = Box::pin(answer(application.clone(), request, Rc::clone(&next.watch), limits.body_idle));
+            let answer = Box::pin(application.answer(request, next.watch));
             yield_once(async move {
                 let answer = answer.await?;
-                Ok::<_, Infallible>(match is_head {
+                Ok::<_, std::convert::Infallible>(match is_head {
                     true => Portions::withheld(answer, next.is_given),
                     false => answer.map(|content| Portions::new(content, next.is_given)),
                 })
@@ -85,26 +83,6 @@ pub(super) async fn serve_http2<A: Application>(
     })
     .await;
     end
-}
-
-/// Answers a request, after the end of content that is said to have no bytes: nobody would read it, nor learn that there is some after all.
-async fn answer<A: Application>(
-    application: A,
-    mut request: Request<Incoming>,
-    watch: Rc<Watch>,
-    body_idle: Duration,
-) -> Result<Response<A::Content>, Infallible> {
-    let content = request.body_mut();
-    if !content.is_end_stream() && content.size_hint().exact() == Some(0) {
-        watch.enter(Phase::Content, Instant::now(), body_idle);
-        while let Some(frame) = poll_fn(|context| Pin::new(&mut *content).poll_frame(context)).await {
-            if frame.is_err() {
-                // The request is malformed (RFC 9113 §8.1.1): h2 has reset its stream, which ends this.
-                std::future::pending::<()>().await;
-            }
-        }
-    }
-    application.answer(request, watch).await
 }
 
 /// What the peer is told (RFC 9113 §7) where hyper has told it nothing.
