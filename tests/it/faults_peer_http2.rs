@@ -61,9 +61,14 @@ const CONNECTIONS: &[Fault] = &[
         stage.peer.send([0, 0, 100, HEADERS, END_HEADERS, 0, 0, 0, 1, 0x82]);
     }),
     bounded("h2-hangs-in-fields", "limits.header_time", "stops between two frames of its fields", |stage| {
+        stage.peer.answer_nothing();
         stage.peer.frame(HEADERS, END_STREAM, 1, &literals(&pseudo_fields("GET", "/open/x")));
     }),
-    bounded("h2-says-nothing-more", "limits.keep_alive", "says nothing after an answer", |stage| stage.warm_up()),
+    bounded("h2-says-nothing-more", "limits.keep_alive", "says nothing after an answer", |stage| {
+        stage.warm_up();
+        stage.asked = None;
+        stage.peer.expect_end();
+    }),
     fault("h2-goaway", "sends `GOAWAY`, and waits for the answer", |stage| {
         stage.get();
         stage.peer.go_away(0, 0);

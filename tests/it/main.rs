@@ -18,6 +18,7 @@ mod cli;
 mod config_errors;
 mod content;
 mod demo;
+mod deploy;
 mod discovery;
 mod docs;
 mod drain;
