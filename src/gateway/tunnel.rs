@@ -16,7 +16,7 @@ use crate::gateway::exchange::Exchange;
 use crate::gateway::settings::TunnelSettings;
 use crate::gateway::snapshot::Upstream;
 use crate::gateway::upgrade::Handshake;
-use crate::net::{self, Phase, Protocol, Switched};
+use crate::net::{self, Phase, Protocol, Switched, Watch};
 use crate::policy::Denial;
 use crate::telemetry::{ConnectionProtocol, TunnelEnd, UpstreamMetrics};
 
@@ -138,6 +138,7 @@ impl Tunnel {
 
     /// Carries bytes both ways until the tunnel ends; `early` is what the peer had sent before it knew that there would be one.
     pub(super) async fn run(self, peer: impl AsyncRead + AsyncWrite + Unpin, early: Bytes) {
+        let _ending = Ending(Rc::clone(&self.exchange.watch));
         let Self { exchange, upstream, settings, metrics, place } = self;
         let counted = Counted::new(&exchange, metrics);
         let mut tunnel = net::Tunnel::new((peer, early), (upstream.stream, upstream.early), settings.idle);
@@ -161,6 +162,16 @@ impl Tunnel {
         // First the room that it took, then the word that it has ended.
         drop((counted, place));
         exchange.plane.shared.metrics.tunnel_ended(end);
+    }
+}
+
+/// Tells the peer's stream of the tunnel's end, however that comes about.
+struct Ending(Rc<Watch>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        // hyper was done with a stream whose tunnel has closed before that was told.
+        self.0.tunnel_ended();
     }
 }
 

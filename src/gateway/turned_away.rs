@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Response};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::gateway::challenge::refuse;
 use crate::gateway::data_plane::DataPlane;
@@ -65,13 +65,8 @@ impl TurnedAway {
     pub(super) async fn answer(&self, mut socket: Socket, refusal: Response<Bytes>) {
         self.now.set(self.now.get() + 1);
         let _place = Place(&self.now);
-        let mut start = [0; PREFACE.len()];
-        let Ok(Ok(read)) = tokio::time::timeout(TIME, socket.read(&mut start)).await else { return };
-        let answer = match start.get(..read) {
-            None | Some([]) => return,
-            Some(start) if start == PREFACE => GOAWAY.to_vec(),
-            Some(_) => written(refusal),
-        };
+        let Ok(Ok(speaks_http2)) = tokio::time::timeout(TIME, begins_with_preface(&mut socket)).await else { return };
+        let answer = if speaks_http2 { GOAWAY.to_vec() } else { written(refusal) };
         let telling = async {
             socket.write_all(&answer).await?;
             socket.shutdown().await
@@ -133,6 +128,29 @@ impl Seldom {
     }
 }
 
+/// Reads until it is known whether the peer speaks HTTP/2.
+///
+/// # Errors
+///
+/// The socket's, or its end before the first byte.
+async fn begins_with_preface(socket: &mut (impl AsyncRead + Unpin)) -> io::Result<bool> {
+    let mut start = [0; PREFACE.len()];
+    let mut known = 0;
+    loop {
+        let space = start.get_mut(known..).unwrap_or_default();
+        let read = socket.read(space).await?;
+        known += read;
+        let start = start.get(..known).unwrap_or_default();
+        match read {
+            0 if known == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            0 => return Ok(false),
+            _ if start == PREFACE => return Ok(true),
+            _ if PREFACE.starts_with(start) => {}
+            _ => return Ok(false),
+        }
+    }
+}
+
 /// The answer in HTTP/1.1's form (RFC 9112 §4), with which the connection ends.
 fn written(refusal: Response<Bytes>) -> Vec<u8> {
     let (mut head, text) = refusal.into_parts();
@@ -151,4 +169,35 @@ fn written(refusal: Response<Bytes>) -> Vec<u8> {
     answer.extend_from_slice(b"\r\n");
     answer.extend_from_slice(&text);
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn rfc_9113_section_3_4_the_preface_is_known_wherever_reads_end() {
+        for (sent, expected) in [
+            (&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], Some(true)),
+            (b"PRI * HTTP/1.1\r\n\r\n", Some(false)),
+            (b"PUT / HTTP/1.1\r\n\r\n", Some(false)),
+            (b"PRI", Some(false)),
+            (b"", None),
+        ] {
+            for step in 1..=sent.len().max(1) {
+                let (mut near, mut far) = tokio::io::duplex(step);
+                let sending = async {
+                    // The rest is not read once it is known.
+                    let _ = far.write_all(sent).await;
+                    drop(far);
+                };
+                let reading = async {
+                    let known = begins_with_preface(&mut near).await.ok();
+                    drop(near);
+                    known
+                };
+                assert_eq!(tokio::join!(sending, reading).1, expected, "{sent:?} by {step}");
+            }
+        }
+    }
 }

@@ -120,7 +120,8 @@ impl Driver {
     }
 
     fn poll_timer(&mut self, context: &mut Context<'_>, rest: Rest) -> Poll<Fired> {
-        let look_after = (rest == Rest::Told).then_some(REST);
+        // In the midst of an exchange there is no rest to look for.
+        let look_after = (rest == Rest::Told && self.watch.phase() == Phase::Idle).then_some(REST);
         loop {
             if let Some(at) = self.watch.to_arm(look_after) {
                 match &mut self.timer {
@@ -128,7 +129,7 @@ impl Driver {
                     None => self.timer = Some(Box::pin(tokio::time::sleep_until(at.into()))),
                 }
             }
-            let Some(timer) = &mut self.timer else { return Poll::Pending };
+            let Some(timer) = self.timer.as_mut().filter(|_| self.watch.is_armed()) else { return Poll::Pending };
             if timer.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }
@@ -147,4 +148,60 @@ impl Driver {
 enum Fired {
     Expired,
     Rested,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, poll_fn};
+    use std::pin::pin;
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(50);
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// How often a driver looks, within a while, after its watch has been through `phases`, each from the poll after the one before.
+    async fn looks(watch: Watch, rest: Rest, phases: Vec<(Phase, Duration)>, within: Duration) -> usize {
+        let mut driver = Driver::new(Rc::new(watch), Rc::default());
+        let (mut looks, mut phases) = (0, phases.into_iter());
+        let mut driven = pin!(pending::<()>());
+        let driving = poll_fn(|context| {
+            looks += 1;
+            if let Some((phase, time)) = phases.next() {
+                driver.watch.enter(phase, Instant::now(), time);
+                context.waker().wake_by_ref();
+            }
+            driver.poll(context, rest, |context| driven.as_mut().poll(context))
+        });
+        assert!(tokio::time::timeout(within, driving).await.is_err(), "nothing ends it");
+        looks
+    }
+
+    #[tokio::test]
+    async fn a_timer_that_has_fired_says_nothing_more() {
+        let phases = vec![(Phase::Upstream, SHORT), (Phase::Upstream, Duration::from_hours(48))];
+        let looks = looks(Watch::of_stream(), Rest::Ignored, phases, 4 * SHORT).await;
+        assert!((3..=6).contains(&looks), "{looks}");
+    }
+
+    #[tokio::test]
+    async fn an_exchange_is_not_looked_at_for_rest() {
+        let phases = vec![(Phase::Upstream, LONG)];
+        let looks = looks(Watch::new(LONG, LONG), Rest::Told, phases, 4 * REST).await;
+        assert!((2..=3).contains(&looks), "{looks}");
+    }
+
+    #[tokio::test]
+    async fn what_comes_to_rest_after_an_exchange_is_seen() {
+        let mut driver = Driver::new(Rc::new(Watch::new(LONG, LONG)), Rc::default());
+        let mut phases = [Phase::Upstream, Phase::Idle].into_iter();
+        let rested = poll_fn(|context| {
+            if let Some(phase) = phases.next() {
+                driver.watch.enter(phase, Instant::now(), LONG);
+                context.waker().wake_by_ref();
+            }
+            driver.poll(context, Rest::Told, |_| Poll::<()>::Pending)
+        });
+        assert!(matches!(tokio::time::timeout(LONG / 10, rested).await, Ok(Driven::Rested)));
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::http2_path::PathWatch;
+use super::http2_written::Written;
 
 /// RFC 9113 §3.4: bytes before the first frame.
 const PREFACE: u32 = 24;
@@ -15,6 +16,8 @@ const A_SECOND: i64 = 200;
 const A_REQUEST: i64 = 8;
 /// For so many bytes of answers the peer may give back a window.
 const BYTES_A_WINDOW: u64 = 512;
+/// Such frames for each part of an answer, however small: peers of gRPC give back both windows and send a ping to measure the way.
+const A_PART: i64 = 4;
 /// Bytes of such a frame that are as much work as another frame.
 const BYTES_A_FRAME: u32 = 256;
 
@@ -30,9 +33,14 @@ pub(super) struct Frames {
     section_open: bool,
     /// The frame that is passing is part of a field section.
     is_section: bool,
+    /// Field sections that have begun.
+    sections: u64,
     path: PathWatch,
     resets: u64,
     last_stream: u32,
+    /// The highest stream before the field section that came last.
+    stream_before: u32,
+    written: Written,
     budget: Budget,
 }
 
@@ -52,9 +60,12 @@ impl Frames {
             rest: PREFACE,
             section_open: false,
             is_section: false,
+            sections: 0,
             path: PathWatch::new(),
             resets: 0,
             last_stream: 0,
+            stream_before: 0,
+            written: Written::default(),
             budget: Budget { left: BURST, filled: now, written: 0 },
         }
     }
@@ -97,6 +108,8 @@ impl Frames {
             DATA if end_stream => {}
             HEADERS => {
                 self.section_open = !end_headers;
+                self.sections += 1;
+                self.stream_before = self.last_stream;
                 let stream = u32::from_be_bytes([s0 & 0x7F, s1, s2, s3]);
                 self.path.begins(length, flags, stream > self.last_stream);
                 self.last_stream = self.last_stream.max(stream);
@@ -120,18 +133,24 @@ impl Frames {
         self.budget.gain(A_REQUEST);
     }
 
-    /// Takes note of so many bytes written, for which the peer gives back windows.
-    pub(super) fn wrote(&mut self, bytes: usize) {
-        self.budget.written += bytes as u64;
+    /// Takes note of bytes written, for which the peer gives back windows.
+    pub(super) fn wrote(&mut self, bytes: &[u8]) {
+        self.budget.gain(A_PART.saturating_mul(self.written.parts(bytes)));
+        self.budget.written += bytes.len() as u64;
         if self.budget.written >= BYTES_A_WINDOW {
             self.budget.gain(i64::try_from(self.budget.written / BYTES_A_WINDOW).unwrap_or(BURST));
             self.budget.written %= BYTES_A_WINDOW;
         }
     }
 
-    /// Whether a field section has begun of which more must come.
-    pub(super) fn is_in_section(&self) -> bool {
-        self.section_open || (self.is_section && self.rest > 0)
+    /// The number of the field section of which more must come.
+    pub(super) fn open_section(&self) -> Option<u64> {
+        (self.section_open || (self.is_section && self.rest > 0)).then_some(self.sections)
+    }
+
+    /// Field sections that have begun.
+    pub(super) fn sections(&self) -> u64 {
+        self.sections
     }
 
     /// Streams that the peer has reset.
@@ -139,9 +158,9 @@ impl Frames {
         self.resets
     }
 
-    /// The highest stream that the peer has opened; 0 before the first.
+    /// The highest stream whose fields have come; 0 before the first.
     pub(super) fn last_stream(&self) -> u32 {
-        self.last_stream
+        if self.open_section().is_some() { self.stream_before } else { self.last_stream }
     }
 
     /// Whether the peer has sent more than its budget allows; `now` is asked for only if it might have.
@@ -205,7 +224,7 @@ mod tests {
                 frames.read(part);
             }
             assert_eq!((frames.resets(), frames.last_stream(), frames.budget.left), (1, 1, BURST - 2), "{step}");
-            assert!(!frames.is_in_section());
+            assert_eq!(frames.open_section(), None);
         }
     }
 
@@ -214,11 +233,11 @@ mod tests {
         let (mut frames, _) = begun();
         let mut head = frame(HEADERS, 0, 3);
         frames.read(&mut head[..10]);
-        assert!(frames.is_in_section());
+        assert_eq!(frames.open_section(), Some(1));
         frames.read(&mut head[10..]);
-        assert!(frames.is_in_section(), "more frames must come");
+        assert_eq!((frames.open_section(), frames.last_stream()), (Some(1), 0), "more frames must come");
         frames.read(&mut frame(CONTINUATION, 0x4, 0));
-        assert!(!frames.is_in_section());
+        assert_eq!(frames.open_section(), None);
     }
 
     #[test]
@@ -268,10 +287,28 @@ mod tests {
     #[test]
     fn windows_are_paid_for_by_what_was_written() {
         let (mut frames, now) = begun();
+        let large = [&[0, 64, 0, DATA, 0, 0, 0, 0, 1][..], &[0; 16_384]].concat();
         for _ in 0..100 * BURST {
-            frames.wrote(1024);
-            frames.read(&mut [frame(0x8, 0, 4), frame(0x8, 0, 4)].concat());
+            frames.wrote(&large);
+            frames.read(&mut frame(0x8, 0, 4).repeat(32));
         }
         assert!(!frames.is_flood(|| now));
+    }
+
+    #[test]
+    fn each_part_of_an_answer_pays_for_windows_and_a_ping() {
+        let (mut frames, now) = begun();
+        let reaction = [frame(0x8, 0, 4), frame(0x8, 0, 4), frame(0x6, 0, 8)].concat();
+        for _ in 0..10 * BURST {
+            frames.wrote(&frame(DATA, 0, 20));
+            frames.read(&mut reaction.clone());
+        }
+        assert!(!frames.is_flood(|| now));
+        for _ in 0..BURST {
+            frames.wrote(&frame(DATA, 0, 0));
+            frames.wrote(&frame(0x6, 1, 8));
+            frames.read(&mut reaction.clone());
+        }
+        assert!(frames.is_flood(|| now), "what is written besides pays by its bytes alone");
     }
 }

@@ -199,7 +199,7 @@ proptest! {
             watched.read(part);
         }
         prop_assert_eq!(bytes, sent(&expected));
-        prop_assert!(!watched.is_in_section());
+        prop_assert_eq!(watched.open_section(), None);
     }
 
     #[test]

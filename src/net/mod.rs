@@ -42,6 +42,7 @@ mod http2_path;
 mod http2_path_tests;
 mod http2_streams;
 mod http2_wire;
+mod http2_written;
 mod lease;
 mod linger;
 mod listener;
