@@ -14,7 +14,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use crate::gateway::authorize::authorize;
-use crate::gateway::body::AnswerContent;
+use crate::gateway::body::{AnswerContent, UpstreamContent};
 use crate::gateway::data_plane::DataPlane;
 use crate::gateway::exchange::{Exchange, Origin, REQUEST_ID};
 use crate::gateway::forward::{Forwarded, forward};
@@ -71,7 +71,7 @@ async fn answer(
     let within_limit = plane.shared.begin_request(view.snapshot.limits.requests_in_flight);
     let is_http2 = parts.version == Version::HTTP_2;
     // What the peer sends behind a handshake or a CONNECT could not be told from requests: the connection ends with a refusal.
-    let mut must_close = !is_http2 && (!matches!(handshake, Ok(None)) || parts.method == Method::CONNECT);
+    let must_close = !is_http2 && (!matches!(handshake, Ok(None)) || parts.method == Method::CONNECT);
     let awaits_leave = parts.headers.contains_key(EXPECT);
     let shaped = if is_http2 { http2_request::reshape(&mut parts) } else { Ok(()) };
     let exchange = Exchange::begin(plane, view, origin, &parts);
@@ -87,16 +87,8 @@ async fn answer(
         forward(authorized, &exchange, parts, handshake).await
     };
     let forwarded = unless_cut(&exchange, pin!(forwarding)).await;
-    let mut response = match forwarded {
-        Ok(Forwarded::Answer(head, mut content)) => {
-            if is_http2 {
-                content.take_ahead().await;
-            } else {
-                must_close |= is_early(&exchange.watch).await;
-            }
-            let id = exchange.request_id.clone();
-            with_id(id, head.map(|()| AnswerContent::upstream(content, exchange)))
-        }
+    let response = match forwarded {
+        Ok(Forwarded::Answer(head, content)) => passed_on(head, content, exchange, is_http2).await,
         Ok(Forwarded::Tunnel(fields, opened)) => {
             let id = exchange.request_id.clone();
             let switching = Tunnel::begin(exchange, opened, fields);
@@ -104,17 +96,46 @@ async fn answer(
         }
         Err(denial) => {
             if is_http2 {
-                // The stream is reset when it has been answered (RFC 9113 §8.1).
+                // The stream is reset when it has been answered (RFC 9113 §8.1), and its connection goes on.
                 exchange.content.refuse();
-            } else if exchange.watch.has_content_open() {
-                // What follows on this connection could not be told from the rest of the content, nor can that be waited for. A
-                // peer that awaits leave to send it (RFC 9110 §10.1.1) is not given any.
-                must_close |= awaits_leave || !exchange.content.rest_is_there(&exchange.watch).await;
             }
-            refused(&denial, exchange, form)
+            let is_last = !is_http2 && is_left_over(&exchange, awaits_leave).await;
+            closing_if(is_last, refused(&denial, exchange, form))
         }
     };
-    if must_close {
+    closing_if(must_close, response)
+}
+
+/// An upstream's answer. Over HTTP/1.1 the connection ends with one that comes before the content's end.
+async fn passed_on(
+    head: Response<()>,
+    mut content: UpstreamContent,
+    exchange: Exchange,
+    is_http2: bool,
+) -> Response<AnswerContent> {
+    let is_last = if is_http2 {
+        content.take_ahead().await;
+        false
+    } else {
+        is_early(&exchange.watch).await
+    };
+    let id = exchange.request_id.clone();
+    closing_if(is_last, with_id(id, head.map(|()| AnswerContent::upstream(content, exchange))))
+}
+
+/// Whether content is left that cannot be waited for, over HTTP/1.1: what follows on this connection could not be told from it.
+async fn is_left_over(exchange: &Exchange, awaits_leave: bool) -> bool {
+    if !exchange.watch.has_content_open() {
+        return false;
+    }
+    // A deadline that has passed would leave no turn.
+    exchange.wait_within_bounds();
+    // A peer that awaits leave to send its content (RFC 9110 §10.1.1) is not given any.
+    awaits_leave || !exchange.content.rest_is_there(&exchange.watch).await
+}
+
+fn closing_if(is_last: bool, mut response: Response<AnswerContent>) -> Response<AnswerContent> {
+    if is_last {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -61,9 +61,14 @@ const CONNECTIONS: &[Fault] = &[
         stage.peer.send([0, 0, 100, HEADERS, END_HEADERS, 0, 0, 0, 1, 0x82]);
     }),
     bounded("h2-hangs-in-fields", "limits.header_time", "stops between two frames of its fields", |stage| {
+        stage.peer.answer_nothing();
         stage.peer.frame(HEADERS, END_STREAM, 1, &literals(&pseudo_fields("GET", "/open/x")));
     }),
-    bounded("h2-says-nothing-more", "limits.keep_alive", "says nothing after an answer", |stage| stage.warm_up()),
+    bounded("h2-says-nothing-more", "limits.keep_alive", "says nothing after an answer", |stage| {
+        stage.warm_up();
+        stage.asked = None;
+        stage.peer.expect_end();
+    }),
     fault("h2-goaway", "sends `GOAWAY`, and waits for the answer", |stage| {
         stage.get();
         stage.peer.go_away(0, 0);
@@ -164,7 +169,6 @@ const FRAMES: &[Fault] = &[
     fault("h2-depends-on-itself", "has a stream depend on itself", |stage| {
         let stream = asks(stage);
         stage.peer.frame(PRIORITY, 0, stream, &[&stream.to_be_bytes()[..], &[9]].concat());
-        stage.upstream().send(good("ok"));
     }),
     fault("h2-beyond-window", "sends more content than the window allows", |stage| {
         let stream = stage.peer.open_stream(&pseudo_fields("POST", "/open/h2-beyond-window"), false);

@@ -1,6 +1,6 @@
 //! What a peer does wrong in TLS.
 
-use crate::faults::{bounded, fault, hold, post};
+use crate::faults::{bounded, fault, hold};
 use crate::support::{Fault, Scene, Spoken, Stage, good};
 
 const TLS: Scene = Scene { peer: Spoken::Http1Tls, upstream: Spoken::Http1, beside: false };
@@ -49,14 +49,6 @@ const CONNECTIONS: &[Fault] = &[
         stage.peer.shake_hands();
         stage.peer.send_below_tls(b"GET /open/x HTTP/1.1\r\nHost: api.test\r\n\r\n");
     }),
-    fault("tls-bad-record", "sends a record that cannot be read in its head", |stage| {
-        stage.peer.send("GET /open/x HTTP/1.1\r\nHost: api");
-        stage.peer.send_below_tls(b"\x17\x03\x03\x00\x20no record that anybody could read");
-    }),
-    fault("tls-alert-in-head", "sends an alert in its head", |stage| {
-        stage.peer.send("GET /open/x HTTP/1.1\r\nHost: api");
-        stage.peer.send_alert();
-    }),
     bounded("tls-hangs-in-record", "limits.header_time", "stops in a record of its head", |stage| {
         stage.peer.send("GET /open/x HTTP/1.1\r\nHost: api");
         stage.peer.send_below_tls(b"\x17\x03\x03\x00\x20no");
@@ -68,16 +60,6 @@ const CONNECTIONS: &[Fault] = &[
     fault("tls-notifies-before-answer", "sends `close_notify` before the answer, and waits for it", |stage| {
         stage.get();
         stage.peer.half_close();
-    }),
-    post("tls-cuts-in-content", "closes without `close_notify` before the content has its length", |stage| {
-        stage.ask("POST", "Content-Length: 10\r\n", "half!");
-        stage.accept_head().expect("half!");
-        stage.peer.cut();
-    }),
-    post("tls-notifies-in-content", "closes with `close_notify` before the content has its length", |stage| {
-        stage.ask("POST", "Content-Length: 10\r\n", "half!");
-        stage.accept_head().expect("half!");
-        stage.peer.close();
     }),
     fault("tls-cuts-after-answer", "closes without `close_notify` after the answer", |stage| {
         stage.get().send(good("ok"));

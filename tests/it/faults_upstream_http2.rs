@@ -94,10 +94,6 @@ const CONNECTIONS: &[Fault] = &[
     bounded("h2-other-frame-first", "timeouts.connect", "begins with another frame than its settings", |stage| {
         says(stage, b"").frame(PING, 0, 0, &[0; 8]);
     }),
-    fault("h2-goaway-at-once", "sends `GOAWAY` behind its settings", |stage| {
-        says(stage, b"").frame(SETTINGS, 0, 0, &[]);
-        stage.upstream().go_away(0, NO_ERROR);
-    }),
     fault("h2-window-setting", "allows windows beyond 2³¹−1", |stage| with_settings(stage, 4, 1 << 31)),
     fault("h2-frame-size-setting", "allows frames of less than 16 KiB", |stage| with_settings(stage, 5, 1)),
     fault("h2-push-setting", "allows itself to push", |stage| {

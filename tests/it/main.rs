@@ -18,6 +18,7 @@ mod cli;
 mod config_errors;
 mod content;
 mod demo;
+mod deploy;
 mod descriptors;
 mod discovery;
 mod docs;

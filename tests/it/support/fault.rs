@@ -102,9 +102,6 @@ pub fn outcomes(scene: Scene, faults: &[Fault]) -> Vec<Outcome> {
                 };
                 while let Some((fault, place)) = take() {
                     let outcome = catch_unwind(AssertUnwindSafe(|| play(scene, fault)));
-                    if outcome.is_err() {
-                        eprintln!("no outcome: {} of {scene:?}", fault.name);
-                    }
                     *place.lock().expect("unpoisoned") = outcome.ok();
                 }
             });

@@ -49,6 +49,7 @@ impl Stage {
             (false, Some(code)) => format!("closed, GOAWAY {}", code_name(code)),
         };
         let peer_gets = match (answer, self.asked) {
+            (Some(Progress::Part(None)), _) if faulty.begins_with(&[0x15]) => "an alert".into(),
             (Some(answer), _) => peer_gets(&answer),
             (None, Some(stream)) => http2_peer_gets(faulty.stream(stream)),
             (None, None) => "nothing".into(),

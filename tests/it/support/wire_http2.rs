@@ -212,11 +212,11 @@ impl Wire {
         }
         self.received.drain(..taken);
         for frame in frames {
-            self.take_frame(frame);
+            self.take_frame(&frame);
         }
     }
 
-    fn take_frame(&mut self, frame: RawFrame) {
+    fn take_frame(&mut self, frame: &RawFrame) {
         let http2 = self.http2();
         let stream = http2.streams.entry(frame.stream).or_default();
         let number = |at: usize| {
@@ -229,7 +229,7 @@ impl Wire {
             GOAWAY => http2.goaway = Some(number(4)),
             WINDOW_UPDATE if frame.stream == 0 => http2.window += i64::from(number(0)),
             WINDOW_UPDATE => stream.given += i64::from(number(0)),
-            SETTINGS | PING if frame.flags & 1 == 0 => self.acknowledge(&frame),
+            SETTINGS | PING if frame.flags & 1 == 0 => self.acknowledge(frame),
             _ => {}
         }
         if matches!(frame.kind, DATA | HEADERS) && frame.flags & END_STREAM != 0 {
