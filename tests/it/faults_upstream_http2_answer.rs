@@ -138,8 +138,7 @@ const STOPPING: &[Fault] = &[
 /// An answer whose fields are these, and some content.
 fn answers(stage: &mut Stage, fields: &[(&str, &str)]) {
     let (wire, stream) = asks(stage);
-    wire.headers(stream, fields, false);
-    wire.data(stream, "ok", true);
+    wire.answer(stream, fields, "ok");
 }
 
 fn ends_with(stage: &mut Stage, trailers: &[(&str, &str)]) {

@@ -62,7 +62,7 @@ pub use server::Server;
 pub use service::{Service, is_alive, signal};
 pub use signer::{ISSUER, Signer, now};
 pub use stage::{Stage, good, pseudo_fields};
-pub use table::hold_table;
+pub use table::{has_row, hold_table};
 pub use tls::{TlsClient, TlsFront, s_client};
 pub use upstream::{Answer, Upstream};
 pub use wire::Wire;

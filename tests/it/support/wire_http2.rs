@@ -124,6 +124,12 @@ impl Wire {
         self.frame(HEADERS, flags, stream, &literals(fields));
     }
 
+    /// Sends a whole answer in one write, so that what becomes of it does not hang on when its parts arrive.
+    pub fn answer(&mut self, stream: u32, fields: &[(&str, &str)], content: &str) {
+        let head = frame(HEADERS, END_HEADERS, stream, &literals(fields));
+        self.send([head, frame(DATA, END_STREAM, stream, content.as_bytes())].concat());
+    }
+
     /// Sends content, whatever the window.
     pub fn data(&mut self, stream: u32, content: &str, ends: bool) {
         self.frame(DATA, if ends { END_STREAM } else { 0 }, stream, content.as_bytes());
