@@ -15,6 +15,9 @@ from credentials import AUDIENCE, ISSUER, SERVER_NAME, Authority, Signer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
+# Seconds: longer than the largest transfer takes beside whatever else the machine does.
+DRAIN = 300
+
 POLICY = """scopes:
   items:       {describe: Manage items, side: user, implies: ["items:read"]}
   items:read:  {describe: See items, side: user}
@@ -180,7 +183,7 @@ class Stage:
             "listeners": listeners, "admin": {"address": f"127.0.0.1:{self.admin}"}, "workers": 2,
             "issuers": [{"issuer": ISSUER, "audience": [AUDIENCE], "keys": {"file": "jwks.json"}}], "upstreams": upstreams,
             "limits": {"remembered_tokens": 4096, "header_time": "5s", "body_idle": "10s", "keep_alive": "20s"},
-            "drain_timeout": "120s", "policy": ["routes.yaml"],
+            "drain_timeout": f"{DRAIN}s", "policy": ["routes.yaml"],
         }, indent=1)
 
     async def start(self):
@@ -241,7 +244,7 @@ class Stage:
         status = None
         if self.child:
             self.child_signal(signal.SIGTERM)
-            status = await self.ended(self.pid, 130)
+            status = await self.ended(self.pid, DRAIN + 10)
         for upstream in self.upstreams.values():
             if child := upstream.end(signal.SIGKILL):
                 child.wait()
