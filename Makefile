@@ -9,10 +9,10 @@ FUZZ   ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 FILES  := routes.yaml deploy/example/scopegate.yaml deploy/example/authorization-server.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help check fmt lint docs test clients edge-clients browser soak examples dependencies demo bench dist fuzz clean
+.PHONY: help check fmt lint docs test clients edge-clients browser soak alerts watching deploy-check examples dependencies demo bench dist fuzz clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 check: lint docs test examples dependencies ## everything that CI asks for
 
@@ -48,9 +48,22 @@ soak: ## SECONDS (600) of everything at once through a release build, with reloa
 	$(CARGO) build --release --locked
 	tests/soak/run --binary $(TARGET)/release/scopegate --seconds $(SECONDS) --output $(OUTPUT)
 
+alerts: ## the rules for Prometheus, checked and tested by Debian's promtool
+	promtool check config deploy/prometheus/prometheus.yaml
+	promtool test rules tests/watching/rules.yaml
+
+watching: ## each alert is made to fire and to clear in a running Prometheus, by BINARY; needs Debian's prometheus
+	tests/watching/run --binary $(abspath $(BINARY)) --output $(TARGET)/watching
+
 examples: ## the policies and files that are shipped, checked by the command itself
 	$(CARGO) build --locked
 	export SCOPEGATE_GATEWAY_TOKEN=the-gateway-token-of-the-example; for file in $(FILES); do $(TARGET)/debug/scopegate check $$file || exit 1; done
+
+deploy-check: ## the chart, the compose file and the units, with BINARY; needs Node 20 and Python 3.11 (tests/deploy/systemd runs the units, as root)
+	npm ci --silent --no-audit --no-fund --prefix tests/deploy
+	python3 -m venv $(TARGET)/deploy-venv
+	$(TARGET)/deploy-venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/deploy/requirements.txt
+	$(TARGET)/deploy-venv/bin/python tests/deploy/check.py --binary $(abspath $(BINARY))
 
 dependencies: ## licences, bans and sources of what is linked, by deny.toml
 	python3 .ci/dependencies.py

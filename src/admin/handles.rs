@@ -54,6 +54,10 @@ pub struct Readiness {
 pub struct ReloadOutcome {
     /// Whether anything is in force that was not before.
     pub changed: bool,
+    /// Whether the table is another.
+    pub table_changed: bool,
+    /// Whether settings, certificates or keys from files are others.
+    pub settings_changed: bool,
     /// Of the table now in force.
     pub fingerprint: String,
     /// Keys of the gateway file whose change waits for a restart.

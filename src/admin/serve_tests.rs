@@ -101,6 +101,8 @@ impl Fixture {
 fn outcome() -> ReloadOutcome {
     ReloadOutcome {
         changed: true,
+        table_changed: true,
+        settings_changed: false,
         fingerprint: "f2".to_owned(),
         restart_needed: vec!["workers".to_owned()],
         warnings: vec![],
@@ -271,7 +273,10 @@ async fn without_a_token_only_loopback_is_served() {
 async fn a_reload_tells_what_it_did_or_every_fault() {
     let admin = Fixture::start(None).await;
     let (status, answer) = admin.post("/reload", "").await;
-    let expected = json!({ "changed": true, "fingerprint": "f2", "restart_needed": ["workers"], "warnings": [] });
+    let expected = json!({
+        "changed": true, "table_changed": true, "settings_changed": false, "fingerprint": "f2", "restart_needed": ["workers"],
+        "warnings": [],
+    });
     assert_eq!((status, answer), (200, expected));
     admin.ready.store(false, Ordering::Relaxed);
     let (status, answer) = admin.post("/reload", "").await;

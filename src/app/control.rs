@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
+use super::adjustable::Adjustable;
 use super::fault::StartFault;
 use super::restart::Fixed;
 use crate::admin::{AdminHandles, InForce, Readiness, ReloadOutcome};
@@ -29,23 +30,23 @@ pub(super) struct Control {
     pub(super) fixed: Fixed,
     pub(super) drain: Drain,
     pub(super) watcher: Watcher,
-    /// Held for the length of a reload, so that two never interleave.
-    reloading: tokio::sync::Mutex<()>,
+    /// What is in force besides the table. Held for the length of a reload, so that two never interleave.
+    adjustable: tokio::sync::Mutex<Adjustable>,
     /// Why the last reload failed, if it did.
     last_fault: Mutex<Option<String>>,
 }
 
 impl Control {
-    pub(super) fn new(path: PathBuf, shared: Arc<Shared>, fixed: Fixed, drain: Drain, watcher: Watcher) -> Self {
-        Self {
-            path,
-            shared,
-            fixed,
-            drain,
-            watcher,
-            reloading: tokio::sync::Mutex::default(),
-            last_fault: Mutex::default(),
-        }
+    pub(super) fn new(
+        path: PathBuf,
+        shared: Arc<Shared>,
+        fixed: Fixed,
+        adjustable: Adjustable,
+        drain: Drain,
+        watcher: Watcher,
+    ) -> Self {
+        let adjustable = tokio::sync::Mutex::new(adjustable);
+        Self { path, shared, fixed, drain, watcher, adjustable, last_fault: Mutex::default() }
     }
 
     /// What the admin listener asks.
@@ -74,7 +75,7 @@ impl Control {
     ///
     /// One text for each fault.
     pub(super) async fn reload(&self) -> Result<ReloadOutcome, Vec<String>> {
-        let _one_at_a_time = self.reloading.lock().await;
+        let mut adjustable = self.adjustable.lock().await;
         let path = self.path.clone();
         let loaded = tokio::task::spawn_blocking(move || config::load_gateway_with_inputs(&path)).await;
         let replaced = match loaded {
@@ -82,7 +83,7 @@ impl Control {
                 // Of files that do not load as well: their mend is to be seen.
                 self.watcher.set_files(inputs);
                 match loaded {
-                    Ok(gateway) => self.replace(gateway).map_err(|fault| vec![fault.to_string()]),
+                    Ok(gateway) => self.replace(gateway, &mut adjustable).map_err(|fault| vec![fault.to_string()]),
                     Err(diagnostics) => Err(diagnostics.iter().map(render).collect()),
                 }
             }
@@ -92,10 +93,11 @@ impl Control {
         replaced
     }
 
-    fn replace(&self, gateway: config::Gateway) -> Result<ReloadOutcome, StartFault> {
+    fn replace(&self, gateway: config::Gateway, adjustable: &mut Adjustable) -> Result<ReloadOutcome, StartFault> {
         let current = self.shared.snapshot.load_full();
         let waiting = self.fixed.changed(&gateway);
         let listeners = self.fixed.listeners(&current.listeners, &gateway.listeners);
+        let adjusted = Adjustable::of(&gateway, &listeners);
         tell_warnings(&self.path, &gateway.warnings);
         let warnings: Vec<String> = gateway.warnings.iter().map(render).collect();
         let metrics = &self.shared.metrics;
@@ -105,8 +107,13 @@ impl Control {
         self.shared.log.reconfigure(gateway.log.clone());
         let live = Live { issuers, directory };
         let snapshot = snapshot(gateway, listeners, live, &self.shared.clock, metrics);
+        let table_changed = snapshot.table.fingerprint() != current.table.fingerprint();
+        let settings_changed = adjusted != *adjustable;
+        *adjustable = adjusted;
         let outcome = ReloadOutcome {
-            changed: snapshot.table.fingerprint() != current.table.fingerprint(),
+            changed: table_changed || settings_changed,
+            table_changed,
+            settings_changed,
             fingerprint: snapshot.table.fingerprint().to_owned(),
             restart_needed: waiting.into_iter().map(str::to_owned).collect(),
             warnings,
@@ -123,7 +130,8 @@ impl Control {
                 *last_fault = None;
                 let result = if outcome.changed { ReloadResult::Ok } else { ReloadResult::Unchanged };
                 self.shared.metrics.reload(result, now);
-                tracing::info!(table = outcome.fingerprint, changed = outcome.changed, "reloaded");
+                let ReloadOutcome { changed, table_changed, settings_changed, fingerprint: table, .. } = outcome;
+                tracing::info!(table, changed, table_changed, settings_changed, "reloaded");
                 for key in &outcome.restart_needed {
                     tracing::warn!("`{key}` has changed and takes effect at the next start");
                 }
@@ -224,8 +232,7 @@ pub(super) fn snapshot(
 ) -> Snapshot {
     let table = gateway.table;
     metrics.certificates(expiries(&listeners, &gateway.upstreams));
-    let upstreams =
-        gateway.upstreams.into_iter().map(|settings| Upstream { metrics: metrics.upstream(&settings.name), settings });
+    let upstreams = gateway.upstreams.into_iter().map(|settings| Upstream::new(settings, metrics));
     let route_id = |route: &crate::policy::Route| {
         HeaderValue::from_bytes(route.id.as_bytes()).unwrap_or(HeaderValue::from_static("-"))
     };

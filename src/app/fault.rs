@@ -1,4 +1,4 @@
-//! Why a server did not start.
+//! Why a server did not start, or ended.
 
 use std::error::Error as _;
 use std::fmt::Write as _;
@@ -42,6 +42,9 @@ pub enum StartFault {
     /// A signal has asked for the end before the process served.
     #[error("a signal has ended the process before it served")]
     Ended,
+    /// A worker has ended before its time, after the start: a defect of ours.
+    #[error("a worker has ended, and with it the process")]
+    WorkerEnded,
     /// The authorization server's database cannot be used.
     #[error("cannot use the database `{}`", path.display())]
     Store {
@@ -70,6 +73,7 @@ impl StartFault {
             | Self::Inheritance { .. }
             | Self::Passed { .. }
             | Self::Ended
+            | Self::WorkerEnded
             | Self::Store { .. }
             | Self::System { .. } => &[],
         }

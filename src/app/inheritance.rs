@@ -39,6 +39,23 @@ pub(super) struct Heirlooms {
     pub(super) admin: Option<Listener>,
     /// For each listener of the process before, whether it is among them.
     pub(super) taken_over: Vec<bool>,
+    /// The ports on which the process before listens.
+    ports: Vec<u16>,
+}
+
+impl Heirlooms {
+    /// Whether the process before listens on the port of `address`, be it on another address of the host: there it is no stranger
+    /// with whom the port is shared.
+    pub(super) fn is_port_of_predecessor(&self, address: &ListenAddress) -> bool {
+        port(address).is_some_and(|port| self.ports.contains(&port))
+    }
+}
+
+fn port(address: &ListenAddress) -> Option<u16> {
+    match address {
+        ListenAddress::Tcp(address) => Some(address.port()),
+        ListenAddress::Unix(_) => None,
+    }
 }
 
 impl Inheritance {
@@ -83,6 +100,7 @@ impl Inheritance {
     /// [`StartFault::Passed`] for a socket of a service manager that no address asks for: a mistake in one file or the other.
     pub(super) fn divide(mut self, wanted: &[ListenAddress], admin: &ListenAddress) -> Result<Heirlooms, StartFault> {
         let mut taken_over = vec![false; self.listeners.iter().filter(|one| one.is_listener()).count()];
+        let ports = self.listeners.iter().filter_map(|inherited| port(inherited.listener.address())).collect();
         let mut found = Vec::with_capacity(wanted.len());
         for address in wanted {
             let inherited = self.take(address, Inherited::is_listener);
@@ -96,7 +114,7 @@ impl Inheritance {
         let admin = self.take(admin, |inherited| !inherited.is_listener()).map(|inherited| inherited.listener);
         match self.listeners.into_iter().find(|inherited| inherited.place.is_none()) {
             Some(left) => Err(StartFault::Passed { address: left.listener.address().clone() }),
-            None => Ok(Heirlooms { listeners: found, admin, taken_over }),
+            None => Ok(Heirlooms { listeners: found, admin, taken_over, ports }),
         }
     }
 

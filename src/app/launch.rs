@@ -2,8 +2,8 @@
 
 use super::fault::StartFault;
 use super::inheritance::Inheritance;
+use super::notifier::Notifier;
 use super::program::Program;
-use super::service_manager::ServiceManager;
 
 /// What the environment gives a process, and what it needs to start another.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub(super) struct Launch {
 pub(super) struct Service {
     /// Absent where the process is more than this gateway: it cannot be started anew.
     pub(super) program: Option<Program>,
-    pub(super) manager: ServiceManager,
+    pub(super) notifier: Notifier,
 }
 
 impl Launch {
@@ -30,9 +30,9 @@ impl Launch {
     pub(super) fn as_service() -> Result<Self, StartFault> {
         let program =
             Program::of_this_process().map_err(StartFault::system("without knowing the program's own name"))?;
-        let manager = ServiceManager::from_environment()
-            .map_err(StartFault::system("with the `NOTIFY_SOCKET` of the environment"))?;
+        let notifier =
+            Notifier::from_environment().map_err(StartFault::system("with the `NOTIFY_SOCKET` of the environment"))?;
         let inheritance = Inheritance::from_environment()?;
-        Ok(Self { inheritance, service: Service { program: Some(program), manager } })
+        Ok(Self { inheritance, service: Service { program: Some(program), notifier } })
     }
 }

@@ -23,7 +23,7 @@ impl Listeners {
     ///
     /// # Errors
     ///
-    /// [`StartFault::Listen`] with the address that cannot be had; nothing that was inherited is harmed.
+    /// [`StartFault::Listen`] with the address that cannot be had, or at which somebody listens already; nothing that was inherited is harmed.
     pub(super) fn open(
         wanted: &[ListenAddress],
         admin: SocketAddr,
@@ -34,6 +34,12 @@ impl Listeners {
             let address = address.clone();
             |source| StartFault::Listen { address, source }
         };
+        // Before the first of them is bound, for two of one file may share a port, and before anything is done.
+        for (address, heirloom) in wanted.iter().zip(&heirlooms.listeners) {
+            if heirloom.is_none() && !heirlooms.is_port_of_predecessor(address) {
+                Listener::ensure_free(address).map_err(failed(address))?;
+            }
+        }
         let mut listeners = Vec::with_capacity(wanted.len());
         for (address, heirloom) in wanted.iter().zip(heirlooms.listeners) {
             let listener = heirloom.map_or_else(|| Listener::bind(address, workers), Ok).map_err(failed(address))?;

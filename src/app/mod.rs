@@ -5,21 +5,24 @@
 //! hands it to the workers in one atomic swap; a file that does not compile changes nothing but what is told about it. The
 //! authorization server is another process, with a runtime of its own.
 
+mod adjustable;
 mod authorization_server;
 mod control;
+mod descriptors;
 mod fault;
 mod handover;
 mod handover_messages;
 mod inheritance;
 mod launch;
 mod listeners;
+mod notifier;
 mod predecessor;
 mod program;
 mod restart;
 mod running;
-mod service_manager;
 mod signals;
 mod start;
+mod workers;
 
 pub use authorization_server::{RunningAuthorizationServer, start_authorization_server};
 pub use fault::StartFault;

@@ -4,19 +4,22 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::control::Control;
-use super::handover::{HandoverFault, Heir, hand_over};
+use super::fault::StartFault;
+use super::handover::{HandoverFault, Heir, Times, hand_over};
 use super::handover_messages::Counts;
 use super::launch::Service;
 use super::listeners::Listeners;
 use super::program::Program;
 use super::signals::{Asked, Signals};
-use crate::net::{ListenAddress, Worker};
+use super::workers::Workers;
+use crate::net::{Drain, ListenAddress};
 use crate::telemetry::HandoverResult;
 
 /// A gateway that runs.
@@ -33,7 +36,7 @@ pub(super) struct Started {
     pub(super) admin_address: SocketAddr,
     /// Cancelled, it ends the admin listener.
     pub(super) admin_ends: CancellationToken,
-    pub(super) workers: Vec<Worker>,
+    pub(super) workers: Workers,
     pub(super) files_changed: mpsc::Receiver<()>,
     pub(super) signals: Signals,
     pub(super) service: Service,
@@ -51,22 +54,39 @@ impl Running {
     }
 
     /// Reloads when files change or a signal asks, hands over when another asks, and returns when a third, or the hand-over, has
-    /// drained it.
-    pub fn wait(self) {
+    /// drained it. A fourth, during the drain, cuts that short.
+    ///
+    /// # Errors
+    ///
+    /// [`StartFault::WorkerEnded`]; the others have been drained then.
+    pub fn wait(self) -> Result<(), StartFault> {
         let Self { runtime, mut started } = self;
-        let heir = runtime.block_on(started.until_drain());
-        started.drain(heir);
+        let end = runtime.block_on(started.until_drain());
+        let result = if matches!(end, End::WorkerEnded) { Err(StartFault::WorkerEnded) } else { Ok(()) };
+        started.drain(end, &runtime);
         // What still fetches keys or answers the admin listener has nobody left to serve.
         runtime.shutdown_background();
+        result
     }
 }
+
+/// Why a gateway drains.
+enum End {
+    Asked,
+    HandedOver(Heir),
+    WorkerEnded,
+}
+
+/// Signals that come closer together are one: whoever ends a group of processes, or forwards a signal, sends it twice.
+const ONE_SIGNAL: Duration = Duration::from_secs(1);
 
 type HandingOver<'a> = Pin<Box<dyn Future<Output = Result<Heir, HandoverFault>> + 'a>>;
 
 impl Started {
-    /// Ends with the process that has taken over, or without one when a signal asks for the end: a hand-over under way then fails.
-    async fn until_drain(&mut self) -> Option<Heir> {
-        let Self { control, listeners, files_changed, signals, service, .. } = self;
+    /// Ends when a process has taken over, when a signal asks for the end, or when there is no going on: a hand-over under way then
+    /// fails.
+    async fn until_drain(&mut self) -> End {
+        let Self { control, listeners, files_changed, signals, service, workers, .. } = self;
         let mut under_way: Option<HandingOver<'_>> = None;
         loop {
             let asked = tokio::select! {
@@ -75,14 +95,18 @@ impl Started {
                 ended = outcome(&mut under_way) => {
                     under_way = None;
                     match ended {
-                        Ok(heir) => return Some(heir),
+                        Ok(heir) => return End::HandedOver(heir),
                         Err(fault) => tell_failed(control, service, &fault),
                     }
                     continue;
                 }
+                () = workers.ended() => {
+                    tracing::error!("a worker has ended before its time, and this process ends with it");
+                    return End::WorkerEnded;
+                }
             };
             match asked {
-                Asked::Drain => return None,
+                Asked::Drain => return End::Asked,
                 Asked::Reload => reload(control, service),
                 Asked::HandOver => match may_hand_over(under_way.is_some(), service) {
                     Ok(program) => under_way = Some(begin(control, listeners, service, program)),
@@ -93,30 +117,44 @@ impl Started {
     }
 
     /// Finishes what is under way.
-    fn drain(self, heir: Option<Heir>) {
-        let Self { control, mut listeners, admin_ends, workers, service, .. } = self;
-        let taken_over = match heir {
-            Some(Heir { pid, taken_over }) => {
+    fn drain(self, end: End, runtime: &Runtime) {
+        let Self { control, mut listeners, admin_ends, workers, service, signals, .. } = self;
+        let asked_to_end = matches!(end, End::Asked).then(Instant::now);
+        let taken_over = match end {
+            End::HandedOver(Heir { pid, taken_over }) => {
                 tracing::info!(pid, "handed over");
-                service.manager.is_now(pid);
+                service.notifier.is_now(pid);
                 // The heir answers there.
                 admin_ends.cancel();
                 listeners.close_admin();
                 taken_over
             }
-            None => {
-                service.manager.stopping();
+            End::Asked | End::WorkerEnded => {
+                service.notifier.stopping();
                 Vec::new()
             }
         };
         tracing::info!("draining");
         listeners.close(&taken_over);
         control.drain.begin_taken_over(&taken_over);
-        for worker in workers {
-            worker.join();
-        }
+        runtime.spawn(cut_when_asked(signals, control.drain.clone(), asked_to_end));
+        workers.join();
         tracing::info!("drained");
         control.shared.log.flush();
+    }
+}
+
+/// Cuts the drain short when a signal asks a second time for the end.
+async fn cut_when_asked(mut signals: Signals, drain: Drain, mut asked: Option<Instant>) {
+    loop {
+        match (signals.next().await, asked) {
+            (Asked::Drain, None) => asked = Some(Instant::now()),
+            (Asked::Drain, Some(first)) if first.elapsed() >= ONE_SIGNAL => {
+                tracing::warn!("the drain is cut short");
+                drain.cut();
+            }
+            (Asked::Drain, Some(_)) | (Asked::Reload | Asked::HandOver, _) => {}
+        }
     }
 }
 
@@ -129,12 +167,12 @@ async fn outcome(under_way: &mut Option<HandingOver<'_>>) -> Result<Heir, Handov
 }
 
 fn reload(control: &Arc<Control>, service: &Service) {
-    let (control, manager) = (Arc::clone(control), service.manager.clone());
-    manager.reloading();
+    let (control, notifier) = (Arc::clone(control), service.notifier.clone());
+    notifier.reloading();
     // Told in the log by the reload itself, and aside, so that a drain need not wait for it.
     tokio::spawn(async move {
         let reloaded = control.reload().await;
-        manager.ready(if reloaded.is_ok() { "serving" } else { "serving; the last reload failed" });
+        notifier.ready(if reloaded.is_ok() { "serving" } else { "serving; the last reload failed" });
     });
 }
 
@@ -163,10 +201,11 @@ fn begin<'a>(
         failed: metrics.handovers_so_far(HandoverResult::Failed),
         refused: metrics.handovers_so_far(HandoverResult::Refused),
     };
-    let time = control.shared.snapshot.load().handover_timeout;
+    let snapshot = control.shared.snapshot.load();
+    let times = Times { ready: snapshot.handover_timeout, drain: snapshot.drain_timeout };
     tracing::info!(program = %program.path().display(), "handing over to a new process");
-    service.manager.reloading();
-    Box::pin(hand_over(program, listeners, counts, time))
+    service.notifier.reloading();
+    Box::pin(hand_over(program, listeners, counts, times))
 }
 
 fn tell_refused(control: &Control, why: &'static str) {
@@ -178,5 +217,5 @@ fn tell_failed(control: &Control, service: &Service, fault: &HandoverFault) {
     control.shared.metrics.handovers(HandoverResult::Failed, 1);
     let cause = std::error::Error::source(fault).map(|cause| format!(": {cause}")).unwrap_or_default();
     tracing::error!(reason = format!("{fault}{cause}"), "the hand-over failed, and this process goes on serving");
-    service.manager.ready("serving; the last hand-over failed");
+    service.notifier.ready("serving; the last hand-over failed");
 }

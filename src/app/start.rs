@@ -8,32 +8,35 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::adjustable::Adjustable;
 use super::control::{Control, Live, snapshot, start_issuers, tell_warnings};
+use super::descriptors::affordable_connections;
 use super::fault::StartFault;
 use super::handover_messages::{Counts, Progress};
 use super::inheritance::Inheritance;
 use super::launch::{Launch, Service};
-use super::listeners::{Dealt, Listeners};
+use super::listeners::Listeners;
 use super::predecessor::Predecessor;
 use super::restart::Fixed;
 use super::running::{Running, Started};
 use super::signals::Signals;
+use super::workers::Workers;
 use crate::admin;
 use crate::clock::Clock;
 use crate::config::{self, Inputs, Watcher};
 use crate::directory::Directory;
-use crate::gateway::{self, Shared, WorkerStart};
-use crate::net::{Drain, ListenAddress, Worker};
+use crate::gateway::Shared;
+use crate::net::{Drain, ListenAddress};
 use crate::telemetry::{HandoverResult, Log, Metrics};
 
 /// Runs the gateway that `config` describes, as this process' only task, until a signal has drained it or another process has
 /// taken over.
 ///
-/// Sockets that the environment speaks of are taken over, and a service manager is told.
+/// Sockets that the environment speaks of are taken over, and a service notifier is told.
 ///
 /// # Errors
 ///
-/// [`StartFault`]; once it has started it ends well.
+/// [`StartFault`]; once it has started, only [`StartFault::WorkerEnded`].
 pub fn serve(config: &Path) -> Result<(), StartFault> {
     let Launch { mut inheritance, service } = Launch::as_service()?;
     let predecessor = inheritance.predecessor.take();
@@ -41,8 +44,7 @@ pub fn serve(config: &Path) -> Result<(), StartFault> {
         Ok(running) => {
             // The stream to the process before is of no use any more.
             drop(predecessor);
-            running.wait();
-            Ok(())
+            running.wait()
         }
         Err(fault) => {
             if let Some(predecessor) = predecessor {
@@ -94,7 +96,7 @@ struct Prepared {
 
 impl Prepared {
     /// Within the control runtime.
-    fn new(path: &Path, gateway: config::Gateway, inputs: Inputs, counts: Counts) -> Result<Self, StartFault> {
+    fn new(path: &Path, mut gateway: config::Gateway, inputs: Inputs, counts: Counts) -> Result<Self, StartFault> {
         let signals = Signals::listen()?;
         let clock = Clock::system();
         let metrics = Arc::new(Metrics::new());
@@ -107,13 +109,15 @@ impl Prepared {
             workers => workers,
         };
         let fixed = Fixed::of(&gateway);
+        gateway.limits.connections = affordable_connections(&gateway, workers);
         let listeners = gateway.listeners.clone();
+        let adjustable = Adjustable::of(&gateway, &listeners);
         let directory = Directory::start(gateway.role_directory.clone(), None, &clock, &metrics);
         let snapshot = snapshot(gateway, listeners, Live { issuers, directory }, &clock, &metrics);
         let shared = Arc::new(Shared::new(snapshot, metrics, log, clock));
         let drain = Drain::new();
         let (watcher, files_changed) = Watcher::start(inputs);
-        let control = Arc::new(Control::new(path.to_owned(), shared, fixed, drain.clone(), watcher));
+        let control = Arc::new(Control::new(path.to_owned(), shared, fixed, adjustable, drain.clone(), watcher));
         Ok(Self { control, workers, drain, files_changed, signals })
     }
 
@@ -147,14 +151,14 @@ impl Prepared {
         let Self { control, workers: count, drain, files_changed, signals } = self;
         let admin_ends = CancellationToken::new();
         let admin_address = serve_admin(&control, &listeners, admin_ends.clone())?;
-        let workers = start_workers(&control.shared, listeners.deal(count)?, &drain)?;
+        let workers = Workers::start(&control.shared, listeners.deal(count)?, &drain)?;
         listeners.adopt();
         let table = control.shared.snapshot.load().table.fingerprint().to_owned();
         for listener in listeners.addresses() {
             let pid = std::process::id();
             tracing::info!(%listener, admin = %admin_address, workers = count, table, pid, "serving");
         }
-        service.manager.ready("serving");
+        service.notifier.ready("serving");
         Ok(Started { control, listeners, admin_address, admin_ends, workers, files_changed, signals, service })
     }
 }
@@ -165,35 +169,6 @@ fn count_on(metrics: &Metrics, Counts { done, failed, refused }: Counts) {
     for (result, times) in counts {
         metrics.handovers(result, times);
     }
-}
-
-fn start_workers(shared: &Arc<Shared>, sockets: Vec<Dealt>, drain: &Drain) -> Result<Vec<Worker>, StartFault> {
-    let count = sockets.len();
-    let mut workers = Vec::with_capacity(count);
-    for (number, listeners) in sockets.into_iter().enumerate() {
-        let start = WorkerStart {
-            shared: Arc::clone(shared),
-            listeners,
-            drained: drain.listen(),
-            workers: count,
-            seed: random()?,
-        };
-        let main = move || async move {
-            if let Err(fault) = gateway::serve(start).await {
-                tracing::error!(%fault, "a worker could not serve");
-            }
-        };
-        let worker = Worker::start(format!("worker-{number}"), main).map_err(StartFault::system("a worker"))?;
-        workers.push(worker);
-    }
-    Ok(workers)
-}
-
-fn random() -> Result<u64, StartFault> {
-    let mut bytes = [0; 8];
-    aws_lc_rs::rand::fill(&mut bytes)
-        .map_err(|_| StartFault::system("random numbers")(std::io::Error::other("the system has none")))?;
-    Ok(u64::from_ne_bytes(bytes))
 }
 
 fn serve_admin(

@@ -253,3 +253,21 @@ impl Answer {
 pub(super) fn asks(more: &str) -> String {
     format!("/oauth/authorize?{}", super::authorization_request_tests::query(more))
 }
+
+/// Ann's browser at the consent page for `scope`, and what its form carries.
+pub(super) async fn at_consent(stage: &Stage, scope: &str) -> (Browser, String, String) {
+    let mut browser = stage.browser_of("ann", 5).await;
+    let page = browser.get(&asks(&format!("scope={scope}"))).await;
+    assert_eq!(page.heading(), "App asks for access");
+    (browser, page.hidden("csrf"), page.hidden("to"))
+}
+
+pub(super) async fn allow(browser: &mut Browser, csrf: &str, to: &str, scopes: &[&str]) -> Answer {
+    let scopes = scopes.iter().map(|scope| ("scope", *scope));
+    let fields: Vec<_> = [("csrf", csrf), ("to", to), ("decision", "allow")].into_iter().chain(scopes).collect();
+    browser.post("/consent", &fields).await
+}
+
+pub(super) fn written(name: &str, value: &str) -> String {
+    form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish()
+}

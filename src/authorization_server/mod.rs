@@ -31,6 +31,8 @@ mod administration;
 mod administration_fault;
 mod api_approvals;
 mod api_clients;
+#[cfg(test)]
+mod api_content_tests;
 mod api_directory;
 mod api_guard;
 mod api_problem;
@@ -74,12 +76,16 @@ mod grant;
 #[cfg(test)]
 mod grant_tests;
 mod home;
+#[cfg(test)]
+mod hostile_input_tests;
 mod id_token;
 mod introspect;
 mod issue_code;
 mod lead_on;
 mod limit;
 mod login;
+#[cfg(test)]
+mod login_tests;
 mod logout;
 mod metadata;
 mod new_password;
@@ -93,6 +99,8 @@ mod parameters;
 mod password;
 mod password_change;
 mod peer;
+#[cfg(test)]
+mod published_tests;
 mod redirect_uri;
 mod revoke;
 mod router;
@@ -110,6 +118,8 @@ mod token;
 mod token_client_credentials;
 mod token_code;
 mod token_refresh;
+#[cfg(test)]
+mod token_request_tests;
 #[cfg(test)]
 mod token_tests;
 mod url_encoded;

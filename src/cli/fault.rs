@@ -83,6 +83,7 @@ impl Fault {
             | StartFault::Inheritance { .. }
             | StartFault::Passed { .. }
             | StartFault::Ended
+            | StartFault::WorkerEnded
             | StartFault::Store { .. }
             | StartFault::System { .. }) => Self::Server(fault),
         }
@@ -101,7 +102,7 @@ impl Fault {
     /// 70 for a defect of ours, else 2.
     pub(super) fn exit_status(&self) -> ExitCode {
         match self {
-            Self::Internal { .. } => ExitCode::from(70),
+            Self::Internal { .. } | Self::Server(StartFault::WorkerEnded) => ExitCode::from(70),
             Self::Call { .. }
             | Self::Files(_)
             | Self::File { .. }

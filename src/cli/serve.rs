@@ -9,7 +9,7 @@ use super::fault::{Answer, Fault};
 /// What `serve` takes.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  scopegate serve --config scopegate.yaml\n\nSignals:\n  HUP        reload the files, which are watched as well\n  USR2       hand the sockets over to a new process, and drain once it serves\n  TERM, INT  drain and end"
+    after_help = "Example:\n  scopegate serve --config scopegate.yaml\n\nSignals:\n  HUP        reload the files, which are watched as well\n  USR2       hand the sockets over to a new process, and drain once it serves\n  TERM, INT  drain and end; once more, a second later: end at once"
 )]
 pub(super) struct Arguments {
     /// The gateway file

@@ -63,6 +63,8 @@ mod routes;
 mod scalars;
 mod schema;
 mod secrets;
+#[cfg(test)]
+mod settings_tests;
 mod source;
 mod suggest;
 mod table;

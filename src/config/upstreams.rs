@@ -97,6 +97,11 @@ fn settings(name: Arc<str>, fields: &Fields<'_, '_>, folder: &mut Folder<'_>) ->
         _ => ForwardedStyle::XForwarded,
     };
     let protocol = if fields.choice("protocol") == "http2" { Protocol::Http2 } else { Protocol::Http1 };
+    if protocol == Protocol::Http2 && fields.node("tunnels").is_some() {
+        let message =
+            fields.subject.say("tunnels", "has no effect: WebSocket is offered by upstreams that speak HTTP/1.1");
+        fields.faults.push(Fault::warning(fields.place_of("tunnels"), message).hint("remove it, or `protocol: http2`"));
+    }
     let endpoint = endpoint(fields);
     let tls = upstream_tls(fields, folder, endpoint.as_ref(), protocol);
     Some(UpstreamSettings {

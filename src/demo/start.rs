@@ -146,7 +146,8 @@ impl Demo {
     /// Returns when a signal has ended everything, in the order in which one needs the other.
     pub fn wait(self) {
         let Self { gateway, authorization_server, own, folder, .. } = self;
-        gateway.wait();
+        // What went wrong with it is in its log.
+        let _ = gateway.wait();
         // A thread that panicked has ended too.
         let _ = authorization_server.join();
         own.end();

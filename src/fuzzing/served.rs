@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::naive::{self, Pattern};
 use crate::policy::{
-    Entry, HostPattern, Readings, Requirement, Route, RouteTable, Sides, TableParts, Template, UpstreamRules,
+    Entry, HostPattern, Pattern, Readings, Requirement, Route, RouteTable, Sides, TableParts, Template, UpstreamRules,
+    fold_case,
 };
 use crate::scope::ScopeId;
 
@@ -102,7 +102,7 @@ impl Served {
     pub(super) fn leads_to(&self, winner: usize, host: &str, method: &Method, text: &str) -> bool {
         let Some(exact) = self.winner(host, text).filter(|&n| self.is_as_good(winner, n, method)) else { return false };
         let readings = self.readings(winner);
-        let fold = |text: &str| if readings.letter_case { naive::fold(text) } else { text.to_owned() };
+        let fold = |text: &str| if readings.letter_case { fold_case(text) } else { text.to_owned() };
         let mut lookups = vec![(fold(text), false)];
         if readings.trailing_slash {
             lookups.extend(text.strip_suffix('/').filter(|text| !text.is_empty()).map(|text| (fold(text), false)));
@@ -128,7 +128,7 @@ impl Served {
     /// Whether two templates differ only in the names of placeholders, letter case or the slash at the end.
     fn are_twins(&self, one: usize, other: usize) -> bool {
         let shape = |n: usize| {
-            let shape = naive::fold(&self.table.routes()[n].template.shape());
+            let shape = fold_case(&self.table.routes()[n].template.shape());
             shape.strip_suffix('/').map_or(shape.clone(), str::to_owned)
         };
         shape(one) == shape(other)

@@ -1,8 +1,8 @@
 //! Templates: their texts, what they match, and what two of them share.
 
 use super::lines::Lines;
-use super::naive::{self, Pattern};
-use crate::policy::{Template, TemplateFault};
+use super::naive;
+use crate::policy::{Pattern, Template, TemplateFault, fold_case};
 
 /// Longer inputs say no more.
 const MOST_BYTES: usize = 512;
@@ -75,10 +75,10 @@ fn are_two_folded(one: &Template, other: &Template, path: &str, texts: &str) {
             || shorter.is_some_and(|path| pattern.matches(path))
     };
     if let Some(shared) = &there {
-        assert_eq!(*shared, naive::fold(shared), "{texts}");
+        assert_eq!(*shared, fold_case(shared), "{texts}");
         assert!(patterns.iter().all(|pattern| reaches(pattern, shared)), "{texts} do not share {shared} folded");
     }
-    let path = naive::fold(path);
+    let path = fold_case(path);
     let is_looked_up = !path.split('/').any(|segment| matches!(segment, "." | ".."));
     if is_looked_up && patterns.iter().all(|pattern| pattern.matches(&path)) {
         assert!(there.is_some(), "{texts} share {path} folded");

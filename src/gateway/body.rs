@@ -15,7 +15,7 @@ use crate::gateway::exchange::Exchange;
 use crate::gateway::request_content::{ContentTimes, RequestContent};
 use crate::gateway::response_fields;
 use crate::net::{self, Lease, Phase, Watch, reset};
-use crate::telemetry::{UpstreamFailure, UpstreamMetrics};
+use crate::telemetry::{ConnectionError, UpstreamFailure, UpstreamMetrics};
 
 /// Bytes of content that are taken before an HTTP/2 peer asks for them; only the part that reaches it may go beyond.
 const AHEAD: usize = 16 * 1024;
@@ -63,6 +63,9 @@ pub(super) enum AnswerFault {
     /// The upstream sent nothing for too long.
     #[error("the upstream paused its answer for too long")]
     TimedOut,
+    /// The peer sent nothing of its request for too long.
+    #[error("the request paused for too long")]
+    RequestTimedOut,
 }
 
 impl fmt::Debug for Content {
@@ -88,6 +91,9 @@ impl AnswerContent {
     pub(super) fn upstream(content: UpstreamContent, exchange: Exchange) -> Self {
         if content.is_end_stream() {
             exchange.answered_whole();
+        } else if exchange.watch.phase() == Phase::Upstream {
+            // The time for the fields is over; that for the first part of the content begins.
+            exchange.watch.enter(Phase::Upstream, Instant::now(), content.times.upstream);
         }
         Self { source: Content::Upstream(content), exchange: Some(exchange) }
     }
@@ -174,6 +180,11 @@ impl UpstreamContent {
             Some(watch) if watch.phase() != Phase::Upstream && watch.phase() != Phase::Content => {
                 watch.enter(Phase::Upstream, Instant::now(), self.times.upstream);
                 Poll::Pending
+            }
+            Some(watch) if watch.has_expired() && watch.phase() == Phase::Content => {
+                // The peer has not gone on with its request, so that the upstream may have nothing to say.
+                self.lease = None;
+                Poll::Ready(Some(Err(AnswerFault::RequestTimedOut)))
             }
             Some(watch) if watch.has_expired() => {
                 if let Some(lease) = self.lease.take() {
@@ -279,6 +290,9 @@ impl UpstreamContent {
     /// Has the record know of what goes to the peer, and whether it is the last of it.
     fn tell(&self, frame: Option<&Result<Frame<Bytes>, AnswerFault>>, exchange: &Exchange) {
         let is_last = match frame {
+            Some(Err(AnswerFault::RequestTimedOut)) => {
+                return exchange.plane.shared.metrics.connection_error(ConnectionError::BodyTimeout);
+            }
             Some(Err(_)) => return exchange.answer_broke_off(),
             Some(Ok(frame)) => {
                 exchange.sent_to_peer(frame.data_ref().map_or(0, Bytes::len));

@@ -14,8 +14,8 @@ use crate::gateway::bearer::Note;
 use crate::gateway::request_content::RequestContent;
 use crate::gateway::request_id::RequestIds;
 use crate::gateway::snapshot::{Shared, Snapshot, Upstream};
-use crate::gateway::turned_away::TurnedAway;
-use crate::net::{PoolEvent, PoolSettings, UpstreamPool, Watch};
+use crate::gateway::turned_away::{Seldom, TurnedAway};
+use crate::net::{PoolEvent, PoolSettings, UpstreamPool, WarmPlaces, Watch};
 use crate::verify::Verifier;
 
 /// A worker's memory of tokens, connections to upstreams, and view of what is in force.
@@ -32,6 +32,9 @@ pub(super) struct DataPlane {
     /// `limits.connections` as it was at the start.
     pub(super) most_connections: usize,
     pub(super) turned_away: TurnedAway,
+    /// When to tell of connections that cannot be accepted.
+    pub(super) accept_faults: Seldom,
+    pub(super) warm_places: WarmPlaces,
     view: RefCell<Rc<View>>,
     peers: RefCell<Vec<Weak<Watch>>>,
     /// The connections' tasks; a drain waits for the last of them.
@@ -75,7 +78,9 @@ impl DataPlane {
             cutting: Cell::new(false),
             cut: Notify::new(),
             most_connections: snapshot.limits.connections,
-            turned_away: TurnedAway::default(),
+            turned_away: TurnedAway::beside(snapshot.limits.connections / workers.max(1)),
+            accept_faults: Seldom::default(),
+            warm_places: WarmPlaces::default(),
             view: RefCell::new(Rc::new(View::new(snapshot, None))),
             peers: RefCell::default(),
             connections: TaskTracker::new(),

@@ -220,7 +220,7 @@ impl Exchange {
             Some(_) | None => None,
         };
         let route = progress.found.map(|found| snapshot.table.route(found.route));
-        let asked = progress.asked_at.and(route).and_then(|route| snapshot.upstreams.get(route.upstream));
+        let asked = progress.access.and(route).and_then(|route| snapshot.upstreams.get(route.upstream));
         let record = AccessRecord {
             request_id: self.request_id.to_str().unwrap_or("-"),
             peer: self.connection.address.map_or(Peer::Unix, Peer::Address),

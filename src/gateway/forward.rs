@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -57,7 +58,6 @@ pub(super) async fn forward(
     authorized: Authorized,
     exchange: &Exchange,
     parts: Parts,
-    content: Incoming,
     handshake: Option<Handshake>,
 ) -> Result<Forwarded, Denial> {
     let Authorized { grant, path_and_query, unchecked_credentials } = authorized;
@@ -67,7 +67,7 @@ pub(super) async fn forward(
     let pool = exchange.view.pools.get(route.upstream).ok_or(Denial::Internal)?;
     let asking = handshake.map(|handshake| Asking::new(handshake, exchange, upstream)).transpose()?.flatten();
     let response_time = route.timeout.unwrap_or(upstream.settings.response);
-    let content = RequestContent::new(content, parts.version, exchange, response_time, &pool.remove);
+    let content = RequestContent::new(exchange, response_time, &pool.remove);
     let mut request = Request::new(content);
     *request.method_mut() = parts.method;
     *request.uri_mut() = Uri::from(path_and_query);
@@ -93,6 +93,10 @@ pub(super) async fn forward(
         return Ok(Forwarded::Tunnel(head.headers, opened));
     }
     exchange.answered(head.status.as_u16(), Instant::now());
+    if matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        // RFC 9110 §6.4.1: they have no content, whatever an upstream of HTTP/2 sends behind their fields.
+        exchange.answered_whole();
+    }
     // The version of the peer's connection is hyper's to write.
     head.version = Version::HTTP_11;
     let content = upstream_content(exchange, upstream, incoming, lease);
@@ -201,7 +205,9 @@ impl Sending<'_> {
     /// and there is no content (RFC 9110 §9.2.2). A request of which nothing was sent has not been tried yet.
     async fn send(&self, mut request: Request<RequestContent>) -> Result<Answered, Denial> {
         self.exchange.wait_within_bounds();
-        let mut lease = self.pool.connections.acquire().await.map_err(|fault| self.no_connection(&fault))?;
+        // A connection is a peer: many people may share an address.
+        let peer = Rc::as_ptr(&self.exchange.connection).addr();
+        let mut lease = self.pool.connections.acquire(peer).await.map_err(|fault| self.no_connection(&fault))?;
         self.exchange.asked_upstream(Instant::now());
         let (mut unsent_left, mut is_last) = (UNSENT, false);
         loop {
@@ -228,7 +234,7 @@ impl Sending<'_> {
             };
             self.upstream.metrics.failure(UpstreamFailure::Retried);
             self.exchange.wait_within_bounds();
-            lease = self.pool.connections.acquire_again().await.map_err(|fault| self.no_connection(&fault))?;
+            lease = self.pool.connections.acquire_again(peer).await.map_err(|fault| self.no_connection(&fault))?;
         }
     }
 
@@ -252,9 +258,6 @@ impl Sending<'_> {
 
     /// The upstream's stream after its 101.
     async fn switched(&self, lease: Lease<RequestContent>) -> Result<Switched, Denial> {
-        if self.exchange.plane.draining.get() {
-            return Err(Denial::Draining);
-        }
         lease.switched().await.ok_or_else(|| self.gone())
     }
 
@@ -265,7 +268,13 @@ impl Sending<'_> {
     }
 
     fn broke_off(&self, fault: &hyper::Error) -> Denial {
-        let kind = HandshakeFault::of_exchange(fault).map_or(UpstreamFailure::Closed, |fault| self.no_tls(&fault));
+        let kind = match HandshakeFault::of_exchange(fault) {
+            Some(fault) => {
+                self.upstream.tell(&fault);
+                failure_of(&fault)
+            }
+            None => UpstreamFailure::Closed,
+        };
         self.upstream.metrics.failure(kind);
         Denial::UpstreamUnreachable
     }
@@ -329,9 +338,15 @@ impl Sending<'_> {
     }
 
     fn no_connection(&self, fault: &ConnectFault) -> Denial {
+        match fault {
+            ConnectFault::Refused(cause) => self.upstream.tell(&format_args!("{fault}: {cause}")),
+            ConnectFault::Tls(_) | ConnectFault::TimedOut | ConnectFault::Protocol => self.upstream.tell(fault),
+            // The network is as it should be.
+            ConnectFault::QueueFull => {}
+        }
         let (kind, denial) = match fault {
             ConnectFault::Refused(_) => (UpstreamFailure::Connect, Denial::UpstreamUnreachable),
-            ConnectFault::Tls(fault) => (self.no_tls(fault), Denial::UpstreamUnreachable),
+            ConnectFault::Tls(fault) => (failure_of(fault), Denial::UpstreamUnreachable),
             ConnectFault::TimedOut => (UpstreamFailure::ConnectTimeout, Denial::UpstreamTimeout),
             ConnectFault::QueueFull => (UpstreamFailure::QueueFull, Denial::Overloaded),
             ConnectFault::Protocol => (UpstreamFailure::Protocol, Denial::UpstreamUnreachable),
@@ -339,17 +354,12 @@ impl Sending<'_> {
         self.upstream.metrics.failure(kind);
         denial
     }
+}
 
-    /// The reason is for the operator, who can mend it, and not once for every request.
-    fn no_tls(&self, fault: &HandshakeFault) -> UpstreamFailure {
-        let UpstreamSettings { name, tls, .. } = &self.upstream.settings;
-        if tls.as_ref().is_some_and(|tls| tls.is_worth_telling(Instant::now())) {
-            tracing::warn!(upstream = &**name, %fault, "no connection to the upstream");
-        }
-        match fault {
-            HandshakeFault::OtherProtocol(_) => UpstreamFailure::Alpn,
-            HandshakeFault::Failed(_) => UpstreamFailure::Tls,
-        }
+fn failure_of(fault: &HandshakeFault) -> UpstreamFailure {
+    match fault {
+        HandshakeFault::OtherProtocol(_) => UpstreamFailure::Alpn,
+        HandshakeFault::Failed(_) => UpstreamFailure::Tls,
     }
 }
 

@@ -1,6 +1,6 @@
 //! One request from peer to upstream and back.
 //!
-//! A worker accepts a connection ([`serve`]); each of its requests takes the [`Snapshot`] in force and keeps it, is screened,
+//! A worker accepts a connection ([`stand`]); each of its requests takes the [`Snapshot`] in force and keeps it, is screened,
 //! read, looked up, verified and decided, and is then either answered with its refusal (a challenge of RFC 6750 §3 and a problem
 //! document of RFC 9457) or forwarded with the grant that the decision made. Nothing else can be forwarded: the grant is taken by
 //! value, and only the decision makes one. A request of HTTP/2 is brought into the shape of one of HTTP/1.1 first
@@ -34,11 +34,13 @@ mod snapshot;
 mod tunnel;
 mod turned_away;
 mod upgrade;
+mod worker;
 
 #[cfg(any(test, fuzzing))]
 pub use fields_fuzzing::request_fields as fuzz_request_fields;
-pub use peers::{WorkerStart, serve};
 pub use settings::{
     ForwardedStyle, HostRule, Limits, ListenerSettings, RevealRoutes, TrustedPeers, TunnelSettings, UpstreamSettings,
 };
 pub use snapshot::{Shared, Snapshot, Upstream};
+pub use turned_away::TURNED_AWAY_AT_ONCE;
+pub use worker::{Standing, WorkerStart, stand};

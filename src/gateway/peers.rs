@@ -1,4 +1,4 @@
-//! One worker at its listeners: accepting peers, serving them, draining.
+//! A worker's peers: accepting them, and serving each to its end.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -7,8 +7,7 @@ use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
@@ -20,10 +19,10 @@ use crate::gateway::data_plane::DataPlane;
 use crate::gateway::exchange::{Origin, PeerConnection};
 use crate::gateway::forwarded::Story;
 use crate::gateway::service::respond;
-use crate::gateway::snapshot::Shared;
+use crate::gateway::turned_away::{answer_at_once, shed};
 use crate::net::{
-    AcceptFault, Accepted, Acceptor, Application, BACKLOG, ConnectionEnd, ConnectionEvent, Drained, Excess, Listening,
-    Phase, Protocol, ServerLimits, ServerTls, Socket, Stream, Watch, serve_connection,
+    AcceptFault, Accepted, Acceptor, Application, BACKLOG, ConnectionEnd, ConnectionEvent, Drained, Excess, Phase,
+    Protocol, Protocols, ServerLimits, ServerTls, Socket, Stream, Watch, serve_connection,
 };
 use crate::policy::Denial;
 use crate::telemetry::{ConnectionError, ConnectionProtocol};
@@ -31,55 +30,13 @@ use crate::verify::FairShare;
 
 /// How long to wait after the system refused to accept, for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How often idle upstream connections are looked at.
-const REAP_EVERY: Duration = Duration::from_secs(5);
-/// What answers may still take to leave once the drain's time is over.
-const CUT_GRACE: Duration = Duration::from_secs(1);
+/// What a handshake may still take once the drain has begun.
+const HANDSHAKE_GRACE: Duration = Duration::from_secs(1);
 /// Bytes that a head takes besides the names and values that the limits count: for each field, and for the request line.
 const HEAD_EXTRA: usize = 16 * 1024;
 
-/// What one worker is given to run with.
-#[derive(Debug)]
-pub struct WorkerStart {
-    /// What all workers share.
-    pub shared: Arc<Shared>,
-    /// This worker's sockets, each with the position of its listener in the snapshot.
-    pub listeners: Vec<(usize, Listening)>,
-    /// The signal to drain.
-    pub drained: Drained,
-    /// How many workers there are: each has its share of what is bounded for the process.
-    pub workers: usize,
-    /// A random number, other for every worker.
-    pub seed: u64,
-}
-
-/// Serves until the drain has ended.
-///
-/// # Errors
-///
-/// What the system says when a listening socket cannot be watched.
-pub async fn serve(start: WorkerStart) -> io::Result<()> {
-    let WorkerStart { shared, listeners, mut drained, workers, seed } = start;
-    let plane = DataPlane::new(shared, workers, seed);
-    let mut accepting = Vec::new();
-    for (position, listener) in listeners {
-        let listener = Acceptor::new(listener)?;
-        accepting.push(tokio::task::spawn_local(accept(Rc::clone(&plane), listener, position, drained.clone())));
-    }
-    let reaping = tokio::task::spawn_local(reap(Rc::clone(&plane)));
-    drained.begun().await;
-    plane.draining.set(true);
-    plane.wake_all();
-    for listener in accepting {
-        // A listener's task ends by itself; if it panicked there is nothing left to accept.
-        let _ = listener.await;
-    }
-    drain(&plane, plane.view().snapshot.drain_timeout).await;
-    reaping.abort();
-    Ok(())
-}
-
-async fn accept(plane: Rc<DataPlane>, listener: Acceptor, position: usize, mut drained: Drained) {
+/// Accepts and serves peers until the drain begins, and then those who wait.
+pub(super) async fn accept(plane: Rc<DataPlane>, listener: Acceptor, position: usize, mut drained: Drained) {
     loop {
         let accepted = tokio::select! {
             biased;
@@ -87,11 +44,12 @@ async fn accept(plane: Rc<DataPlane>, listener: Acceptor, position: usize, mut d
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((socket, address)) => welcome(&plane, socket, address, position),
+            Ok((socket, address)) => welcome(&plane, socket, address, position, &drained),
             Err(fault) if is_of_one_connection(&fault) => {}
             Err(fault) => {
-                tracing::warn!(%fault, "cannot accept connections");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                if !shed(&plane, &listener, position, &fault) {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     }
@@ -101,8 +59,8 @@ async fn accept(plane: Rc<DataPlane>, listener: Acceptor, position: usize, mut d
     // Those whose handshake the kernel has completed believe that they are connected: serve what they send.
     for _ in 0..BACKLOG {
         match ready_now(listener.accept()).await {
-            Some(Ok((socket, address))) => welcome(&plane, socket, address, position),
-            Some(Err(_)) => {}
+            Some(Ok((socket, address))) => welcome(&plane, socket, address, position, &drained),
+            Some(Err(fault)) => drop(shed(&plane, &listener, position, &fault)),
             None => return,
         }
     }
@@ -124,7 +82,7 @@ async fn ready_now<T>(future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-fn welcome(plane: &Rc<DataPlane>, socket: Socket, address: Option<IpAddr>, listener: usize) {
+fn welcome(plane: &Rc<DataPlane>, socket: Socket, address: Option<IpAddr>, listener: usize, drained: &Drained) {
     let view = plane.view();
     let limits = &view.snapshot.limits;
     let Some(settings) = view.snapshot.listeners.get(listener) else { return };
@@ -135,7 +93,8 @@ fn welcome(plane: &Rc<DataPlane>, socket: Socket, address: Option<IpAddr>, liste
         }
         return;
     };
-    let (tls, protocols, server_limits) = (settings.tls.clone(), settings.protocols, server_limits(limits));
+    let tls = settings.tls.clone().map(|tls| (tls, drained.clone()));
+    let entrance = Entrance { tls, protocols: settings.protocols, limits: server_limits(limits) };
     let connection = Rc::new(PeerConnection {
         address,
         story: Story::new(address),
@@ -144,33 +103,50 @@ fn welcome(plane: &Rc<DataPlane>, socket: Socket, address: Option<IpAddr>, liste
         tunnel: RefCell::default(),
     });
     let peer = Peer { plane: Rc::clone(plane), connection, counted: Rc::new(counted) };
-    plane.connections.spawn_local(async move {
-        let Peer { plane, connection, counted: _counted } = peer.clone();
-        let ServerLimits { keep_alive, header_time, .. } = server_limits;
-        // Boxed, so that a connection that rests does not hold the space that a handshake needs.
-        let Some((stream, protocol)) = Box::pin(secure(&plane, socket, tls, header_time)).await else { return };
-        let watch = Rc::new(Watch::new(keep_alive, header_time));
-        plane.watch(&watch);
-        let accepted = Accepted { stream, protocol, protocols, watch, draining: Rc::clone(&plane.draining) };
-        let end = serve_connection(accepted, server_limits, peer).await;
-        if let Some(kind) = kind_of(&end) {
-            plane.shared.metrics.connection_error(kind);
-        }
-        let tunnel = connection.tunnel.take();
-        if let (ConnectionEnd::Switched(peer), Some(tunnel)) = (end, tunnel) {
-            // Boxed, so that those who never become one do not hold its space.
-            Box::pin(tunnel.run(peer.stream, peer.early)).await;
-        }
-    });
+    plane.connections.spawn_local(serve_peer(peer, socket, entrance));
 }
 
-/// Tells a peer for whom there is no place, unless too many are being told just now.
-fn turn_away(plane: &Rc<DataPlane>, socket: Socket) {
-    if !plane.turned_away.has_place() {
-        return;
+/// How a peer comes in.
+struct Entrance {
+    /// With the signal to drain, for which no handshake is waited.
+    tls: Option<(ServerTls, Drained)>,
+    protocols: Protocols,
+    limits: ServerLimits,
+}
+
+/// Serves one peer, from the handshake on.
+async fn serve_peer(peer: Peer, socket: Socket, entrance: Entrance) {
+    let Entrance { tls, protocols, limits } = entrance;
+    let Peer { plane, connection, counted: _counted } = peer.clone();
+    let stream = match tls {
+        None => Some((Stream::Clear(socket), None)),
+        // Boxed, so that a connection that rests does not hold the space that a handshake needs.
+        Some((tls, drained)) => Box::pin(secure(&plane, socket, tls, drained, limits.header_time)).await,
+    };
+    let Some((stream, protocol)) = stream else { return };
+    let watch = Rc::new(Watch::new(limits.keep_alive, limits.header_time));
+    plane.watch(&watch);
+    let draining = Rc::clone(&plane.draining);
+    let warm_places = plane.warm_places.clone();
+    let accepted = Accepted { stream, protocol, protocols, watch, draining, warm_places };
+    let end = serve_connection(accepted, limits, peer).await;
+    if let Some(kind) = kind_of(&end) {
+        plane.shared.metrics.connection_error(kind);
     }
+    let tunnel = connection.tunnel.take();
+    if let (ConnectionEnd::Switched(peer), Some(tunnel)) = (end, tunnel) {
+        // Boxed, so that those who never become one do not hold its space.
+        Box::pin(tunnel.run(peer.stream, peer.early)).await;
+    }
+}
+
+/// Tells a peer for whom there is no place.
+fn turn_away(plane: &Rc<DataPlane>, socket: Socket) {
     let realm = &plane.view().snapshot.realm;
     let refusal = refuse(&Denial::Overloaded, realm, &plane.request_ids.choose(None));
+    if !plane.turned_away.has_place() {
+        return answer_at_once(&socket, refusal);
+    }
     let plane = Rc::clone(plane);
     tokio::task::spawn_local(async move { plane.turned_away.answer(socket, refusal).await });
 }
@@ -220,16 +196,21 @@ impl Application for Peer {
     }
 }
 
-/// Takes the peer's handshake where there is TLS; with the version of HTTP that ALPN chose. Without TLS, or without ALPN, none is
-/// chosen. `None` if the handshake comes to nothing, which has then been counted.
+/// Takes the peer's handshake; with the version of HTTP that ALPN chose, if the peer speaks ALPN. `None` if the handshake comes to
+/// nothing, which has then been counted, or has not ended soon after the drain began.
 async fn secure(
     plane: &DataPlane,
     socket: Socket,
-    tls: Option<ServerTls>,
+    tls: ServerTls,
+    drained: Drained,
     time: Duration,
 ) -> Option<(Stream, Option<Protocol>)> {
-    let Some(tls) = tls else { return Some((Stream::Clear(socket), None)) };
-    let fault = match tls.accept(socket, time).await {
+    let taken = tokio::select! {
+        biased;
+        taken = tls.accept(socket, time) => taken,
+        () = pass_after_drain(drained, HANDSHAKE_GRACE) => return None,
+    };
+    let fault = match taken {
         Ok(accepted) => return Some(accepted),
         Err(fault) => fault,
     };
@@ -242,6 +223,12 @@ async fn secure(
         }
     }
     None
+}
+
+/// Waits until the drain has begun, and `time` longer.
+async fn pass_after_drain(mut drained: Drained, time: Duration) {
+    drained.begun().await;
+    tokio::time::sleep(time).await;
 }
 
 /// A connection's place among those of the process, for as long as it lasts, however it ends.
@@ -308,22 +295,21 @@ fn kind_over_http2(fault: &hyper::Error) -> ConnectionError {
     }
 }
 
-async fn reap(plane: Rc<DataPlane>) {
-    let mut ticks = tokio::time::interval(REAP_EVERY);
-    loop {
-        ticks.tick().await;
-        plane.reap(Instant::now());
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Waits until every connection has ended, for `timeout` at most; then refuses what is still unanswered.
-async fn drain(plane: &Rc<DataPlane>, timeout: Duration) {
-    plane.connections.close();
-    if tokio::time::timeout(timeout, plane.connections.wait()).await.is_ok() {
-        return;
+    /// Bytes that the task of a peer takes while its connection rests, besides what a stream under TLS keeps and what the gateway
+    /// holds of the peer.
+    const TASK: usize = 1024;
+
+    fn size_of_task<F>(_: fn(Peer, Socket, Entrance) -> F) -> usize {
+        size_of::<F>()
     }
-    plane.cutting.set(true);
-    plane.cut.notify_waiters();
-    plane.wake_all();
-    let _ = tokio::time::timeout(CUT_GRACE, plane.connections.wait()).await;
+
+    #[test]
+    fn a_peer_at_rest_is_a_small_task() {
+        let size = size_of_task(serve_peer);
+        assert!(size <= TASK, "{size}");
+    }
 }

@@ -1,6 +1,7 @@
 //! A request's content on its way to an upstream, part by part: counted, under a deadline, its trailers cleaned.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -14,6 +15,16 @@ use hyper::body::Incoming;
 use crate::gateway::exchange::Exchange;
 use crate::gateway::request_fields;
 use crate::net::{self, Phase, Watch, reset};
+
+/// How long the frame may take that says that no more content comes, after the last of the content.
+const END_TIME: Duration = Duration::from_secs(1);
+
+/// Bytes of content that nobody wants, and that are read all the same if they are there, so that the connection can go on.
+const UNWANTED: usize = 64 * 1024;
+/// Turns that the connection's task gets to bring what is there, at most.
+const TURNS: usize = 16;
+/// Turns in which nothing came, after which nothing is there.
+const IDLE_TURNS: usize = 2;
 
 /// How long the two sides of a stream may take for the next part.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +62,15 @@ pub(super) enum BrokeOff {
     Incomplete,
     /// The connection failed, which it tells of itself.
     Failed,
+}
+
+/// What came of content that nobody wants.
+enum Rest {
+    Ended,
+    /// So many bytes.
+    Part(usize),
+    /// It broke off, or somebody has let go of it.
+    Lost,
 }
 
 impl From<&hyper::Error> for BrokeOff {
@@ -91,6 +111,11 @@ pub(super) enum RequestFault {
 }
 
 impl Received {
+    /// Whether all of the content that was announced is there, and over HTTP/2 the end of the stream is not.
+    fn lacks_only_its_end(&self, incoming: &Incoming) -> bool {
+        self.is_stream.get() && !incoming.is_end_stream() && incoming.size_hint().exact() == Some(0)
+    }
+
     fn wait(&self, waker: &Waker) {
         let mut waiting = self.waiting.borrow_mut();
         if !waiting.as_ref().is_some_and(|known| known.will_wake(waker)) {
@@ -98,28 +123,82 @@ impl Received {
         }
     }
 
+    /// Takes what comes with a request that was `received_by` this version.
+    pub(super) fn begin(&self, incoming: Incoming, received_by: Version) {
+        self.is_stream.set(received_by == Version::HTTP_2);
+        *self.incoming.borrow_mut() = (!incoming.is_end_stream()).then_some(incoming);
+    }
+
+    /// Reads what is there of content that nobody wants, over HTTP/1.1; whether that was all.
+    pub(super) async fn rest_is_there(&self, watch: &Watch) -> bool {
+        self.stop();
+        let (mut read, mut idle_turns) = (0, 0);
+        for _ in 0..TURNS {
+            match poll_fn(|context| Poll::Ready(self.poll_rest(context, watch))).await {
+                Poll::Ready(Rest::Ended) => return true,
+                Poll::Ready(Rest::Lost) => return false,
+                Poll::Ready(Rest::Part(length)) => (read, idle_turns) = (read + length, 0),
+                Poll::Pending => idle_turns += 1,
+            }
+            if read > UNWANTED || idle_turns > IDLE_TURNS {
+                return false;
+            }
+            // hyper hands over one part at a time, when its task gets a turn.
+            tokio::task::yield_now().await;
+        }
+        false
+    }
+
+    fn poll_rest(&self, context: &mut Context<'_>, watch: &Watch) -> Poll<Rest> {
+        let mut incoming = self.incoming.borrow_mut();
+        let Some(incoming) = &mut *incoming else { return Poll::Ready(Rest::Lost) };
+        let rest = match ready!(Pin::new(&mut *incoming).poll_frame(context)) {
+            Some(Err(_)) => Rest::Lost,
+            Some(Ok(frame)) if !frame.is_trailers() && !incoming.is_end_stream() => {
+                Rest::Part(frame.data_ref().map_or(0, Bytes::len))
+            }
+            Some(Ok(_)) | None => {
+                watch.content_ended();
+                Rest::Ended
+            }
+        };
+        Poll::Ready(rest)
+    }
+
     /// Has whoever still sends the content stop: the exchange is over.
     pub(super) fn end(&self) {
+        self.stop();
+        if let Some(incoming) = self.incoming.take().filter(|incoming| self.lacks_only_its_end(incoming)) {
+            // Dropped now it would reset a stream on which nothing is wanting, while the peer is about to end it: rightly
+            // (RFC 9113 §8.1), but not every client takes that well. Meanwhile it counts as one of the peer's streams.
+            tokio::task::spawn_local(tokio::time::timeout(END_TIME, to_its_end(incoming)));
+        }
+    }
+
+    /// The same for what nobody wants although the answer is still to go out.
+    pub(super) fn refuse(&self) {
+        self.stop();
+        self.let_go();
+    }
+
+    fn stop(&self) {
         self.sending.set(self.sending.get().wrapping_add(1));
-        drop(self.incoming.take());
         if let Some(waiting) = self.waiting.take() {
             waiting.wake();
         }
     }
+
+    /// The peer learns that nobody takes the rest, if there is any.
+    fn let_go(&self) {
+        let mut incoming = self.incoming.borrow_mut();
+        drop(incoming.take_if(|incoming| !self.lacks_only_its_end(incoming)));
+    }
 }
 
 impl RequestContent {
-    /// `received_by` is the version of the peer's connection; `upstream` how long the upstream may take to take it, and to answer.
-    pub(super) fn new(
-        incoming: Incoming,
-        received_by: Version,
-        exchange: &Exchange,
-        upstream: Duration,
-        remove: &Rc<[HeaderName]>,
-    ) -> Self {
+    /// What came with the request of `exchange`; `upstream` is how long the upstream may take to take it, and to answer.
+    pub(super) fn new(exchange: &Exchange, upstream: Duration, remove: &Rc<[HeaderName]>) -> Self {
         let received = Rc::clone(&exchange.content);
-        received.is_stream.set(received_by == Version::HTTP_2);
-        *received.incoming.borrow_mut() = (!incoming.is_end_stream()).then_some(incoming);
         Self {
             sending: received.sending.get(),
             received,
@@ -183,11 +262,11 @@ impl Body for RequestContent {
                 Poll::Ready(Some(Err(RequestFault::Short(h2::Reason::CANCEL.into()))))
             }
             Some(Ok(frame)) => {
-                self.goes_on(incoming);
+                self.goes_on(frame.is_trailers() || incoming.is_end_stream());
                 Poll::Ready(Some(Ok(self.pass(frame))))
             }
             None => {
-                self.goes_on(incoming);
+                self.goes_on(true);
                 Poll::Ready(None)
             }
         }
@@ -203,9 +282,9 @@ impl Body for RequestContent {
 }
 
 impl RequestContent {
-    fn goes_on(&self, incoming: &Incoming) {
+    fn goes_on(&self, has_ended: bool) {
         self.watch.enter(Phase::Upstream, Instant::now(), self.times.upstream);
-        if incoming.is_end_stream() {
+        if has_ended {
             self.watch.content_ended();
         }
     }
@@ -226,11 +305,16 @@ impl RequestContent {
 
 impl Drop for RequestContent {
     fn drop(&mut self) {
-        // The peer learns that nobody takes the rest. What has not been begun may yet be sent again.
+        // What has not been begun may yet be sent again.
         if self.received.sending.get() == self.sending && self.received.begun.get() {
-            drop(self.received.incoming.take());
+            self.received.let_go();
         }
     }
+}
+
+/// Reads what comes without content.
+async fn to_its_end(mut incoming: Incoming) {
+    while let Some(Ok(_)) = poll_fn(|context| Pin::new(&mut incoming).poll_frame(context)).await {}
 }
 
 impl From<hyper::Error> for RequestFault {

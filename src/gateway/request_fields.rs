@@ -1,6 +1,6 @@
 //! The fields of a request on their way to an upstream: hop-by-hop out, what could mislead out, ours in.
 
-use http::header::{AUTHORIZATION, CONNECTION, HOST, TE, TRAILER};
+use http::header::{AUTHORIZATION, CONNECTION, TE, TRAILER};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
@@ -55,7 +55,7 @@ pub(super) fn clean(fields: &mut HeaderMap, removal: Removal<'_>) {
 /// Takes away from request trailers all that frames, routes, authenticates or is ours to say (RFC 9110 §6.5.1).
 pub(super) fn clean_trailers(trailers: &mut HeaderMap, more: &[HeaderName]) {
     let removal = Removal { more, authorization: true, forwarding: true, protocol: Protocol::Http1 };
-    let names: Names = trailers.keys().filter(|name| removal.takes(name) || *name == HOST).cloned().collect();
+    let names: Names = trailers.keys().filter(|name| removal.takes_trailer(name)).cloned().collect();
     for name in &names {
         trailers.remove(name);
     }
@@ -63,16 +63,21 @@ pub(super) fn clean_trailers(trailers: &mut HeaderMap, more: &[HeaderName]) {
 
 /// Takes the names out of `Trailer` whose trailers would be taken away: hyper sends what it names, and only that.
 pub(super) fn clean_trailer_names(fields: &mut HeaderMap, more: &[HeaderName]) {
+    let removal = Removal { more, authorization: true, forwarding: true, protocol: Protocol::Http1 };
+    announce_only(fields, |name| !removal.takes_trailer(name));
+}
+
+/// Leaves in `Trailer` the names of those trailers that are kept.
+pub(super) fn announce_only(fields: &mut HeaderMap, is_kept: impl Fn(&HeaderName) -> bool) {
     if !fields.contains_key(TRAILER) {
         return;
     }
-    let removal = Removal { more, authorization: true, forwarding: true, protocol: Protocol::Http1 };
     let kept: Vec<String> = fields
         .get_all(TRAILER)
         .iter()
         .flat_map(members)
         .filter_map(|member| HeaderName::from_bytes(member).ok())
-        .filter(|name| !removal.takes(name) && *name != HOST)
+        .filter(is_kept)
         .map(|name| name.to_string())
         .collect();
     fields.remove(TRAILER);
@@ -82,6 +87,11 @@ pub(super) fn clean_trailer_names(fields: &mut HeaderMap, more: &[HeaderName]) {
 }
 
 impl Removal<'_> {
+    /// What the gateway says for itself stands among the fields, and nowhere else.
+    fn takes_trailer(&self, name: &HeaderName) -> bool {
+        self.takes(name) || is_ours(name.as_str())
+    }
+
     fn takes(&self, name: &HeaderName) -> bool {
         let text = name.as_str();
         match respelled(text) {
@@ -115,7 +125,7 @@ fn respelled(name: &str) -> Option<String> {
 }
 
 /// Fields of this connection or of this message's framing (RFC 9110 §7.6.1, RFC 9112 §6). `Expect` is met by the gateway itself:
-/// it asks for the content when the upstream does.
+/// over HTTP/1.1 it asks for the content when the upstream does; a peer of HTTP/2 sends it when it has waited long enough.
 fn is_of_this_hop(name: &str) -> bool {
     matches!(
         name,

@@ -4,7 +4,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
-use crate::gateway::request_fields::members;
+use crate::gateway::request_fields::{announce_only, members};
 
 /// Takes away what concerned the upstream's connection alone (RFC 9110 §7.6.1), with all that its `Connection` names, and every
 /// spelling of a `Scopegate-` field, which only the gateway may write. `Content-Length` stays: hyper checks it against the
@@ -26,6 +26,7 @@ pub(super) fn clean(fields: &mut HeaderMap) {
     for name in &names {
         fields.remove(name);
     }
+    announce_only(fields, |name| !is_no_trailer(name));
 }
 
 /// Whether content comes in a coding that hyper does not take off, and that would reach the peer unsaid: any but `chunked`
@@ -42,12 +43,14 @@ pub(super) fn is_framed_twice(fields: &HeaderMap) -> bool {
 
 /// Takes away from an answer's trailers what may not stand there (RFC 9110 §6.5.1).
 pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
-    let takes =
-        |name: &HeaderName| is_of_this_hop(name.as_str()) || name == "content-length" || is_scopegate(name.as_str());
-    let names: SmallVec<[HeaderName; 4]> = trailers.keys().filter(|name| takes(name)).cloned().collect();
+    let names: SmallVec<[HeaderName; 4]> = trailers.keys().filter(|name| is_no_trailer(name)).cloned().collect();
     for name in &names {
         trailers.remove(name);
     }
+}
+
+fn is_no_trailer(name: &HeaderName) -> bool {
+    is_of_this_hop(name.as_str()) || name == "content-length" || is_scopegate(name.as_str())
 }
 
 fn nominated(value: &HeaderValue, names: &mut SmallVec<[HeaderName; 4]>) {
@@ -95,6 +98,7 @@ mod tests {
             ("upgrade", "h2c"),
             ("etag", "\"a\""),
             ("set-cookie", "a=1"),
+            ("trailer", "Digest, Scopegate-Access, connection"),
         ] {
             fields.append(name, HeaderValue::from_static(value));
         }
@@ -102,6 +106,7 @@ mod tests {
         clean(&mut fields);
         let mut left: Vec<_> = fields.iter().map(|(name, _)| name.as_str()).collect();
         left.sort_unstable();
-        assert_eq!(left, ["content-length", "etag", "set-cookie", "set-cookie"]);
+        assert_eq!(left, ["content-length", "etag", "set-cookie", "set-cookie", "trailer"]);
+        assert_eq!(fields["trailer"], "digest");
     }
 }

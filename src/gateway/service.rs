@@ -4,17 +4,17 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::header::{CONNECTION, EXPECT, UPGRADE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use crate::gateway::authorize::authorize;
-use crate::gateway::body::AnswerContent;
+use crate::gateway::body::{AnswerContent, UpstreamContent};
 use crate::gateway::data_plane::DataPlane;
 use crate::gateway::exchange::{Exchange, Origin, REQUEST_ID};
 use crate::gateway::forward::{Forwarded, forward};
@@ -22,9 +22,12 @@ use crate::gateway::http2_request;
 use crate::gateway::refusal_form::RefusalForm;
 use crate::gateway::tunnel::Tunnel;
 use crate::gateway::upgrade::Handshake;
-use crate::net::Phase;
+use crate::net::Watch;
 use crate::policy::Denial;
 use crate::telemetry::ConnectionError;
+
+/// Turns that a request's content gets to end beside its answer.
+const TURNS: usize = 4;
 
 /// Answers one request. A panic on the way answers 500, counts, and touches no other request.
 pub(super) async fn respond(
@@ -37,15 +40,20 @@ pub(super) async fn respond(
     let says_close = request.version() != Version::HTTP_2;
     let form = RefusalForm::of(&request);
     let survivor = Rc::clone(&plane);
-    let mut response = match catch(answer(plane, origin, request, form)).await {
+    // What comes behind it could not be told from requests.
+    let asks_to_switch = request.headers().contains_key(UPGRADE) || *request.method() == Method::CONNECT;
+    let mut is_lost = false;
+    let answered = catch(pin!(answer(plane, origin, request, form))).await;
+    let mut response = match answered {
         Ok(response) => response,
         Err(_) => {
             survivor.shared.metrics.connection_error(ConnectionError::Panic);
             let realm = &survivor.view().snapshot.realm;
+            is_lost = asks_to_switch;
             form.refuse(&Denial::Internal, realm, &survivor.request_ids.choose(None)).map(AnswerContent::lone_text)
         }
     };
-    if draining.get() && says_close && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+    if (is_lost || draining.get()) && says_close && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
@@ -62,10 +70,12 @@ async fn answer(
     let view = plane.view();
     let within_limit = plane.shared.begin_request(view.snapshot.limits.requests_in_flight);
     let is_http2 = parts.version == Version::HTTP_2;
-    // What the peer sends behind a handshake could not be told from requests: without a 101 the connection ends.
-    let must_close = !is_http2 && !matches!(handshake, Ok(None));
+    // What the peer sends behind a handshake or a CONNECT could not be told from requests: the connection ends with a refusal.
+    let must_close = !is_http2 && (!matches!(handshake, Ok(None)) || parts.method == Method::CONNECT);
+    let awaits_leave = parts.headers.contains_key(EXPECT);
     let shaped = if is_http2 { http2_request::reshape(&mut parts) } else { Ok(()) };
     let exchange = Exchange::begin(plane, view, origin, &parts);
+    exchange.content.begin(content, parts.version);
     exchange.wait_within_bounds();
     let forwarding = async {
         if !within_limit {
@@ -74,24 +84,58 @@ async fn answer(
         shaped?;
         let handshake = handshake?;
         let authorized = authorize(&exchange, &parts).await?;
-        forward(authorized, &exchange, parts, content, handshake).await
+        forward(authorized, &exchange, parts, handshake).await
     };
-    let mut response = match unless_cut(&exchange, forwarding).await {
-        Ok(Forwarded::Answer(head, mut content)) => {
-            if is_http2 {
-                content.take_ahead().await;
-            }
-            let id = exchange.request_id.clone();
-            with_id(id, head.map(|()| AnswerContent::upstream(content, exchange)))
-        }
+    let forwarded = unless_cut(&exchange, pin!(forwarding)).await;
+    let response = match forwarded {
+        Ok(Forwarded::Answer(head, content)) => passed_on(head, content, exchange, is_http2).await,
         Ok(Forwarded::Tunnel(fields, opened)) => {
             let id = exchange.request_id.clone();
             let switching = Tunnel::begin(exchange, opened, fields);
             return with_id(id, switching.map(|()| AnswerContent::lone_text(Bytes::new())));
         }
-        Err(denial) => refused(&denial, exchange, is_http2, form),
+        Err(denial) => {
+            if is_http2 {
+                // The stream is reset when it has been answered (RFC 9113 §8.1), and its connection goes on.
+                exchange.content.refuse();
+            }
+            let is_last = !is_http2 && is_left_over(&exchange, awaits_leave).await;
+            closing_if(is_last, refused(&denial, exchange, form))
+        }
     };
-    if must_close {
+    closing_if(must_close, response)
+}
+
+/// An upstream's answer. Over HTTP/1.1 the connection ends with one that comes before the content's end.
+async fn passed_on(
+    head: Response<()>,
+    mut content: UpstreamContent,
+    exchange: Exchange,
+    is_http2: bool,
+) -> Response<AnswerContent> {
+    let is_last = if is_http2 {
+        content.take_ahead().await;
+        false
+    } else {
+        is_early(&exchange.watch).await
+    };
+    let id = exchange.request_id.clone();
+    closing_if(is_last, with_id(id, head.map(|()| AnswerContent::upstream(content, exchange))))
+}
+
+/// Whether content is left that cannot be waited for, over HTTP/1.1: what follows on this connection could not be told from it.
+async fn is_left_over(exchange: &Exchange, awaits_leave: bool) -> bool {
+    if !exchange.watch.has_content_open() {
+        return false;
+    }
+    // A deadline that has passed would leave no turn.
+    exchange.wait_within_bounds();
+    // A peer that awaits leave to send its content (RFC 9110 §10.1.1) is not given any.
+    awaits_leave || !exchange.content.rest_is_there(&exchange.watch).await
+}
+
+fn closing_if(is_last: bool, mut response: Response<AnswerContent>) -> Response<AnswerContent> {
+    if is_last {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -103,8 +147,10 @@ fn with_id(id: HeaderValue, mut response: Response<AnswerContent>) -> Response<A
 }
 
 /// Runs to its end what asks an upstream, unless the drain's time ends first.
-async fn unless_cut<T>(exchange: &Exchange, forwarding: impl Future<Output = Result<T, Denial>>) -> Result<T, Denial> {
-    let mut forwarding = pin!(forwarding);
+async fn unless_cut<T>(
+    exchange: &Exchange,
+    mut forwarding: Pin<&mut impl Future<Output = Result<T, Denial>>>,
+) -> Result<T, Denial> {
     poll_fn(|context| match forwarding.as_mut().poll(context) {
         Poll::Pending if exchange.plane.cutting.get() => Poll::Ready(Err(Denial::Draining)),
         polled @ (Poll::Pending | Poll::Ready(_)) => polled,
@@ -112,21 +158,27 @@ async fn unless_cut<T>(exchange: &Exchange, forwarding: impl Future<Output = Res
     .await
 }
 
-fn refused(denial: &Denial, exchange: Exchange, is_http2: bool, form: RefusalForm) -> Response<AnswerContent> {
+/// Whether content still comes although it has been answered, over HTTP/1.1, so that the connection ends with the answer.
+async fn is_early(watch: &Watch) -> bool {
+    // The end may be at hand.
+    for _ in 0..TURNS {
+        if !watch.has_content_open() {
+            return false;
+        }
+        tokio::task::yield_now().await;
+    }
+    watch.has_content_open()
+}
+
+fn refused(denial: &Denial, exchange: Exchange, form: RefusalForm) -> Response<AnswerContent> {
     exchange.denied(denial);
     let mut response = form.refuse(denial, &exchange.view.snapshot.realm, &exchange.request_id);
     response.headers_mut().insert(REQUEST_ID, exchange.request_id.clone());
-    if exchange.watch.phase() == Phase::Content && !is_http2 {
-        // The rest of the content may never come: what follows on this connection could not be told from it. A stream of HTTP/2
-        // is reset when it has been answered (RFC 9113 §8.1).
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
     response.map(|text| AnswerContent::text(text, exchange))
 }
 
 /// Runs a future to its end or to its first panic.
-async fn catch<T>(future: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
-    let mut future = pin!(future);
+async fn catch<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Result<T, Box<dyn Any + Send>> {
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
         Ok(Poll::Pending) => Poll::Pending,
         Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
@@ -139,13 +191,24 @@ async fn catch<T>(future: impl Future<Output = T>) -> Result<T, Box<dyn Any + Se
 mod tests {
     use super::*;
 
+    /// Bytes that a request's task takes, besides what it refers to.
+    const REQUEST: usize = 8 * 1024;
+
     #[tokio::test]
     async fn a_panic_is_caught_where_it_happens() {
-        assert_eq!(catch(async { 7 }).await.unwrap(), 7);
-        let panicked = catch(async {
+        assert_eq!(catch(pin!(async { 7 })).await.unwrap(), 7);
+        let panicked = async {
             tokio::task::yield_now().await;
             panic!("on purpose")
-        });
-        assert!(panicked.await.is_err());
+        };
+        assert!(catch(pin!(panicked)).await.is_err());
+    }
+
+    #[test]
+    fn a_request_under_way_is_small() {
+        fn size<A, B, C, F>(_: impl FnOnce(A, B, C) -> F) -> usize {
+            size_of::<F>()
+        }
+        assert!(size(respond) <= REQUEST, "{}", size(respond));
     }
 }

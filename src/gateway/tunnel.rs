@@ -16,7 +16,7 @@ use crate::gateway::exchange::Exchange;
 use crate::gateway::settings::TunnelSettings;
 use crate::gateway::snapshot::Upstream;
 use crate::gateway::upgrade::Handshake;
-use crate::net::{self, Phase, Protocol, Switched};
+use crate::net::{self, Phase, Protocol, Switched, Watch};
 use crate::policy::Denial;
 use crate::telemetry::{ConnectionProtocol, TunnelEnd, UpstreamMetrics};
 
@@ -54,18 +54,14 @@ impl Asking {
     ///
     /// # Errors
     ///
-    /// `Overloaded` when every place is taken, `Draining` when the process drains: the peer does better to ask the next one than
-    /// to begin what is about to be cut off. `MethodUnknown` for a peer of HTTP/2 where the upstream is not asked: its request has no
-    /// plain form (RFC 9220 §3 has the status).
+    /// `Overloaded` when every place is taken. `MethodUnknown` for a peer of HTTP/2 where the upstream is not asked: its request has
+    /// no plain form (RFC 9220 §3 has the status).
     pub(super) fn new(handshake: Handshake, exchange: &Exchange, upstream: &Upstream) -> Result<Option<Self>, Denial> {
-        let Upstream { settings, metrics } = upstream;
+        let Upstream { settings, metrics, .. } = upstream;
         if !settings.tunnels.websocket || settings.protocol != Protocol::Http1 {
             return if handshake.is_on_stream() { Err(Denial::MethodUnknown) } else { Ok(None) };
         }
         let plane = &exchange.plane;
-        if plane.draining.get() {
-            return Err(Denial::Draining);
-        }
         if !plane.shared.begin_tunnel(exchange.view.snapshot.limits.tunnels) {
             return Err(Denial::Overloaded);
         }
@@ -142,6 +138,7 @@ impl Tunnel {
 
     /// Carries bytes both ways until the tunnel ends; `early` is what the peer had sent before it knew that there would be one.
     pub(super) async fn run(self, peer: impl AsyncRead + AsyncWrite + Unpin, early: Bytes) {
+        let _ending = Ending(Rc::clone(&self.exchange.watch));
         let Self { exchange, upstream, settings, metrics, place } = self;
         let counted = Counted::new(&exchange, metrics);
         let mut tunnel = net::Tunnel::new((peer, early), (upstream.stream, upstream.early), settings.idle);
@@ -151,19 +148,30 @@ impl Tunnel {
             polled
         });
         let end = tokio::select! {
+            // First of all, whether it may carry anything at all.
             biased;
+            () = token_end(&exchange, settings.end_with_token) => TunnelEnd::Token,
+            () = cut(&exchange.plane) => TunnelEnd::Drained,
             end = carrying => match end {
                 net::TunnelEnd::Closed => TunnelEnd::Closed,
                 net::TunnelEnd::Idle => TunnelEnd::Idle,
                 net::TunnelEnd::Peer(_) => TunnelEnd::PeerFailed,
                 net::TunnelEnd::Upstream(_) => TunnelEnd::UpstreamFailed,
             },
-            () = token_end(&exchange, settings.end_with_token) => TunnelEnd::Token,
-            () = cut(&exchange.plane) => TunnelEnd::Drained,
         };
         // First the room that it took, then the word that it has ended.
         drop((counted, place));
         exchange.plane.shared.metrics.tunnel_ended(end);
+    }
+}
+
+/// Tells the peer's stream of the tunnel's end, however that comes about.
+struct Ending(Rc<Watch>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        // hyper was done with a stream whose tunnel has closed before that was told.
+        self.0.tunnel_ended();
     }
 }
 

@@ -66,7 +66,8 @@ impl Handshake {
             return Ok(None);
         }
         let Some(protocol) = request.extensions_mut().remove::<Protocol>() else { return Ok(None) };
-        if protocol.as_str() != "websocket" {
+        // RFC 9110 §7.8: the names of protocols have no case.
+        if !protocol.as_str().eq_ignore_ascii_case("websocket") {
             return Err(Denial::MethodUnknown);
         }
         *request.method_mut() = Method::GET;
@@ -240,6 +241,7 @@ mod tests {
         let handshake = Handshake::read(&mut request).unwrap().unwrap();
         assert!(handshake.is_on_stream() && is_key(handshake.key.as_bytes()));
         assert_eq!(request.method(), Method::GET);
+        assert_eq!(read(on_stream("WebSocket"), |_| {}), Ok(true));
         assert_eq!(read(on_stream("connect-udp"), |_| {}), Err(Denial::MethodUnknown));
         assert_eq!(read(on_stream("websocket"), without("sec-websocket-version")), Err(Denial::BadRequest));
         let plain = |request: &mut Plain| drop(request.extensions_mut().remove::<Protocol>());

@@ -43,6 +43,25 @@ impl Listener {
         Ok(listener)
     }
 
+    /// Makes sure that nobody listens on `address` yet. [`Listener::bind`] would share the port of a process of the same user, and each
+    /// would get some of the connections.
+    ///
+    /// # Errors
+    ///
+    /// `AddrInUse` where somebody does, or what the operating system says when the address cannot be had.
+    pub fn ensure_free(address: &ListenAddress) -> io::Result<()> {
+        match address {
+            ListenAddress::Tcp(address) => match tcp_socket(*address)?.bind(&(*address).into()) {
+                Err(fault) if fault.kind() == io::ErrorKind::AddrInUse => {
+                    Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens there"))
+                }
+                bound => bound,
+            },
+            // Binding a path is what finds out.
+            ListenAddress::Unix(_) => Ok(()),
+        }
+    }
+
     /// Takes over what another process has opened: at least one socket, all on one address. `held_outside` says that the opener
     /// keeps the sockets for whoever comes next.
     ///
@@ -125,16 +144,22 @@ impl Listener {
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = tcp_socket(address)?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Can be bound beside connections of the port that have ended, and not beside a socket that listens.
+fn tcp_socket(address: SocketAddr) -> io::Result<RawSocket> {
     let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 #[cfg(test)]
@@ -156,6 +181,29 @@ mod tests {
     #[test]
     fn a_foreign_address_is_refused() {
         assert!(Listener::bind(&ListenAddress::Tcp("203.0.113.1:0".parse().unwrap()), 1).is_err());
+    }
+
+    #[test]
+    fn an_address_is_free_until_somebody_listens_there_and_again_afterwards() {
+        Listener::ensure_free(&any_port()).unwrap();
+        let mut listener = Listener::bind(&any_port(), 2).unwrap();
+        let ListenAddress::Tcp(address) = listener.address().clone() else { panic!("TCP") };
+        for taken in [address, SocketAddr::from(([0, 0, 0, 0], address.port()))] {
+            let fault = Listener::ensure_free(&ListenAddress::Tcp(taken)).unwrap_err();
+            assert_eq!(
+                (fault.kind(), &*fault.to_string()),
+                (io::ErrorKind::AddrInUse, "another process listens there")
+            );
+        }
+        // What has been accepted goes on, and what has ended is remembered by the system for a while.
+        let client = std::net::TcpStream::connect(address).unwrap();
+        let Listening::Tcp(first) = &listener.sockets()[0] else { panic!("TCP") };
+        let Listening::Tcp(second) = &listener.sockets()[1] else { panic!("TCP") };
+        let accepted = std::iter::repeat_with(|| first.accept().or_else(|_| second.accept())).find_map(Result::ok);
+        listener.close();
+        Listener::ensure_free(&ListenAddress::Tcp(address)).unwrap();
+        drop((accepted, client));
+        Listener::ensure_free(&ListenAddress::Tcp(address)).unwrap();
     }
 
     #[test]

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
 
+use super::attempts::connect_to_first;
 use super::{ClientTls, HandshakeFault, Socket, Stream};
 
 /// Where an upstream listens.
@@ -65,15 +66,15 @@ fn alike(fault: &io::Error) -> io::Error {
 }
 
 impl Endpoint {
-    /// Connects within `timeout`, trying each address that the name has, and makes the handshake if there is to be TLS; small
-    /// writes are sent at once.
+    /// Connects within `timeout` to the first address of the name that answers, one that does not holding up the next for a
+    /// moment only, and makes the handshake if there is to be TLS; small writes are sent at once.
     ///
     /// # Errors
     ///
     /// [`ConnectFault::Refused`] with the last address' answer, [`ConnectFault::Tls`] or [`ConnectFault::TimedOut`].
     pub async fn connect(&self, timeout: Duration, tls: Option<&ClientTls>) -> Result<Stream, ConnectFault> {
         let connecting = async {
-            let socket = self.connect_socket().await.map_err(ConnectFault::Refused)?;
+            let socket = self.connect_socket(timeout).await.map_err(ConnectFault::Refused)?;
             match tls {
                 Some(tls) => Ok(tls.connect(socket, self).await?),
                 None => Ok(Stream::Clear(socket)),
@@ -82,12 +83,12 @@ impl Endpoint {
         tokio::time::timeout(timeout, connecting).await.unwrap_or(Err(ConnectFault::TimedOut))
     }
 
-    async fn connect_socket(&self) -> io::Result<Socket> {
+    async fn connect_socket(&self, timeout: Duration) -> io::Result<Socket> {
         match self {
             Self::Tcp { host, port } => {
                 let stream = match host.parse::<IpAddr>() {
                     Ok(address) => TcpStream::connect((address, *port)).await?,
-                    Err(_) => TcpStream::connect((host.as_str(), *port)).await?,
+                    Err(_) => connect_to_first(lookup_host((host.as_str(), *port)).await?.collect(), timeout).await?,
                 };
                 stream.set_nodelay(true)?;
                 SockRef::from(&stream).set_tcp_keepalive(&keepalive())?;

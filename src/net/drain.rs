@@ -19,6 +19,7 @@ pub struct Drained {
 #[derive(Clone, Debug, Default)]
 struct Signal {
     begun: bool,
+    cut: bool,
     /// By position of a listener: whether another process goes on accepting from its sockets.
     taken_over: Arc<[bool]>,
 }
@@ -43,7 +44,15 @@ impl Drain {
     /// Gives the signal, and says of each listener whether another process goes on accepting from its sockets: connections that
     /// wait there are that process' own.
     pub fn begin_taken_over(&self, taken_over: &[bool]) {
-        self.sender.send_replace(Signal { begun: true, taken_over: taken_over.into() });
+        self.sender.send_modify(|signal| {
+            signal.begun = true;
+            signal.taken_over = taken_over.into();
+        });
+    }
+
+    /// Says that nothing is to be waited for any longer; it cannot be taken back.
+    pub fn cut(&self) {
+        self.sender.send_modify(|signal| signal.cut = true);
     }
 
     /// Whether the signal has been given.
@@ -62,6 +71,16 @@ impl Drained {
     pub async fn begun(&mut self) {
         // A dropped sender means that nobody is left to serve for, which is a drain as well.
         let _ = self.receiver.wait_for(|signal| signal.begun).await;
+    }
+
+    /// Whether the signal has been given.
+    pub fn has_begun(&self) -> bool {
+        self.receiver.borrow().begun
+    }
+
+    /// Waits until nothing is to be waited for any longer.
+    pub async fn cut(&mut self) {
+        let _ = self.receiver.wait_for(|signal| signal.cut).await;
     }
 
     /// Whether another process goes on accepting from the sockets of the listener at `position`.
@@ -83,6 +102,14 @@ mod tests {
         early.begun().await;
         drain.listen().begun().await;
         assert!(drain.has_begun());
+    }
+
+    #[tokio::test]
+    async fn a_drain_that_is_cut_has_not_begun_by_that() {
+        let drain = Drain::new();
+        drain.cut();
+        drain.listen().cut().await;
+        assert!(!drain.has_begun());
     }
 
     #[tokio::test]

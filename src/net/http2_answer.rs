@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, Response};
 use http_body::{Body, Frame, SizeHint};
 
 /// Bytes that hyper is given at once. It takes what it is given as soon as the peer's window is open by one byte, and is done with
@@ -17,13 +19,26 @@ pub(super) struct Portions<B> {
     content: B,
     held: Bytes,
     is_given: Rc<Cell<bool>>,
+    /// Whether none of the content is sent.
+    is_withheld: bool,
 }
 
 impl<B: Body> Portions<B> {
     /// `is_given` is set when nothing of `content` is left to give.
     pub(super) fn new(content: B, is_given: Rc<Cell<bool>>) -> Self {
         is_given.set(content.is_end_stream());
-        Self { content, held: Bytes::new(), is_given }
+        Self { content, held: Bytes::new(), is_given, is_withheld: false }
+    }
+
+    /// The answer to a `HEAD`, which has the fields of its content and none of the content (RFC 9110 §9.3.2). hyper sees to that for
+    /// HTTP/1.1 only.
+    pub(super) fn withheld(mut answer: Response<B>, is_given: Rc<Cell<bool>>) -> Response<Self> {
+        // The upstream's answer says its length itself, or has a reason not to; its content is empty here.
+        if let Some(length) = answer.body().size_hint().exact().filter(|length| *length > 0) {
+            answer.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+        }
+        is_given.set(true);
+        answer.map(|content| Self { content, held: Bytes::new(), is_given, is_withheld: true })
     }
 }
 
@@ -32,7 +47,10 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Portions<B> {
     type Error = B::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let Self { content, held, is_given } = &mut *self;
+        let Self { content, held, is_given, is_withheld } = &mut *self;
+        if *is_withheld {
+            return Poll::Ready(None);
+        }
         let polled = match held.is_empty() {
             true => ready!(Pin::new(&mut *content).poll_frame(context)),
             false => Some(Ok(Frame::data(std::mem::take(held)))),
@@ -47,13 +65,14 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Portions<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.held.is_empty() && self.content.is_end_stream()
+        self.is_withheld || (self.held.is_empty() && self.content.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.held.is_empty() {
-            true => self.content.size_hint(),
-            false => SizeHint::default(),
+        match (self.is_withheld, self.held.is_empty()) {
+            (true, _) => SizeHint::with_exact(0),
+            (false, true) => self.content.size_hint(),
+            (false, false) => SizeHint::default(),
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::http2_path::PathWatch;
+use super::http2_written::Written;
+
 /// RFC 9113 §3.4: bytes before the first frame.
 const PREFACE: u32 = 24;
 const HEADER: usize = 9;
@@ -13,6 +16,8 @@ const A_SECOND: i64 = 200;
 const A_REQUEST: i64 = 8;
 /// For so many bytes of answers the peer may give back a window.
 const BYTES_A_WINDOW: u64 = 512;
+/// Such frames for each part of an answer, however small: peers of gRPC give back both windows and send a ping to measure the way.
+const A_PART: i64 = 4;
 /// Bytes of such a frame that are as much work as another frame.
 const BYTES_A_FRAME: u32 = 256;
 
@@ -28,8 +33,14 @@ pub(super) struct Frames {
     section_open: bool,
     /// The frame that is passing is part of a field section.
     is_section: bool,
+    /// Field sections that have begun.
+    sections: u64,
+    path: PathWatch,
     resets: u64,
     last_stream: u32,
+    /// The highest stream before the field section that came last.
+    stream_before: u32,
+    written: Written,
     budget: Budget,
 }
 
@@ -49,23 +60,31 @@ impl Frames {
             rest: PREFACE,
             section_open: false,
             is_section: false,
+            sections: 0,
+            path: PathWatch::new(),
             resets: 0,
             last_stream: 0,
+            stream_before: 0,
+            written: Written::default(),
             budget: Budget { left: BURST, filled: now, written: 0 },
         }
     }
 
-    /// Takes note of what was read.
-    pub(super) fn read(&mut self, mut bytes: &[u8]) {
+    /// Takes note of what was read, before anybody else does: a `#` in a `:path` is made what that cannot hold.
+    pub(super) fn read(&mut self, mut bytes: &mut [u8]) {
         while !bytes.is_empty() {
             let passing = bytes.len().min(usize::try_from(self.rest).unwrap_or(usize::MAX));
             if passing > 0 {
                 self.rest -= u32::try_from(passing).unwrap_or(self.rest);
-                bytes = bytes.get(passing..).unwrap_or_default();
+                let (part, after) = bytes.split_at_mut(passing);
+                if self.is_section {
+                    self.path.pass(part);
+                }
+                bytes = after;
                 continue;
             }
-            let (part, after) = bytes.split_at(bytes.len().min(HEADER - self.known));
-            for (place, byte) in self.header.iter_mut().skip(self.known).zip(part) {
+            let (part, after) = bytes.split_at_mut(bytes.len().min(HEADER - self.known));
+            for (place, byte) in self.header.iter_mut().skip(self.known).zip(&*part) {
                 *place = *byte;
             }
             self.known += part.len();
@@ -89,12 +108,17 @@ impl Frames {
             DATA if end_stream => {}
             HEADERS => {
                 self.section_open = !end_headers;
-                self.last_stream = self.last_stream.max(u32::from_be_bytes([s0 & 0x7F, s1, s2, s3]));
+                self.sections += 1;
+                self.stream_before = self.last_stream;
+                let stream = u32::from_be_bytes([s0 & 0x7F, s1, s2, s3]);
+                self.path.begins(length, flags, stream > self.last_stream);
+                self.last_stream = self.last_stream.max(stream);
                 // Those that become requests are paid back: others are malformed, or beyond the number of streams.
                 self.budget.pay(1);
             }
             CONTINUATION => {
                 self.section_open = !end_headers;
+                self.path.goes_on(length);
                 self.budget.pay(1);
             }
             _ => {
@@ -109,18 +133,24 @@ impl Frames {
         self.budget.gain(A_REQUEST);
     }
 
-    /// Takes note of so many bytes written, for which the peer gives back windows.
-    pub(super) fn wrote(&mut self, bytes: usize) {
-        self.budget.written += bytes as u64;
+    /// Takes note of bytes written, for which the peer gives back windows.
+    pub(super) fn wrote(&mut self, bytes: &[u8]) {
+        self.budget.gain(A_PART.saturating_mul(self.written.parts(bytes)));
+        self.budget.written += bytes.len() as u64;
         if self.budget.written >= BYTES_A_WINDOW {
             self.budget.gain(i64::try_from(self.budget.written / BYTES_A_WINDOW).unwrap_or(BURST));
             self.budget.written %= BYTES_A_WINDOW;
         }
     }
 
-    /// Whether a field section has begun of which more must come.
-    pub(super) fn is_in_section(&self) -> bool {
-        self.section_open || (self.is_section && self.rest > 0)
+    /// The number of the field section of which more must come.
+    pub(super) fn open_section(&self) -> Option<u64> {
+        (self.section_open || (self.is_section && self.rest > 0)).then_some(self.sections)
+    }
+
+    /// Field sections that have begun.
+    pub(super) fn sections(&self) -> u64 {
+        self.sections
     }
 
     /// Streams that the peer has reset.
@@ -128,9 +158,9 @@ impl Frames {
         self.resets
     }
 
-    /// The highest stream that the peer has opened; 0 before the first.
+    /// The highest stream whose fields have come; 0 before the first.
     pub(super) fn last_stream(&self) -> u32 {
-        self.last_stream
+        if self.open_section().is_some() { self.stream_before } else { self.last_stream }
     }
 
     /// Whether the peer has sent more than its budget allows; `now` is asked for only if it might have.
@@ -180,33 +210,34 @@ mod tests {
     fn begun() -> (Frames, Instant) {
         let now = Instant::now();
         let mut frames = Frames::new(now);
-        frames.read(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        frames.read(&mut b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned());
         (frames, now)
     }
 
     #[test]
     fn frames_are_told_apart_wherever_reads_end() {
-        let sent = [frame(HEADERS, 0x4, 20), frame(DATA, 0x1, 7), frame(RST_STREAM, 0, 4), frame(0x6, 0, 8)].concat();
+        let mut sent =
+            [frame(HEADERS, 0x4, 20), frame(DATA, 0x1, 7), frame(RST_STREAM, 0, 4), frame(0x6, 0, 8)].concat();
         for step in 1..=sent.len() {
             let (mut frames, _) = begun();
-            for part in sent.chunks(step) {
+            for part in sent.chunks_mut(step) {
                 frames.read(part);
             }
             assert_eq!((frames.resets(), frames.last_stream(), frames.budget.left), (1, 1, BURST - 2), "{step}");
-            assert!(!frames.is_in_section());
+            assert_eq!(frames.open_section(), None);
         }
     }
 
     #[test]
     fn rfc_9113_section_4_3_a_field_section_ends_with_its_last_frame() {
         let (mut frames, _) = begun();
-        let head = frame(HEADERS, 0, 3);
-        frames.read(&head[..10]);
-        assert!(frames.is_in_section());
-        frames.read(&head[10..]);
-        assert!(frames.is_in_section(), "more frames must come");
-        frames.read(&frame(CONTINUATION, 0x4, 0));
-        assert!(!frames.is_in_section());
+        let mut head = frame(HEADERS, 0, 3);
+        frames.read(&mut head[..10]);
+        assert_eq!(frames.open_section(), Some(1));
+        frames.read(&mut head[10..]);
+        assert_eq!((frames.open_section(), frames.last_stream()), (Some(1), 0), "more frames must come");
+        frames.read(&mut frame(CONTINUATION, 0x4, 0));
+        assert_eq!(frames.open_section(), None);
     }
 
     #[test]
@@ -225,17 +256,17 @@ mod tests {
         for (name, sent) in useless {
             let (mut frames, now) = begun();
             for _ in 0..BURST {
-                frames.read(&sent);
+                frames.read(&mut sent.clone());
             }
             assert!(!frames.is_flood(|| now), "{name}");
-            frames.read(&sent);
+            frames.read(&mut sent.clone());
             assert!(frames.is_flood(|| now), "{name}");
             assert!(!frames.is_flood(|| now + SECOND), "{name}: a second later there is room again");
         }
         for (name, sent) in [("content", frame(DATA, 0, 1)), ("its end", frame(DATA, 1, 0))] {
             let (mut frames, now) = begun();
             for _ in 0..10 * BURST {
-                frames.read(&sent);
+                frames.read(&mut sent.clone());
             }
             assert!(!frames.is_flood(|| now), "{name}");
         }
@@ -245,8 +276,9 @@ mod tests {
     fn requests_pay_for_what_belongs_to_them() {
         let (mut frames, now) = begun();
         for _ in 0..10 * BURST {
-            frames
-                .read(&[frame(HEADERS, 0x5, 9), frame(0x2, 0, 5), frame(0x8, 0, 4), frame(RST_STREAM, 0, 4)].concat());
+            frames.read(
+                &mut [frame(HEADERS, 0x5, 9), frame(0x2, 0, 5), frame(0x8, 0, 4), frame(RST_STREAM, 0, 4)].concat(),
+            );
             frames.brought_request();
         }
         assert!(!frames.is_flood(|| now));
@@ -255,10 +287,28 @@ mod tests {
     #[test]
     fn windows_are_paid_for_by_what_was_written() {
         let (mut frames, now) = begun();
+        let large = [&[0, 64, 0, DATA, 0, 0, 0, 0, 1][..], &[0; 16_384]].concat();
         for _ in 0..100 * BURST {
-            frames.wrote(1024);
-            frames.read(&[frame(0x8, 0, 4), frame(0x8, 0, 4)].concat());
+            frames.wrote(&large);
+            frames.read(&mut frame(0x8, 0, 4).repeat(32));
         }
         assert!(!frames.is_flood(|| now));
+    }
+
+    #[test]
+    fn each_part_of_an_answer_pays_for_windows_and_a_ping() {
+        let (mut frames, now) = begun();
+        let reaction = [frame(0x8, 0, 4), frame(0x8, 0, 4), frame(0x6, 0, 8)].concat();
+        for _ in 0..10 * BURST {
+            frames.wrote(&frame(DATA, 0, 20));
+            frames.read(&mut reaction.clone());
+        }
+        assert!(!frames.is_flood(|| now));
+        for _ in 0..BURST {
+            frames.wrote(&frame(DATA, 0, 0));
+            frames.wrote(&frame(0x6, 1, 8));
+            frames.read(&mut reaction.clone());
+        }
+        assert!(frames.is_flood(|| now), "what is written besides pays by its bytes alone");
     }
 }

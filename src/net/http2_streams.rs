@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -29,6 +29,8 @@ pub(super) struct State {
     has_served: Cell<bool>,
     /// The stream whose answer was asked for last, until it is spawned.
     next: RefCell<Option<Next>>,
+    /// The stream that is being polled.
+    polled: RefCell<Option<Rc<Watch>>>,
     resets: Resets,
 }
 
@@ -48,6 +50,7 @@ impl State {
             idle_since: Cell::new(Instant::now()),
             has_served: Cell::new(false),
             next: RefCell::default(),
+            polled: RefCell::default(),
             resets: Resets::new(wire, most_resets),
         }
     }
@@ -155,17 +158,21 @@ impl<A: Clone> Clone for Streams<A> {
 impl<A: Application, F: Future<Output = ()> + 'static> Executor<F> for Streams<A> {
     fn execute(&self, future: F) {
         let under = Under::begin(&self.state);
-        // What hyper spawns besides has no watch: it carries what is sent on a stream that has become a tunnel.
-        let Some(next) = self.state.next.borrow_mut().take() else {
+        let next = self.state.next.borrow_mut().take();
+        let Some(next) = next else {
+            // What hyper spawns besides carries what is sent on the stream that is being polled, and has become a tunnel.
+            let watch = self.state.polled.borrow().clone().unwrap_or_else(|| Rc::new(Watch::of_stream()));
             tokio::task::spawn_local(async move {
                 let _under = under;
-                future.await;
+                drive_tunnel(&watch, future).await;
             });
             return;
         };
         let application = self.application.clone();
+        // Boxed, for every future that it is handed to by value would hold its space again.
+        let mut stream = Box::pin(future);
         tokio::task::spawn_local(async move {
-            match drive(next, future).await {
+            match drive(next, &under.0, stream.as_mut()).await {
                 StreamEnd::Answered => {}
                 StreamEnd::Unanswered => {
                     under.0.resets.ended_unanswered();
@@ -190,13 +197,14 @@ enum StreamEnd {
 }
 
 /// Runs a stream to its end, or to the deadline of a phase of its own: then it is reset by being dropped.
-async fn drive(next: Next, stream: impl Future<Output = ()>) -> StreamEnd {
+async fn drive(next: Next, state: &State, mut stream: Pin<&mut impl Future<Output = ()>>) -> StreamEnd {
     let Next { watch, is_given } = next;
     let mut driver = Driver::new(watch, Rc::default());
-    let mut stream = pin!(stream);
     poll_fn(|context| {
         let was_given = is_given.get();
+        state.polled.replace(Some(Rc::clone(&driver.watch)));
         let polled = driver.poll(context, Rest::Ignored, |context| stream.as_mut().poll(context));
+        state.polled.replace(None);
         polled.map(|driven| match driven {
             Driven::TimedOut(phase) => StreamEnd::TimedOut(phase),
             Driven::Ended(()) | Driven::Rested if is_given.get() && !was_given => StreamEnd::Answered,
@@ -204,6 +212,17 @@ async fn drive(next: Next, stream: impl Future<Output = ()>) -> StreamEnd {
         })
     })
     .await
+}
+
+/// Runs what sends on a stream that has become a tunnel, until it is done or the tunnel is over: hyper would wait without end for a peer
+/// that takes nothing. To drop it resets the stream (RFC 8441 §5).
+async fn drive_tunnel(watch: &Watch, sending: impl Future<Output = ()>) {
+    let mut sending = pin!(sending);
+    poll_fn(|context| {
+        watch.driven_by(context.waker());
+        if watch.is_tunnel_over() { Poll::Ready(()) } else { sending.as_mut().poll(context) }
+    })
+    .await;
 }
 
 /// Lets hyper look first whether the peer has reset the stream meanwhile: then nothing is done for it.

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use h2::Reason;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::http2_frames::Frames;
@@ -21,13 +22,15 @@ pub(super) struct Wire(Rc<Shared>);
 struct Shared {
     stream: RefCell<Rewind<Stream>>,
     frames: RefCell<Frames>,
-    /// Since when a field section has been on its way.
-    section_since: Cell<Option<Instant>>,
+    /// The field section that is on its way, and since when.
+    section: Cell<Option<(u64, Instant)>>,
     /// Since when the peer has taken nothing of what was written.
     blocked_since: Cell<Option<Instant>>,
     /// All that was written has left, so that the last frame is whole.
     settled: Cell<bool>,
     is_flooded: Cell<bool>,
+    /// Its end has begun from our side.
+    is_shut: Cell<bool>,
 }
 
 impl Wire {
@@ -35,16 +38,17 @@ impl Wire {
         Self(Rc::new(Shared {
             stream: RefCell::new(stream),
             frames: RefCell::new(Frames::new(Instant::now())),
-            section_since: Cell::new(None),
+            section: Cell::new(None),
             blocked_since: Cell::new(None),
             settled: Cell::new(true),
             is_flooded: Cell::new(false),
+            is_shut: Cell::new(false),
         }))
     }
 
     /// Since when a request's fields have been on their way.
     pub(super) fn section_since(&self) -> Option<Instant> {
-        self.0.section_since.get()
+        self.0.section.get().map(|(_, since)| since)
     }
 
     /// Since when the peer has taken nothing of what is to be written.
@@ -57,9 +61,19 @@ impl Wire {
         self.0.is_flooded.get()
     }
 
+    /// Whether what speaks over it has shut it down, as it does at its end.
+    pub(super) fn is_shut(&self) -> bool {
+        self.0.is_shut.get()
+    }
+
     /// Takes note of a request that was read.
     pub(super) fn brought_request(&self) {
         self.0.frames.borrow_mut().brought_request();
+    }
+
+    /// Field sections that the peer has begun.
+    pub(super) fn sections(&self) -> u64 {
+        self.0.frames.borrow().sections()
     }
 
     /// Streams that the peer has reset.
@@ -67,16 +81,18 @@ impl Wire {
         self.0.frames.borrow().resets()
     }
 
-    /// Tells the peer that it asks for too much (RFC 9113 §7, `ENHANCE_YOUR_CALM`), if that can be said without waiting.
-    pub(super) async fn calm(&self) {
+    /// Tells the peer why the connection ends, and which streams nobody has looked at (RFC 9113 §6.8), if that can be said without
+    /// waiting.
+    pub(super) async fn go_away(&self, reason: Reason) {
         if !self.0.settled.get() {
             return;
         }
         let [s0, s1, s2, s3] = self.0.frames.borrow().last_stream().to_be_bytes();
-        let goaway = [0, 0, 8, 7, 0, 0, 0, 0, 0, s0, s1, s2, s3, 0, 0, 0, 11];
+        let [r0, r1, r2, r3] = u32::from(reason).to_be_bytes();
+        let goaway = [0, 0, 8, 7, 0, 0, 0, 0, 0, s0, s1, s2, s3, r0, r1, r2, r3];
         poll_fn(|context| {
             let mut stream = self.0.stream.borrow_mut();
-            // Best effort: whoever floods need not hear why.
+            // Best effort: whoever takes nothing does not hear why.
             let mut stream = Pin::new(&mut *stream);
             let _ = stream.as_mut().poll_write(context, &goaway);
             let _ = stream.as_mut().poll_flush(context);
@@ -86,21 +102,29 @@ impl Wire {
         .await;
     }
 
-    fn arrived(&self, bytes: &[u8]) {
+    fn arrived(&self, bytes: &mut [u8]) {
         let mut frames = self.0.frames.borrow_mut();
         frames.read(bytes);
-        let since = frames.is_in_section().then(|| self.0.section_since.get().unwrap_or_else(Instant::now));
-        self.0.section_since.set(since);
+        let section = frames.open_section().map(|number| match self.0.section.get() {
+            Some((known, since)) if known == number => (number, since),
+            Some(_) | None => (number, Instant::now()),
+        });
+        self.0.section.set(section);
         if frames.is_flood(Instant::now) {
             self.0.is_flooded.set(true);
         }
     }
 
-    fn written(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn written(&self, data: &[IoSlice<'_>], polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.0.settled.set(false);
         match &polled {
             Poll::Ready(Ok(bytes)) => {
-                self.0.frames.borrow_mut().wrote(*bytes);
+                let mut left = *bytes;
+                for part in data {
+                    let part = part.get(..left).unwrap_or(part);
+                    self.0.frames.borrow_mut().wrote(part);
+                    left -= part.len();
+                }
                 self.0.blocked_since.set(None);
             }
             Poll::Ready(Err(_)) => {}
@@ -120,7 +144,7 @@ impl AsyncRead for Wire {
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut *self.0.stream.borrow_mut()).poll_read(context, buffer);
-        if let Some(arrived) = buffer.filled().get(before..).filter(|arrived| !arrived.is_empty()) {
+        if let Some(arrived) = buffer.filled_mut().get_mut(before..).filter(|arrived| !arrived.is_empty()) {
             self.arrived(arrived);
         }
         polled
@@ -130,7 +154,7 @@ impl AsyncRead for Wire {
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut *self.0.stream.borrow_mut()).poll_write(context, data);
-        self.written(polled)
+        self.written(&[IoSlice::new(data)], polled)
     }
 
     fn poll_write_vectored(
@@ -139,7 +163,7 @@ impl AsyncWrite for Wire {
         data: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut *self.0.stream.borrow_mut()).poll_write_vectored(context, data);
-        self.written(polled)
+        self.written(data, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -154,6 +178,7 @@ impl AsyncWrite for Wire {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.settled.set(false);
+        self.0.is_shut.set(true);
         Pin::new(&mut *self.0.stream.borrow_mut()).poll_shutdown(context)
     }
 }

@@ -1,15 +1,18 @@
 //! Sockets that listen, of whichever family.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
+use std::task::{Context, Poll, Waker, ready};
 
 use socket2::{Domain, SockRef, Type};
 
 use super::Socket;
+use super::spare::Spare;
 
 /// Connections that the kernel may hold ready for one worker to accept.
 pub const BACKLOG: i32 = 4096;
@@ -100,42 +103,64 @@ impl AsFd for Listening {
 
 /// A worker's end of a listening socket, on its runtime.
 #[derive(Debug)]
-pub enum Acceptor {
-    /// TCP.
+pub struct Acceptor {
+    socket: Accepting,
+    spare: Spare,
+}
+
+#[derive(Debug)]
+enum Accepting {
     Tcp(tokio::net::TcpListener),
-    /// A unix socket.
     Unix(tokio::net::UnixListener),
 }
 
 impl Acceptor {
-    /// Registers the socket with the runtime of the present thread.
+    /// Registers the socket with the runtime of the present thread, and keeps a descriptor spare.
     ///
     /// # Errors
     ///
-    /// What the operating system says when the socket cannot be watched.
+    /// What the operating system says when the socket cannot be watched or there is no descriptor.
     pub fn new(listening: Listening) -> io::Result<Self> {
-        match listening {
-            Listening::Tcp(listener) => tokio::net::TcpListener::from_std(listener).map(Self::Tcp),
-            Listening::Unix(listener) => tokio::net::UnixListener::from_std(listener).map(Self::Unix),
-        }
+        let socket = match listening {
+            Listening::Tcp(listener) => Accepting::Tcp(tokio::net::TcpListener::from_std(listener)?),
+            Listening::Unix(listener) => Accepting::Unix(tokio::net::UnixListener::from_std(listener)?),
+        };
+        Ok(Self { socket, spare: Spare::new(1)? })
     }
 
     /// Waits for the next connection; the address is the peer's, which one of a unix socket does not have.
     ///
     /// # Errors
     ///
-    /// What the operating system says: of this connection, or because it lacks descriptors or memory.
+    /// What the operating system says: of this connection, or because it lacks descriptors ([`Acceptor::accept_surplus`]) or memory.
     pub async fn accept(&self) -> io::Result<(Socket, Option<IpAddr>)> {
-        match self {
-            Self::Tcp(listener) => {
-                let (stream, address) = listener.accept().await?;
+        self.spare.refill();
+        poll_fn(|context| self.poll_accept(context)).await
+    }
+
+    /// Accepts a connection by the descriptor that was kept spare, after [`Acceptor::accept`] had none: to be told so and closed
+    /// before the next is waited for. `None` where nobody waits any more, or that descriptor is gone as well.
+    pub fn accept_surplus(&self) -> Option<Socket> {
+        if !self.spare.give_up() {
+            return None;
+        }
+        match self.poll_accept(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok((socket, _))) => Some(socket),
+            Poll::Ready(Err(_)) | Poll::Pending => None,
+        }
+    }
+
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Socket, Option<IpAddr>)>> {
+        match &self.socket {
+            Accepting::Tcp(listener) => {
+                let (stream, address) = ready!(listener.poll_accept(context))?;
                 // Answers are written whole: nothing is won by waiting for more. A peer that has gone shows at the first read.
                 let _ = stream.set_nodelay(true);
-                Ok((Socket::Tcp(stream), Some(address.ip())))
+                Poll::Ready(Ok((Socket::Tcp(stream), Some(address.ip()))))
             }
-            Self::Unix(listener) => {
-                let (stream, _) = listener.accept().await?;
-                Ok((Socket::Unix(stream), None))
+            Accepting::Unix(listener) => {
+                let (stream, _) = ready!(listener.poll_accept(context))?;
+                Poll::Ready(Ok((Socket::Unix(stream), None)))
             }
         }
     }

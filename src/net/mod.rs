@@ -18,6 +18,7 @@
 //! * [`serve_router()`] serves what stands beside the data plane, on a runtime of its own: the admin listener, the authorization server.
 //! * [`Schedule`] says when something is asked for again, and [`Polled`] describes what is asked for every few seconds.
 
+mod attempts;
 mod bind;
 mod connect;
 mod drain;
@@ -36,9 +37,14 @@ mod framing;
 mod handover;
 mod http2_answer;
 mod http2_frames;
+mod http2_path;
+#[cfg(test)]
+mod http2_path_tests;
 mod http2_streams;
 mod http2_wire;
+mod http2_written;
 mod lease;
+mod linger;
 mod listener;
 mod metered;
 mod multiplex;
@@ -56,6 +62,7 @@ mod serve_http2;
 mod serve_router;
 mod socket;
 mod socket_file;
+mod spare;
 mod stream;
 mod tls_certificate;
 mod tls_client;
@@ -67,7 +74,9 @@ mod tls_server;
 #[cfg(test)]
 mod tls_tests;
 mod tunnel;
+mod turns;
 mod upstream_pool;
+mod warm;
 mod watch;
 mod worker;
 
@@ -92,6 +101,7 @@ pub use serve::{
 pub use serve_router::{RouterBounds, serve_router};
 pub use socket::Socket;
 pub use socket_file::LONGEST_SOCKET_PATH;
+pub use spare::lacks_descriptors;
 pub use stream::Stream;
 pub use tls_certificate::{Certificate, CertificateDoubt};
 pub use tls_client::{ClientTls, ClientTlsSettings};
@@ -101,5 +111,6 @@ pub use tls_provider::Roots;
 pub use tls_server::{ClientCertificates, ServerTls, ServerTlsSettings, TlsVersion};
 pub use tunnel::{Carried, Tunnel, TunnelEnd};
 pub use upstream_pool::{Exchanged, Lease, PoolEvent, PoolSettings, SendFault, UpstreamPool, reset};
+pub use warm::WarmPlaces;
 pub use watch::{Phase, Watch};
 pub use worker::Worker;

@@ -6,7 +6,6 @@
 //! more streams are opened than are allowed.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Instant;
@@ -16,6 +15,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::multiplexed::{Multiplexed, STREAMS, connect};
+use super::turns::Turns;
 use super::{ConnectFault, PoolEvent, PoolSettings};
 
 pub(super) use super::multiplexed::Http2Lease;
@@ -33,7 +33,7 @@ pub(super) struct Http2Pool<B> {
     /// Those being opened.
     opening: Cell<usize>,
     retired: Cell<bool>,
-    waiting: RefCell<VecDeque<Waiter<B>>>,
+    waiting: RefCell<Turns<Waiter<B>>>,
     told: Box<dyn Fn(PoolEvent)>,
 }
 
@@ -115,7 +115,7 @@ impl<B> Http2Pool<B> {
     /// The first that still waits. Those who gave up are passed over.
     fn next_waiting(&self) -> Option<Waiter<B>> {
         let mut waiting = self.waiting.borrow_mut();
-        while let Some(waiter) = waiting.pop_front() {
+        while let Some(waiter) = waiting.pop() {
             if !waiter.is_closed() {
                 return Some(waiter);
             }
@@ -128,7 +128,7 @@ impl<B> Http2Pool<B> {
         if self.opening.get() > 0 || self.connections.borrow().iter().any(|connection| connection.is_open()) {
             return;
         }
-        let waiting = self.waiting.take();
+        let waiting = self.waiting.borrow_mut().take();
         for waiter in waiting {
             let _ = waiter.send(Err(fault.repeated()));
         }
@@ -146,11 +146,11 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    pub(super) async fn acquire(self: &Rc<Self>) -> Result<Http2Lease<B>, ConnectFault> {
+    pub(super) async fn acquire(self: &Rc<Self>, peer: usize) -> Result<Http2Lease<B>, ConnectFault> {
         if let Some(lease) = self.free() {
             return Ok(lease);
         }
-        let turn = self.queue_up()?;
+        let turn = self.queue_up(peer)?;
         self.open_for_waiting();
         match timeout(self.settings.connect, turn).await {
             Ok(Ok(turn)) => turn,
@@ -160,7 +160,7 @@ where
         }
     }
 
-    fn queue_up(&self) -> Result<oneshot::Receiver<Result<Http2Lease<B>, ConnectFault>>, ConnectFault> {
+    fn queue_up(&self, peer: usize) -> Result<oneshot::Receiver<Result<Http2Lease<B>, ConnectFault>>, ConnectFault> {
         let mut waiting = self.waiting.borrow_mut();
         // Those for whom a connection is on its way are not of the queue.
         let room = self.settings.max.saturating_sub(self.open.get()) + self.opening.get();
@@ -168,11 +168,10 @@ where
         if waiting.len() >= most {
             waiting.retain(|waiter| !waiter.is_closed());
         }
-        if waiting.len() >= most {
+        let (waiter, turn) = oneshot::channel();
+        if !waiting.push(peer, waiter, most) {
             return Err(ConnectFault::QueueFull);
         }
-        let (waiter, turn) = oneshot::channel();
-        waiting.push_back(waiter);
         Ok(turn)
     }
 

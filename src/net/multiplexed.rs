@@ -53,6 +53,9 @@ pub(super) struct Http2Lease<B> {
     read_before: u64,
 }
 
+/// A connection whose upstream has not sent its settings: closed if nobody waits for them any more.
+struct Unsettled<'a, B>(Option<&'a Multiplexed<B>>);
+
 /// Runs a connection's tasks on this worker, and sees after each step to those who wait for what it brought.
 pub(super) struct Tasks<B>(Rc<Life<B>>);
 
@@ -115,7 +118,10 @@ where
         drop(driver.take());
         driven.close();
     });
+    let mut unsettled = Unsettled(Some(&connection));
     settled(&connection, &life).await?;
+    unsettled.0 = None;
+    drop(unsettled);
     Ok(connection)
 }
 
@@ -146,6 +152,14 @@ async fn settled<B>(connection: &Multiplexed<B>, life: &Life<B>) -> Result<(), C
         Poll::Pending
     })
     .await
+}
+
+impl<B> Drop for Unsettled<'_, B> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0 {
+            connection.close();
+        }
+    }
 }
 
 impl<B> Multiplexed<B> {

@@ -43,9 +43,7 @@ pub(super) async fn first_bytes(
             Driven::Ended(Ok(0)) => return Err(ConnectionEnd::Closed),
             Driven::Ended(Ok(_)) => driver.watch.bytes_arrived(),
             // A peer that leaves before it has begun is nobody's fault, in whatever way it leaves.
-            Driven::Ended(Err(fault)) if bytes.is_empty() && fault.kind() == io::ErrorKind::ConnectionReset => {
-                return Err(ConnectionEnd::Closed);
-            }
+            Driven::Ended(Err(fault)) if bytes.is_empty() && has_left(&fault) => return Err(ConnectionEnd::Closed),
             Driven::Ended(Err(fault)) => return Err(ConnectionEnd::Broken(fault)),
             Driven::TimedOut(phase) => return Err(ConnectionEnd::TimedOut(phase)),
             Driven::Rested => {}
@@ -56,6 +54,11 @@ pub(super) async fn first_bytes(
             Verdict::Unclear => {}
         }
     }
+}
+
+/// Under TLS an end of the stream that was not announced (RFC 8446 §6.1) cuts nothing off where nothing has begun.
+fn has_left(fault: &io::Error) -> bool {
+    matches!(fault.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof)
 }
 
 /// Reads once; nothing is allocated before bytes are there.

@@ -1,7 +1,6 @@
 //! A worker's HTTP/1.1 connections to one upstream.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Instant;
@@ -12,6 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
 use super::lease::{Http1Lease, SwitchedSlot};
+use super::turns::Turns;
 use super::{ConnectFault, Metered, PoolEvent, PoolSettings, Switched};
 
 /// Connections to one upstream, kept by one worker: the one used last is used next, so that the others can fall idle.
@@ -20,7 +20,7 @@ pub(super) struct Http1Pool<B> {
     idle: RefCell<Vec<Resting<B>>>,
     open: Cell<usize>,
     retired: Cell<bool>,
-    waiting: RefCell<VecDeque<oneshot::Sender<Turn<B>>>>,
+    waiting: RefCell<Turns<oneshot::Sender<Turn<B>>>>,
     told: Box<dyn Fn(PoolEvent)>,
 }
 
@@ -79,7 +79,7 @@ impl<B> Http1Pool<B> {
     /// Lets the first that waits open a connection, if there is a place.
     fn offer_place(self: &Rc<Self>) {
         while self.open.get() < self.settings.max {
-            let Some(waiter) = self.waiting.borrow_mut().pop_front() else { return };
+            let Some(waiter) = self.waiting.borrow_mut().pop() else { return };
             if waiter.is_closed() {
                 continue;
             }
@@ -103,7 +103,7 @@ impl<B> Http1Pool<B> {
 
     pub(super) fn keep(&self, mut lease: Http1Lease<B>) {
         loop {
-            let Some(waiter) = self.waiting.borrow_mut().pop_front() else { break };
+            let Some(waiter) = self.waiting.borrow_mut().pop() else { break };
             match waiter.send(Turn::Connection(lease)) {
                 Ok(()) => return,
                 Err(Turn::Connection(back)) => lease = back,
@@ -127,13 +127,13 @@ where
     /// # Errors
     ///
     /// [`ConnectFault`]; `QueueFull` when `queue` requests wait already, or none came free in the time for connecting.
-    pub(super) async fn acquire(self: &Rc<Self>) -> Result<Http1Lease<B>, ConnectFault> {
+    pub(super) async fn acquire(self: &Rc<Self>, peer: usize) -> Result<Http1Lease<B>, ConnectFault> {
         while let Some(mut resting) = self.take_idle() {
             if resting.ready().await {
                 return Ok(resting);
             }
         }
-        self.acquire_new().await
+        self.acquire_new(peer).await
     }
 
     /// A connection that nobody has used yet, or one that was given back while waiting for a place.
@@ -141,11 +141,11 @@ where
     /// # Errors
     ///
     /// As [`Http1Pool::acquire`].
-    pub(super) async fn acquire_new(self: &Rc<Self>) -> Result<Http1Lease<B>, ConnectFault> {
+    pub(super) async fn acquire_new(self: &Rc<Self>, peer: usize) -> Result<Http1Lease<B>, ConnectFault> {
         if self.open.get() < self.settings.max {
             return self.open(self.place()).await;
         }
-        match self.wait().await? {
+        match self.wait(peer).await? {
             Turn::Connection(lease) => Ok(lease),
             Turn::Place(place) => self.open(place).await,
         }
@@ -156,17 +156,16 @@ where
         idle.pop().map(|resting| resting.lease)
     }
 
-    async fn wait(&self) -> Result<Turn<B>, ConnectFault> {
+    async fn wait(&self, peer: usize) -> Result<Turn<B>, ConnectFault> {
         let turn = {
             let mut waiting = self.waiting.borrow_mut();
             if waiting.len() >= self.settings.queue {
                 waiting.retain(|waiter| !waiter.is_closed());
             }
-            if waiting.len() >= self.settings.queue {
+            let (waiter, turn) = oneshot::channel();
+            if !waiting.push(peer, waiter, self.settings.queue) {
                 return Err(ConnectFault::QueueFull);
             }
-            let (waiter, turn) = oneshot::channel();
-            waiting.push_back(waiter);
             turn
         };
         match tokio::time::timeout(self.settings.connect, turn).await {

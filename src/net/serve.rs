@@ -16,7 +16,8 @@ use super::driver::Driver;
 use super::parked::{Reader, first_bytes};
 use super::serve_http1::{Http1End, serve_http1};
 use super::serve_http2::serve_http2;
-use super::{Phase, Protocol, Protocols, Rewind, Stream, Watch};
+use super::warm::WarmPlace;
+use super::{Phase, Protocol, Protocols, Rewind, Stream, WarmPlaces, Watch};
 
 /// What answers the requests of connections.
 pub trait Application: Clone + 'static {
@@ -75,6 +76,8 @@ pub struct Accepted {
     pub watch: Rc<Watch>,
     /// Set, and the watch woken, when the process drains.
     pub draining: Rc<Cell<bool>>,
+    /// Its worker's.
+    pub warm_places: WarmPlaces,
 }
 
 /// How a connection ended.
@@ -125,8 +128,8 @@ pub async fn serve_connection<A: Application>(
     limits: ServerLimits,
     application: A,
 ) -> ConnectionEnd {
-    let Accepted { mut stream, protocol, protocols, watch, draining } = accepted;
-    let mut driver = Driver::new(watch, draining);
+    let Accepted { mut stream, protocol, protocols, watch, draining, warm_places } = accepted;
+    let mut driver = Driver::new(watch, draining).with_place(WarmPlace::new(warm_places));
     let mut reader = protocol.map_or(Reader::OneOf(protocols), Reader::Known);
     let mut is_told = false;
     loop {
@@ -197,6 +200,7 @@ mod tests {
             protocols: Protocols::ALL,
             watch: Rc::new(Watch::new(SECOND, SECOND)),
             draining: Rc::default(),
+            warm_places: WarmPlaces::default(),
         };
         (accepted, far)
     }
@@ -238,5 +242,31 @@ mod tests {
         let (end, answer) = tokio::join!(serving, asking);
         assert!(matches!(end, ConnectionEnd::Closed), "{end:?}");
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hello"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn without_a_place_every_request_is_answered_however_it_comes() {
+        const NEXT: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let (mut accepted, mut far) = accepted();
+        accepted.warm_places = WarmPlaces::full();
+        let serving = serve_connection(accepted, LIMITS, Greeting);
+        let asking = async move {
+            far.write_all(NEXT).await.unwrap();
+            let mut answer = [0; 512];
+            let length = far.read(&mut answer).await.unwrap();
+            assert!(answer[..length].ends_with(b"hello"));
+            // Two and a half at once, and the rest of the third.
+            let (half, rest) = NEXT.split_at(20);
+            far.write_all(&[NEXT, NEXT, half].concat()).await.unwrap();
+            tokio::task::yield_now().await;
+            far.write_all(rest).await.unwrap();
+            far.shutdown().await.unwrap();
+            let mut answers = String::new();
+            far.read_to_string(&mut answers).await.unwrap();
+            answers.matches("hello").count()
+        };
+        let (end, answers) = tokio::join!(serving, asking);
+        assert!(matches!(end, ConnectionEnd::Closed), "{end:?}");
+        assert_eq!(answers, 3);
     }
 }

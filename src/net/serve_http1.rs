@@ -12,6 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 use super::driver::{Driven, Driver, Rest};
+use super::linger::linger;
 use super::serve::{Application, ConnectionEnd, ServerLimits, Switched};
 use super::{Metered, Rewind, Stream};
 
@@ -52,8 +53,15 @@ pub(super) async fn serve_http1<A: Application>(
                 let switched = Switched { stream, early: parts.read_buf };
                 return Http1End::Ended(ConnectionEnd::Switched(switched));
             }
-            Driven::Ended(Ok(())) => return Http1End::Ended(ConnectionEnd::Closed),
-            Driven::Ended(Err(fault)) => return Http1End::Ended(ConnectionEnd::Fault(fault)),
+            // Of other faults no answer tells the peer.
+            Driven::Ended(Err(fault)) if !fault.is_parse() => return Http1End::Ended(ConnectionEnd::Fault(fault)),
+            Driven::Ended(ended) => {
+                let parts = connection.into_parts();
+                let (stream, _) = parts.io.into_inner().into_inner().into_parts();
+                let expects = ended.is_err() || watch.has_content_open() || !parts.read_buf.is_empty();
+                linger(stream, expects).await;
+                return Http1End::Ended(ended.map_or_else(ConnectionEnd::Fault, |()| ConnectionEnd::Closed));
+            }
             Driven::TimedOut(phase) => return Http1End::Ended(ConnectionEnd::TimedOut(phase)),
             Driven::Rested => {}
         }

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::Request;
+use h2::Reason;
+use http::{Method, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -23,7 +24,10 @@ use super::{Phase, Rewind, Stream};
 /// Bytes of content that a peer may send ahead on one stream.
 const STREAM_WINDOW: u32 = 256 * 1024;
 /// Bytes of content that a peer may send ahead on all streams: so much of its requests is held at most.
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+///
+/// h2 grants half as many bytes for what the frames of unread content cost it besides, if they have less than 256 bytes: so much is
+/// enough for a stream that its upstream leaves full of frames of 16 bytes.
+const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 /// Bytes of an answer that are held on one stream for a peer that does not take them.
 const SEND_BUFFER: usize = 64 * 1024;
 /// Bytes of a frame at most: the least bound that RFC 9113 §4.2 allows.
@@ -48,10 +52,15 @@ pub(super) async fn serve_http2<A: Application>(
         let executor = Streams { state: Rc::clone(&state), application: application.clone() };
         let service = service_fn(|request: Request<Incoming>| {
             let next = state.next_stream();
-            let answer = application.answer(request, next.watch);
+            let is_head = request.method() == Method::HEAD;
+            // Boxed, so that it is gone when the head of the answer is there: what the peer does not take holds the content alone.
+            let answer = Box::pin(application.answer(request, next.watch));
             yield_once(async move {
                 let answer = answer.await?;
-                Ok::<_, std::convert::Infallible>(answer.map(|content| Portions::new(content, next.is_given)))
+                Ok::<_, std::convert::Infallible>(match is_head {
+                    true => Portions::withheld(answer, next.is_given),
+                    false => answer.map(|content| Portions::new(content, next.is_given)),
+                })
             })
         });
         let connection = protocol(limits, executor).serve_connection(TokioIo::new(wire.clone()), service);
@@ -64,8 +73,8 @@ pub(super) async fn serve_http2<A: Application>(
             }
         }
     };
-    if let ConnectionEnd::Excess(_) = end {
-        wire.calm().await;
+    if let Some(reason) = reason(&end) {
+        wire.go_away(reason).await;
     }
     // Without its connection every stream ends by itself.
     poll_fn(|context| {
@@ -74,6 +83,19 @@ pub(super) async fn serve_http2<A: Application>(
     })
     .await;
     end
+}
+
+/// What the peer is told (RFC 9113 §7) where hyper has told it nothing.
+fn reason(end: &ConnectionEnd) -> Option<Reason> {
+    match end {
+        ConnectionEnd::Excess(_) => Some(Reason::ENHANCE_YOUR_CALM),
+        ConnectionEnd::TimedOut(_) => Some(Reason::NO_ERROR),
+        ConnectionEnd::Closed
+        | ConnectionEnd::Fault(_)
+        | ConnectionEnd::Switched(_)
+        | ConnectionEnd::Broken(_)
+        | ConnectionEnd::WrongProtocol => None,
+    }
 }
 
 fn protocol<E: Clone>(limits: &ServerLimits, executor: E) -> http2::Builder<E> {
@@ -106,6 +128,8 @@ struct Served<'a> {
     wire: &'a Wire,
     /// Since when the peer has been told of the end.
     closing: Option<Instant>,
+    /// How often hyper has stopped before the connection's end.
+    stops: u64,
     armed: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -119,7 +143,7 @@ enum Step {
 
 impl<'a> Served<'a> {
     fn new(limits: &'a ServerLimits, state: &'a State, wire: &'a Wire) -> Self {
-        Self { limits, state, wire, closing: None, armed: None, timer: None }
+        Self { limits, state, wire, closing: None, stops: 0, armed: None, timer: None }
     }
 
     fn poll(
@@ -129,10 +153,9 @@ impl<'a> Served<'a> {
         connection: Pin<&mut impl Future<Output = hyper::Result<()>>>,
     ) -> Poll<Step> {
         driver.watch.driven_by(context.waker());
-        match connection.poll(context) {
-            Poll::Ready(Ok(())) => return Poll::Ready(Step::End(ConnectionEnd::Closed)),
-            Poll::Ready(Err(fault)) => return Poll::Ready(Step::End(ConnectionEnd::Fault(fault))),
-            Poll::Pending => {}
+        if let Poll::Ready(ended) = self.poll_connection(context, connection) {
+            let end = ended.map_or_else(ConnectionEnd::Fault, |()| ConnectionEnd::Closed);
+            return Poll::Ready(Step::End(end));
         }
         if let Some(excess) = self.excess() {
             return Poll::Ready(Step::End(ConnectionEnd::Excess(excess)));
@@ -151,6 +174,24 @@ impl<'a> Served<'a> {
                     Step::End(end) => Step::End(end),
                 });
             }
+        }
+    }
+
+    /// hyper stops at a CONNECT that says it has content (RFC 9110 §9.3.6), as if its connection had ended, when it has reset the stream. But
+    /// it can go on, and the other streams of the connection have done nothing wrong.
+    fn poll_connection(
+        &mut self,
+        context: &mut Context<'_>,
+        mut connection: Pin<&mut impl Future<Output = hyper::Result<()>>>,
+    ) -> Poll<hyper::Result<()>> {
+        loop {
+            let polled = connection.as_mut().poll(context);
+            let has_stopped = matches!(polled, Poll::Ready(Ok(()))) && !self.wire.is_shut();
+            // Each time one request is the cause.
+            if !has_stopped || self.stops >= self.wire.sections() {
+                return polled;
+            }
+            self.stops += 1;
         }
     }
 

@@ -21,10 +21,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::spare::{Spare, lacks_descriptors};
+
 /// Bytes of a head and of what is read ahead, at most.
 const HEAD: usize = 32 * 1024;
 /// How long to wait when the process has no descriptor for another connection.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Descriptors that are kept for connections when the process may have no more: whoever asks how it is has to be answered then.
+const RESERVE: usize = 4;
 
 /// What the peers of a [`serve_router`] may take.
 #[derive(Clone, Copy, Debug)]
@@ -72,11 +77,20 @@ struct Connections {
 impl Connections {
     async fn accept(&self, name: &'static str, listener: &TcpListener, tasks: &TaskTracker) {
         let places = Arc::new(Semaphore::new(self.bounds.connections));
+        // Without, it answers as long as there are descriptors at all.
+        let reserve = Spare::new(RESERVE).ok();
+        let mut has_made_room = false;
         // The semaphore is never closed, so this ends only by being dropped.
         while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+            if !std::mem::take(&mut has_made_room) {
+                reserve.iter().for_each(Spare::refill);
+            }
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     tasks.spawn(self.clone().connection(stream, peer, place));
+                }
+                Err(fault) if lacks_descriptors(&fault) && reserve.as_ref().is_some_and(Spare::give_up) => {
+                    has_made_room = true;
                 }
                 Err(fault) => {
                     tracing::warn!(%fault, listener = name, "a connection could not be accepted");

@@ -1,9 +1,11 @@
 //! A connected socket, of whichever family.
 
 use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -14,6 +16,36 @@ pub enum Socket {
     Tcp(TcpStream),
     /// A unix socket.
     Unix(UnixStream),
+}
+
+impl Socket {
+    /// Reads what has come, whether the runtime has heard of it or not; 0 at the end.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` where nothing has come, or what the operating system says.
+    pub fn read_now(&self, space: &mut [u8]) -> io::Result<usize> {
+        let (read, _) = recv(self.as_fd(), space, RecvFlags::DONTWAIT)?;
+        Ok(read)
+    }
+
+    /// Writes as much as there is room for, whether the runtime has heard of it or not.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` where there is none, or what the operating system says.
+    pub fn write_now(&self, data: &[u8]) -> io::Result<usize> {
+        Ok(send(self.as_fd(), data, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
 }
 
 impl AsyncRead for Socket {

@@ -2,8 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
@@ -13,9 +12,6 @@ use tokio_rustls::{TlsConnector, TlsStream};
 use super::tls_certificate::digest_of;
 use super::tls_provider::provider;
 use super::{Certificate, Endpoint, HandshakeFault, Protocol, Roots, Socket, Stream, TlsFault};
-
-/// How seldom the reason of failing handshakes is told.
-const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// What TLS with an upstream is made of.
 #[derive(Clone, Debug)]
@@ -38,7 +34,6 @@ struct Inner {
     config: Arc<ClientConfig>,
     settings: ClientTlsSettings,
     digest: [u8; 32],
-    told: Mutex<Option<Instant>>,
 }
 
 impl fmt::Debug for ClientTls {
@@ -76,7 +71,7 @@ impl ClientTls {
         };
         config.alpn_protocols = vec![alpn(settings.protocol).into()];
         let digest = settings.digest();
-        Ok(Self(Arc::new(Inner { config: Arc::new(config), settings, digest, told: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { config: Arc::new(config), settings, digest })))
     }
 
     /// Makes the handshake with an upstream that was reached at `endpoint`. It has no time limit of its own.
@@ -98,16 +93,6 @@ impl ClientTls {
             }
             Protocol::Http1 | Protocol::Http2 => Ok(Stream::Tls(Box::new(TlsStream::Client(stream)))),
         }
-    }
-
-    /// Whether the reason of a failure is due to be told: once in ten seconds for all that share this.
-    pub fn is_worth_telling(&self, now: Instant) -> bool {
-        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = told.is_none_or(|last| now.saturating_duration_since(last) >= TELL_EVERY);
-        if due {
-            *told = Some(now);
-        }
-        due
     }
 
     /// The certificate that the upstream is shown.

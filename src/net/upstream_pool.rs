@@ -154,15 +154,17 @@ where
         }
     }
 
-    /// Leave to send one request: on a connection at hand, a new one, or the first that others give back.
+    /// Leave to send one request: on a connection at hand, a new one, or the first that others give back. `peer` says for whom, by
+    /// any number: where several wait, each peer has its turn.
     ///
     /// # Errors
     ///
-    /// [`ConnectFault`]; `QueueFull` when `queue` requests wait already, or nothing came free in the time for connecting.
-    pub async fn acquire(&self) -> Result<Lease<B>, ConnectFault> {
+    /// [`ConnectFault`]; `QueueFull` when `queue` requests wait already whose turn comes before, or nothing came free in the time
+    /// for connecting.
+    pub async fn acquire(&self, peer: usize) -> Result<Lease<B>, ConnectFault> {
         match &self.0 {
-            Pool::Http1(pool) => pool.acquire().await.map(|lease| Lease(Lent::Http1(lease))),
-            Pool::Http2(pool) => pool.acquire().await.map(|lease| Lease(Lent::Http2(lease))),
+            Pool::Http1(pool) => pool.acquire(peer).await.map(|lease| Lease(Lent::Http1(lease))),
+            Pool::Http2(pool) => pool.acquire(peer).await.map(|lease| Lease(Lent::Http2(lease))),
         }
     }
 
@@ -172,10 +174,10 @@ where
     /// # Errors
     ///
     /// As [`UpstreamPool::acquire`].
-    pub async fn acquire_again(&self) -> Result<Lease<B>, ConnectFault> {
+    pub async fn acquire_again(&self, peer: usize) -> Result<Lease<B>, ConnectFault> {
         match &self.0 {
-            Pool::Http1(pool) => pool.acquire_new().await.map(|lease| Lease(Lent::Http1(lease))),
-            Pool::Http2(pool) => pool.acquire().await.map(|lease| Lease(Lent::Http2(lease))),
+            Pool::Http1(pool) => pool.acquire_new(peer).await.map(|lease| Lease(Lent::Http1(lease))),
+            Pool::Http2(pool) => pool.acquire(peer).await.map(|lease| Lease(Lent::Http2(lease))),
         }
     }
 }

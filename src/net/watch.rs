@@ -39,6 +39,7 @@ pub struct Watch {
     expired: Cell<bool>,
     head_time: Cell<Duration>,
     switched: Cell<bool>,
+    tunnel_over: Cell<bool>,
     /// Content of the last request may still come: what follows it is not yet where the next head begins.
     content_open: Cell<bool>,
     /// What was written last has not been flushed, or the stream is being shut down.
@@ -59,6 +60,7 @@ impl Watch {
             expired: Cell::new(false),
             head_time: Cell::new(head_time),
             switched: Cell::new(false),
+            tunnel_over: Cell::new(false),
             content_open: Cell::new(false),
             unsettled: Cell::new(false),
             driver: RefCell::new(None),
@@ -116,9 +118,20 @@ impl Watch {
         self.switched.get()
     }
 
+    /// Says that the tunnel which a stream of HTTP/2 has become is over: if it has not come to its own end, the stream is reset.
+    pub fn tunnel_ended(&self) {
+        self.tunnel_over.set(true);
+        self.wake();
+    }
+
     /// Takes note that the whole of the request's content has come.
     pub fn content_ended(&self) {
         self.content_open.set(false);
+    }
+
+    /// Whether content of the last request may still come.
+    pub fn has_content_open(&self) -> bool {
+        self.content_open.get()
     }
 
     /// Has the driver polled again, whatever it waits for.
@@ -133,6 +146,10 @@ impl Watch {
         self.content_open.set(has_content);
     }
 
+    pub(super) fn is_tunnel_over(&self) -> bool {
+        self.tunnel_over.get()
+    }
+
     pub(super) fn settled(&self, settled: bool) {
         self.unsettled.set(!settled);
     }
@@ -145,11 +162,15 @@ impl Watch {
         }
     }
 
-    /// Whether nothing has been under way for `time`: no request begun, none half read, no answer half written.
+    /// Whether nothing is under way: no request begun, none half read, no answer half written.
+    pub(super) fn is_between_exchanges(&self) -> bool {
+        self.phase.get() == Phase::Idle && !self.content_open.get() && !self.unsettled.get()
+    }
+
+    /// Whether nothing has been under way for `time`.
     pub(super) fn has_rested(&self, now: Instant, time: Duration) -> bool {
-        let is_between = self.phase.get() == Phase::Idle && !self.content_open.get() && !self.unsettled.get();
         // A deadline that was shortened lets nothing rest.
-        is_between && self.deadline.get() + time <= now + self.time.get()
+        self.is_between_exchanges() && self.deadline.get() + time <= now + self.time.get()
     }
 
     pub(super) fn bytes_arrived(&self) {
@@ -183,15 +204,20 @@ impl Watch {
     /// It is armed for `look_after` from now at most, where given: then it looks whether the connection rests.
     pub(super) fn to_arm(&self, look_after: Option<Duration>) -> Option<Instant> {
         let deadline = self.deadline.get();
-        if self.armed.get().is_some_and(|armed| armed <= deadline) {
+        let at = look_after.map_or(deadline, |time| deadline.min(Instant::now() + time));
+        if self.armed.get().is_some_and(|armed| armed <= at) {
             return None;
         }
         if look_after.is_none() && self.time.get() >= LONGEST {
             return None;
         }
-        let at = look_after.map_or(deadline, |time| deadline.min(Instant::now() + time));
         self.armed.set(Some(at));
         Some(at)
+    }
+
+    /// Whether the timer is armed. One that has fired is not, and says nothing more.
+    pub(super) fn is_armed(&self) -> bool {
+        self.armed.get().is_some()
     }
 
     /// Takes note that the timer fired at `now`; whether the deadline of the present phase has truly passed.

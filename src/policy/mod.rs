@@ -64,6 +64,8 @@ mod lint_tests;
 mod lookup_tests;
 #[cfg(test)]
 mod oracle;
+#[cfg(any(test, fuzzing))]
+mod plain_template;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
@@ -84,6 +86,8 @@ pub use find::ReadingTrace;
 pub use host::{HostFault, HostPattern};
 pub use lint::Warning;
 pub use message::screen_fields;
+#[cfg(any(test, fuzzing))]
+pub use plain_template::{Pattern, fold_case};
 pub use readings::Readings;
 pub use reason::Reason;
 pub use requirement::Requirement;

@@ -1,4 +1,4 @@
-//! A matcher that is as plain as the rules are written, and random templates and paths to compare with it.
+//! What plain templates say of whole tables, and random templates and paths to compare with it.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -6,77 +6,16 @@ use std::sync::Arc;
 use http::Method;
 use proptest::prelude::*;
 
-use crate::policy::{Entry, HostPattern, Readings, Route, TableParts, Template, UpstreamRules};
+use crate::policy::{Entry, HostPattern, Pattern, Readings, Route, TableParts, Template, UpstreamRules};
 
-/// Whether the template's text matches the path: one character after the other, every possibility tried.
+/// Whether the template's text matches the path.
 pub(super) fn matches(template: &str, path: &str) -> bool {
-    let path: Vec<char> = path.chars().collect();
-    matches_from(&tokens(template), &path, None)
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Token {
-    Character(char),
-    Placeholder,
-    Rest,
-}
-
-fn tokens(template: &str) -> Vec<Token> {
-    let (mut tokens, mut left) = (Vec::new(), template);
-    while let Some(character) = left.chars().next() {
-        if character == '{' {
-            let (inner, after) = left.split_once('}').unwrap();
-            tokens.push(if inner.ends_with("=**") { Token::Rest } else { Token::Placeholder });
-            left = after;
-        } else {
-            tokens.push(Token::Character(character));
-            left = left.strip_prefix(character).unwrap();
-        }
-    }
-    tokens
-}
-
-fn matches_from(tokens: &[Token], path: &[char], before: Option<char>) -> bool {
-    match tokens.split_first() {
-        None => path.is_empty(),
-        Some((Token::Character(c), after)) => path.first() == Some(c) && matches_from(after, &path[1..], Some(*c)),
-        Some((Token::Placeholder, after)) => {
-            let most = path.iter().take_while(|c| **c != '/').count();
-            (1..=most).any(|n| matches_from(after, &path[n..], Some('x')))
-        }
-        Some((Token::Rest, after)) => (0..=path.len()).any(|n| {
-            let span: String = path[..n].iter().collect();
-            is_span(&span, n == path.len(), before == Some('/')) && matches_from(after, &path[n..], Some('x'))
-        }),
-    }
-}
-
-/// One or more segments, of which only the path's very last may be empty.
-fn is_span(span: &str, at_end: bool, after_slash: bool) -> bool {
-    let segments: Vec<&str> = span.split('/').collect();
-    segments.iter().enumerate().all(|(position, segment)| {
-        let is_last = position + 1 == segments.len();
-        !segment.is_empty() || (is_last && at_end && (position > 0 || after_slash))
-    })
+    Pattern::new(template).matches(path)
 }
 
 /// The order of precedence, from the template's text alone: `Less` wins.
 pub(super) fn precedence(a: &str, b: &str) -> Ordering {
-    key(a).cmp(&key(b))
-}
-
-fn key(template: &str) -> Vec<(u8, i64, u8)> {
-    let segments = template.split('/').skip(1).map(|segment| {
-        let tokens = tokens(segment);
-        let literal = tokens.iter().filter(|token| matches!(token, Token::Character(_))).count();
-        let rest = tokens.contains(&Token::Rest);
-        match (literal == tokens.len(), literal) {
-            (true, _) => (0, 0, 0),
-            (false, 0) => (if rest { 3 } else { 2 }, 0, 0),
-            (false, count) => (1, -i64::try_from(count).unwrap(), u8::from(rest)),
-        }
-    });
-    segments.chain([(9, 0, 0)]).collect()
+    Pattern::new(a).specificity.cmp(&Pattern::new(b).specificity)
 }
 
 /// The position of the template that wins the path, by a look at all of them.

@@ -13,6 +13,8 @@ const PATIENCE: Duration = Duration::from_millis(50);
 const HEAVY_PATIENCE: Duration = Duration::from_millis(20);
 /// A connection that takes more than one part in so many of the share is heavy.
 const FAIR_PART: f64 = 16.0;
+/// After so long at rest nothing that a connection took is held against it.
+const MEMORY: Duration = Duration::from_secs(1);
 /// A measured cost beyond so many times the estimate is the machine's doing, not the signature's.
 const OUTLIER: f64 = 4.0;
 
@@ -44,7 +46,8 @@ impl FairShare {
     }
 
     fn take(&self, now: Duration, time: Duration) {
-        self.paid_until.set(self.paid_until.get().max(now).saturating_add(time.mul_f64(FAIR_PART)));
+        let paid_until = self.paid_until.get().max(now).saturating_add(time.mul_f64(FAIR_PART));
+        self.paid_until.set(paid_until.min(now + MEMORY));
     }
 }
 
@@ -294,10 +297,13 @@ mod tests {
     #[test]
     fn who_rests_takes_little_again() {
         let (budget, connection) = (Budget::new(0.5), FairShare::default());
-        while let Some(reservation) = budget.reserve(at(0), &connection, Algorithm::Es256, 1) {
-            reservation.settle(COST, 1);
+        let minute = 60_000_000;
+        for micros in (0..minute).step_by(50) {
+            if let Some(reservation) = budget.reserve(at(micros), &connection, Algorithm::Es256, 1) {
+                reservation.settle(COST, 1);
+            }
         }
-        assert_eq!(connection.patience(at(0)), HEAVY_PATIENCE);
-        assert_eq!(connection.patience(at(2_000_000)), PATIENCE);
+        assert_eq!(connection.patience(at(minute)), HEAVY_PATIENCE);
+        assert_eq!(connection.patience(at(minute + 1_000_000)), PATIENCE);
     }
 }

@@ -75,13 +75,16 @@ fn trailers_pass_but_those_that_may_not() {
     });
     let gateway = Setup::default().start(&upstream);
     let mut client = gateway.client();
-    let fields = "TE: trailers\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum, Authorization, Scopegate-Subject\r\n";
-    let content = "2\r\nhi\r\n0\r\nX-Sum: 1\r\nAuthorization: Bearer x\r\nScopegate-Subject: root\r\n\r\n";
+    let fields =
+        "TE: trailers\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum, Via, Authorization, Scopegate-Subject\r\n";
+    let content = "2\r\nhi\r\n0\r\nX-Sum: 1\r\nAuthorization: Bearer x\r\nScopegate-Subject: root\r\nVia: 1.1 x\r\nX-Request-Id: forged\r\n\r\n";
     post(&mut client, &gateway, fields, content);
     let response = client.response_to("POST");
     assert_eq!(response.message.trailers, [("x-sum".to_owned(), "2".to_owned())]);
     let request = upstream.taken().remove(0);
     assert_eq!(request.trailers, [("x-sum".to_owned(), "1".to_owned())]);
+    assert_eq!(request.field("trailer"), Some("x-sum"));
+    assert_eq!(response.field("trailer"), Some("x-sum"));
     assert_eq!(request.field("te"), Some("trailers"));
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::support::{Answer, Load, Setup, Upstream, eventually};
+use crate::support::{Answer, DEADLINE, Load, Setup, Upstream, eventually};
 
 /// An upstream that hands each request's connection to the test.
 fn held() -> (Upstream, mpsc::Receiver<BufReader<TcpStream>>) {
@@ -121,5 +121,28 @@ fn the_drain_lasts_as_long_as_the_last_reload_says() {
     gateway.signal("TERM");
     assert_eq!(client.response_to("GET").reason(), "draining");
     assert!(gateway.exit().success());
+    drop(stream);
+}
+
+#[test]
+fn a_second_signal_cuts_the_drain_short_and_one_that_comes_double_does_not() {
+    let (upstream, streams) = held();
+    let mut gateway = Setup { more: "drain_timeout: 1h".into(), ..Setup::default() }.start(&upstream);
+    let mut client = gateway.client();
+    client.send("GET /open/x HTTP/1.1\r\nHost: api.test\r\n\r\n");
+    let stream = streams.recv().unwrap();
+    gateway.signal("TERM");
+    gateway.signal("INT");
+    let draining = || gateway.ask("GET", "/readyz").status == 503;
+    eventually("the drain", || draining().then_some(()));
+    // For longer than what counts as one signal.
+    client.reader().get_ref().set_read_timeout(Some(Duration::from_millis(1500))).unwrap();
+    assert!(client.try_head().is_err() && draining(), "it waits for the answer");
+    client.reader().get_ref().set_read_timeout(Some(DEADLINE)).unwrap();
+    gateway.signal("INT");
+    let response = client.response_to("GET");
+    assert_eq!((response.status, response.reason()), (503, "draining".into()));
+    assert!(gateway.exit().success());
+    assert!(gateway.log().iter().any(|event| event["msg"] == "the drain is cut short"));
     drop(stream);
 }

@@ -281,6 +281,135 @@ fn floods_of_frames_end_their_connection() {
 }
 
 #[test]
+fn a_client_that_measures_the_way_with_every_message_is_no_flood() {
+    const MESSAGES: usize = 5_000;
+    let upstream = Upstream::answering(|_| {
+        Answer::Take(Box::new(|mut stream: BufReader<TcpStream>| {
+            let stream = stream.get_mut();
+            stream.set_nodelay(true).unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+            for _ in 0..MESSAGES {
+                stream.write_all(b"14\r\nmmmmmmmmmmmmmmmmmmmm\r\n").unwrap();
+                std::thread::yield_now();
+            }
+            stream.write_all(b"0\r\n\r\n").unwrap();
+        }))
+    });
+    let gateway = Setup { more: "workers: 1".into(), ..Setup::default() }.start(&upstream);
+    let mut client = FrameClient::connect(gateway.address, &[]);
+    client.get(1, "/open/x");
+    let mut bytes = 0;
+    loop {
+        let data = client.next().expect("the connection lives");
+        assert_ne!(data.kind, GOAWAY, "after {bytes} bytes");
+        if data.kind == DATA && data.flags & END_STREAM != 0 {
+            break;
+        }
+        if data.kind == DATA {
+            bytes += data.payload.len();
+            let credit = u32::try_from(data.payload.len()).unwrap().to_be_bytes();
+            let reaction = [
+                frame(WINDOW_UPDATE, 0, 0, &credit),
+                frame(WINDOW_UPDATE, 0, 1, &credit),
+                frame(PING, 0, 0, b"the way."),
+            ];
+            assert!(client.try_send_bytes(&reaction.concat()), "after {bytes} bytes");
+        }
+    }
+    assert_eq!((bytes, errors(&gateway, "flood")), (20 * MESSAGES, 0.0));
+}
+
+#[test]
+fn heads_that_follow_one_another_are_none_that_stops() {
+    let gateway = limited("header_time: 300ms");
+    let mut client = FrameClient::connect(gateway.address, &[]);
+    let section = section("GET", "/open/1");
+    let whole = |stream| frame(HEADERS, END_HEADERS | END_STREAM, stream, &section);
+    let end = Instant::now() + Duration::from_millis(1_200);
+    let mut rest = Vec::new();
+    for stream in (1..).step_by(2) {
+        // Each write ends in the midst of a head.
+        let next = whole(stream);
+        let (beginning, ending) = next.split_at(20);
+        assert!(client.try_send_bytes(&[&rest, beginning].concat()), "stream {stream}");
+        rest = ending.to_vec();
+        if stream > 1 {
+            assert!(client.until(HEADERS, stream - 2).is_some(), "stream {stream}");
+        }
+        if Instant::now() > end {
+            break;
+        }
+    }
+    assert_eq!(errors(&gateway, "header_timeout"), 0.0);
+}
+
+#[test]
+fn a_connect_with_content_ends_its_own_stream() {
+    let gateway = limited("");
+    let mut client = FrameClient::connect(gateway.address, &[]);
+    client.get(1, "/open/silent");
+    let mut fields = Vec::new();
+    for (name, value) in [(":method", "CONNECT"), (":authority", "api.test:80"), ("content-length", "5")] {
+        fields.push(0);
+        for text in [name, value] {
+            fields.push(u8::try_from(text.len()).unwrap());
+            fields.extend(text.as_bytes());
+        }
+    }
+    for stream in [3, 5] {
+        client.send(HEADERS, END_HEADERS, stream, &fields);
+    }
+    for stream in [3, 5] {
+        assert!(client.until(RST_STREAM, stream).is_some(), "{stream}");
+    }
+    client.get(7, "/open/1");
+    assert!(client.until(HEADERS, 7).is_some(), "the connection goes on");
+}
+
+#[test]
+fn small_parts_that_no_upstream_takes_end_nothing() {
+    const LENGTH: usize = 50;
+    let (give, streams) = std::sync::mpsc::channel();
+    let give = std::sync::Mutex::new(give);
+    let upstream = Upstream::answering(move |request| match request.target() {
+        "/open/stalled" => {
+            let give = give.lock().unwrap().clone();
+            Answer::Take(Box::new(move |stream: BufReader<TcpStream>| give.send(stream).unwrap()))
+        }
+        _ => Answer::ok(""),
+    });
+    let gateway = Setup { more: "workers: 1".into(), ..Setup::default() }.start(&upstream);
+    let mut client = FrameClient::connect(gateway.address, &[]);
+    client.send(HEADERS, END_HEADERS, 1, &section("POST", "/open/stalled"));
+    let _stalled = streams.recv().unwrap();
+    let part = frame(DATA, 0, 1, &[b'p'; LENGTH]);
+    // So many bytes may be sent ahead before any window is given back; those of the upstream's socket come on top.
+    let mut window = 256 * 1024_i64;
+    let mut quiet = 0;
+    while quiet < 20 {
+        while window >= LENGTH as i64 {
+            assert!(client.try_send_bytes(&part));
+            window -= LENGTH as i64;
+        }
+        client.send(PING, 0, 0, &[7; 8]);
+        let mut gained = 0;
+        loop {
+            let answer = client.next().expect("the connection lives");
+            match answer.kind {
+                WINDOW_UPDATE if answer.stream == 1 => gained += i64::from(code(&answer.payload)),
+                GOAWAY => panic!("{:?}", String::from_utf8_lossy(&answer.payload)),
+                PING if answer.flags == 1 => break,
+                _ => {}
+            }
+        }
+        quiet = if gained == 0 { quiet + 1 } else { 0 };
+        window += gained;
+    }
+    client.get(3, "/open/other");
+    assert!(client.until(HEADERS, 3).is_some());
+}
+
+#[test]
 fn a_head_that_stops_ends_the_connection() {
     let gateway = limited("header_time: 300ms");
     let section = section("GET", "/open/1");
@@ -293,6 +422,12 @@ fn a_head_that_stops_ends_the_connection() {
         client.get(1, "/open/1");
         assert!(client.until(HEADERS, 1).is_some());
         begin(&mut client);
+        let goaway = client.until(GOAWAY, 0).expect("GOAWAY");
+        assert_eq!(
+            (code(&goaway.payload), code(&goaway.payload[4..])),
+            (1, 0),
+            "the head that stopped may be sent again"
+        );
         while client.next().is_some() {}
         eventually("counted", || (errors(&gateway, "header_timeout") == number as f64 + 1.0).then_some(()));
     }

@@ -62,7 +62,8 @@ impl Running {
             workers: 1,
             seed: 7,
         };
-        let worker = Worker::start("worker".into(), || async { gateway::serve(start).await.unwrap() }).unwrap();
+        let worker =
+            Worker::start("worker".into(), || async { gateway::stand(start).unwrap().serve().await.unwrap() }).unwrap();
         Self { address, metrics, log, shared, signer, drain, worker }
     }
 
@@ -95,7 +96,7 @@ fn snapshot(gateway: config::Gateway, clock: &Clock, metrics: &Arc<Metrics>) -> 
         if &*settings.name == "bad" {
             settings.response = Duration::MAX;
         }
-        gateway::Upstream { metrics: metrics.upstream(&settings.name), settings }
+        gateway::Upstream::new(settings, metrics)
     });
     Snapshot {
         drain_timeout: Duration::from_secs(5),

@@ -4,7 +4,7 @@ use std::io::{BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::support::{Answer, Client, Setup, Upstream, eventually};
+use crate::support::{Answer, Authority, Client, Message, Setup, TlsClient, Upstream, eventually};
 
 /// Longer than a connection rests before it is parked.
 const REST: Duration = Duration::from_millis(800);
@@ -67,4 +67,25 @@ fn half_a_head_that_came_with_the_exchange_before_has_the_time_of_a_head() {
     eventually("counted", || {
         (gateway.metric("scopegate_connection_errors_total", &["kind=\"header_timeout\""]) == 1.0).then_some(())
     });
+}
+
+#[test]
+fn a_tls_client_that_leaves_without_a_word_between_requests_is_nobodys_fault() {
+    let authority = Authority::new("rest");
+    let setup = Setup {
+        tls: "{certificates: [{chain: tls/api.pem, key: tls/api.key}]}".into(),
+        certificates: vec![("api", authority.issue(&["api.test"]))],
+        ..Setup::default()
+    };
+    let gateway = setup.start(&Upstream::echo());
+    let mut stream = TlsClient::trusting(&authority).connect(gateway.address, "api.test").unwrap();
+    stream.write_all(b"GET /open/x HTTP/1.1\r\nHost: api.test\r\n\r\n").unwrap();
+    let mut reader = BufReader::new(&mut stream);
+    assert!(Message::read_head(&mut reader).unwrap().unwrap().start_line.contains(" 200 "));
+    stream.sock.set_read_timeout(Some(REST)).unwrap();
+    while stream.read(&mut [0; 64]).is_ok() {}
+    // No close_notify (RFC 8446 §6.1) goes before the end of the connection.
+    drop(stream);
+    eventually("it has gone", || (gateway.metric("scopegate_connections", &[]) == 0.0).then_some(()));
+    assert_eq!(gateway.metric("scopegate_connection_errors_total", &[]), 0.0);
 }

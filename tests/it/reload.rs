@@ -141,6 +141,39 @@ fn what_needs_a_restart_is_said_and_the_rest_takes_effect() {
     assert!(refused.field("www-authenticate").unwrap().contains("realm=\"other\""));
 }
 
+#[test]
+fn a_reload_says_what_has_changed() {
+    let gateway = Setup { api: "timeouts: {response: 5s}".into(), ..Setup::default() }.start(&Upstream::echo());
+    let counted = |result: &str| gateway.metric("scopegate_reload_total", &[&format!("result=\"{result}\"")]);
+    let file = std::fs::read_to_string(gateway.folder.path().join("scopegate.yaml")).unwrap();
+    let other_keys = Signer::new("key-2").jwks();
+    for (name, text, [table, settings]) in [
+        ("scopegate.yaml", format!("# A remark.\n{file}"), [false, false]),
+        ("scopegate.yaml", file.replace("response: 5s", "response: 6s"), [false, true]),
+        ("scopegate.yaml", file.replace("response: 5s", "response: 6s") + "workers: 7\n", [false, false]),
+        ("routes.yaml", routes_with("another"), [true, false]),
+        ("jwks.json", other_keys, [false, true]),
+        ("scopegate.yaml", file.clone(), [false, true]),
+    ] {
+        // The change is seen in any case: by which of two reloads is told by what both have said.
+        let before = [counted("ok"), counted("unchanged")];
+        gateway.write(name, &text);
+        gateway.ask("POST", "/reload");
+        let (so_far, now) = ((before[0] + before[1]) as usize, (counted("ok") + counted("unchanged")) as usize);
+        let reloads = eventually("the log tells of it", || {
+            let log = gateway.log();
+            let reloads: Vec<_> = log.into_iter().filter(|event| event["msg"] == "reloaded").skip(so_far).collect();
+            (reloads.len() >= now - so_far).then_some(reloads)
+        });
+        let any = |member: &str| reloads.iter().any(|event| event[member] == true);
+        assert_eq!([any("table_changed"), any("settings_changed")], [table, settings], "{name}: {text}");
+        assert_eq!(any("changed"), table || settings);
+        assert_eq!(counted("ok") > before[0], table || settings, "{name}: {text}");
+    }
+    let answer: serde_json::Value = serde_json::from_slice(&gateway.ask("POST", "/reload").message.content).unwrap();
+    assert_eq!([&answer["changed"], &answer["table_changed"], &answer["settings_changed"]], [false, false, false]);
+}
+
 /// Takes away `/items/{id}` and calls the realm otherwise.
 fn reload_without_items(gateway: &Gateway) {
     let without: Vec<_> = POLICY.lines().filter(|line| !line.contains("/items/{id}")).collect();

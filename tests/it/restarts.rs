@@ -2,11 +2,14 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::process::Command;
 use std::sync::mpsc;
 
 use crate::support::{
-    Answer, Behaviour, Busy, Client, KeyServer, Place, Service, Signer, Upstream, eventually, is_alive, signal,
+    Answer, Authority, Behaviour, Busy, Client, KeyServer, Place, Service, Signer, TlsClient, Upstream, eventually,
+    is_alive, signal,
 };
+use crate::websocket::switching;
 
 /// Hand-overs in a row: `RESTARTS`, else few.
 fn restarts() -> usize {
@@ -38,6 +41,52 @@ fn no_request_of_64_busy_connections_fails_in_hand_overs_in_a_row() {
     service.signal("TERM");
     service.await_end(service.pid);
     assert!(!service.path("socket").exists(), "the last process has taken its file away");
+}
+
+/// An upstream that gives back what it is sent over a WebSocket.
+fn echoing() -> Upstream {
+    Upstream::answering(|request| match request.field("sec-websocket-key").map(str::to_owned) {
+        None => Answer::ok("plain"),
+        Some(key) => Answer::Take(Box::new(move |mut stream| {
+            let _ = stream.get_mut().write_all(switching(&key, "").as_bytes());
+            let mut back = stream.get_ref().try_clone().unwrap();
+            let _ = std::io::copy(&mut stream, &mut back);
+        })),
+    })
+}
+
+#[test]
+fn whatever_the_64_speak_no_request_fails_in_hand_overs_in_a_row() {
+    let (authority, folder) = (Authority::new("hand-over"), tempfile::tempdir().unwrap());
+    authority.issue(&["api.test"]).write(folder.path(), "api");
+    let file = |end: &str| folder.path().join(format!("api.{end}")).display().to_string();
+    let tls = format!(
+        "  - address: 127.0.0.1:0\n    tls: {{certificates: [{{chain: {}, key: {}}}]}}\n",
+        file("pem"),
+        file("key")
+    );
+    let command = Command::new(env!("CARGO_BIN_EXE_scopegate"));
+    let mut service = Service::start_by(command, &echoing(), "", "{file: jwks.json}", &tls);
+    let (client, address) = (TlsClient::trusting(&authority), service.address(2));
+    let Place::Tcp(clear) = service.tcp else { panic!("TCP") };
+    let over_tls = Place::Tls(address, client.clone());
+    let load = Busy::new()
+        .keep_alive(&over_tls, 12)
+        .connecting(&over_tls, 8)
+        .http2(address, Some(&client), 12)
+        .http2(clear, None, 12)
+        .websocket(&service.tcp, 8)
+        .websocket(&service.unix, 4)
+        .websocket(&over_tls, 8);
+    for _ in 0..restarts() {
+        let so_far = load.good();
+        eventually("the load runs", || (load.good() > so_far + 300).then_some(()));
+        service.hand_over();
+    }
+    let so_far = load.good();
+    eventually("the load runs on", || (load.good() > so_far + 300).then_some(()));
+    let (good, bad) = load.stop();
+    assert!(bad.is_empty(), "{} of {good} failed: {:?}", bad.len(), &bad[..bad.len().min(5)]);
 }
 
 #[test]

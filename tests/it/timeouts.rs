@@ -72,6 +72,34 @@ fn nobody_at_the_upstreams_address_is_502() {
     let response = gateway.client().request("GET", "/open/x", "");
     assert_eq!((response.status, response.reason()), (502, "upstream_unreachable".into()));
     assert!(!response.text().contains(&port.to_string()), "no address of the inside leaves");
+    assert_eq!(gateway.client().request("GET", "/open/x", "").status, 502);
+    let records: Vec<_> = eventually("both records", || {
+        let log = gateway.log();
+        let records: Vec<_> = log.iter().filter(|line| line["reason"] == "upstream_unreachable").cloned().collect();
+        (records.len() == 2).then_some(records)
+    });
+    assert!(records.iter().all(|record| record["upstream"] == "api"), "{records:?}");
+    let told: Vec<_> =
+        gateway.log().into_iter().filter(|line| line["msg"] == "no connection to the upstream").collect();
+    assert_eq!(told.len(), 1, "not once for every request: {told:?}");
+    assert!(told[0]["fault"].as_str().unwrap().contains("onnection refused"), "{told:?}");
+}
+
+#[test]
+fn a_peer_that_pauses_its_content_under_an_answer_is_to_blame_for_the_silence() {
+    let upstream = Upstream::answering(|_| {
+        Answer::Take(Box::new(|mut stream: BufReader<TcpStream>| {
+            stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").unwrap();
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        }))
+    });
+    let gateway = Setup { more: "limits: {body_idle: 300ms}".into(), ..Setup::default() }.start(&upstream);
+    let mut client = gateway.client();
+    client.send("POST /open/x HTTP/1.1\r\nHost: api.test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    assert_eq!(client.try_head().unwrap().unwrap().status, 200);
+    timed(Duration::from_millis(300), || client.rest());
+    assert_eq!(gateway.metric("scopegate_connection_errors_total", &["kind=\"body_timeout\""]), 1.0);
+    assert_eq!(gateway.metric("scopegate_upstream_failures_total", &["kind=\"idle_timeout\""]), 0.0);
 }
 
 fn limited(limits: &str) -> Gateway {

@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rustls::HandshakeKind;
 
@@ -195,4 +196,28 @@ fn hang(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(&[22, 3, 1]).unwrap();
     stream
+}
+
+#[test]
+fn a_drain_takes_handshakes_that_go_on_and_waits_for_none_that_hangs() {
+    let authority = Authority::new("drain");
+    let (mut gateway, upstream) = gateway(&authority, ONE, "drain_timeout: 1h\nlimits: {header_time: 1m}");
+    let client = TlsClient::trusting(&authority);
+    let mut hanging = hang(gateway.address);
+    hanging.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut late = client.connect(gateway.address, "api.test").unwrap();
+    late.conn.write_tls(&mut late.sock).unwrap();
+    eventually("both are accepted", || {
+        (gateway.metric("scopegate_connections", &["protocol=\"new\""]) == 2.0).then_some(())
+    });
+    let started = Instant::now();
+    gateway.signal("TERM");
+    late.write_all(b"GET /open/x HTTP/1.1\r\nHost: api.test\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    late.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert!(matches!(hanging.read(&mut [0; 16]), Ok(0)), "closed");
+    assert!(gateway.exit().success());
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+    assert_eq!(upstream.taken().len(), 1);
 }

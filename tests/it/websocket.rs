@@ -9,11 +9,10 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
+pub use crate::support::HANDSHAKE;
 use crate::support::{Answer, Client, DEADLINE, Gateway, Setup, Upstream, eventually};
 
 pub const KEY: &str = "x3JJHMbDL1EzLkh9GBhXDw==";
-pub const HANDSHAKE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: \
-                         x3JJHMbDL1EzLkh9GBhXDw==\r\n";
 
 /// The 101 that RFC 6455 §4.2.2 wants, with more fields.
 pub fn switching(key: &str, more: &str) -> String {

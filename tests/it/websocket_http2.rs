@@ -162,7 +162,9 @@ async fn what_may_not_become_a_tunnel_is_refused() {
     let plain = http::Request::connect("http://api.test").body(()).unwrap();
     let answer = client.send(plain, false).await.map(|answer| answer.status().as_u16());
     assert!(matches!(answer, Ok(400) | Err(_)), "{answer:?}");
-    assert_eq!(gateway.client().request("CONNECT", "api.test:80", "").status, 400);
+    let mut client = gateway.client();
+    assert_eq!(client.request("CONNECT", "api.test:80", "").status, 400);
+    assert!(client.is_closed(), "what comes next was meant for a tunnel");
     assert_eq!(upstream.connections(), 0);
 }
 
@@ -196,4 +198,33 @@ async fn tunnels_on_streams_are_drained_too() {
     assert_eq!(&read::<10>(&mut stream), b"still here");
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     assert!(gateway.exit().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tunnel_that_is_cut_off_resets_its_stream() {
+    let (upstream, streams) = accepting();
+    let gateway = with_log("tunnels: {idle: 500ms}", "").start(&upstream);
+    let mut client = Http2Streams::connect(gateway.address).await;
+    let mut answer = open(&mut client, "/open/x").await;
+    let _stream = streams.recv().unwrap();
+    let fault = answer.received.data().await.expect("no end").expect_err("a reset");
+    assert_eq!(fault.reason(), Some(h2::Reason::CANCEL));
+    ended(&gateway, "idle");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_tunnel_leaves_behind_for_a_peer_that_takes_nothing_is_given_up() {
+    let (upstream, streams) = accepting();
+    let more = "limits: {keep_alive: 300ms}\nworkers: 1";
+    let gateway = with_log("tunnels: {idle: 500ms}", more).start(&upstream);
+    let mut client = Http2Streams::connect(gateway.address).await;
+    let _answer = open(&mut client, "/open/x").await;
+    let mut stream = streams.recv().unwrap();
+    // More than the stream's window, none of which is given back.
+    let writing = std::thread::spawn(move || stream.get_mut().write_all(&vec![b'z'; 1 << 24]));
+    ended(&gateway, "idle");
+    assert!(writing.join().unwrap().is_err());
+    eventually("the connection's end", || {
+        (gateway.metric("scopegate_connections", &["protocol=\"h2\""]) == 0.0).then_some(())
+    });
 }

@@ -1,4 +1,4 @@
-"""gRPC with real servers and clients (grpcio): `calls.py serve PORT`, and `calls.py call`, which reads what to do as JSON from its
+"""gRPC with real servers and clients (grpcio): `calls.py serve PORT [CHAIN KEY]`, and `calls.py call`, which reads what to do as JSON from its
 input, writes one JSON line a call, and ends when its input does."""
 import concurrent.futures
 import json
@@ -42,14 +42,18 @@ def each(requests, _):
     yield from requests
 
 
-def serve(port):
+def serve(port, *files):
     methods = {"Unary": grpc.unary_unary_rpc_method_handler(lambda request, _: request),
                "Hang": grpc.unary_unary_rpc_method_handler(hang), "Count": grpc.unary_stream_rpc_method_handler(count),
                "Tick": grpc.unary_stream_rpc_method_handler(tick), "Each": grpc.stream_stream_rpc_method_handler(each),
                "Total": grpc.stream_unary_rpc_method_handler(lambda requests, _: b"%d" % sum(map(len, requests)))}
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(64), options=UNLIMITED)
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(name, methods) for name in SERVICES])
-    server.add_insecure_port(f"127.0.0.1:{port}")
+    if files:
+        chain, key = (open(file, "rb").read() for file in files)
+        server.add_secure_port(f"127.0.0.1:{port}", grpc.ssl_server_credentials([(key, chain)]))
+    else:
+        server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     signal.signal(signal.SIGTERM, lambda *_: server.stop(10))
     server.wait_for_termination()
@@ -169,4 +173,4 @@ def call():
 
 
 if __name__ == "__main__":
-    call() if sys.argv[1] == "call" else serve(int(sys.argv[2]))
+    call() if sys.argv[1] == "call" else serve(*sys.argv[2:])

@@ -9,7 +9,7 @@ from cryptography import x509
 
 from good import FAULTS
 from http1 import Peer
-from stage import children, until
+from stage import DRAIN, children, until
 from watch import total
 
 # Shares of the time at which the gateway hands over to a new process: at both ends, so that one process serves long enough between
@@ -232,7 +232,7 @@ class Disturber:
         await asyncio.sleep(5)
         record.lost_answers += record.answers - answers
         record.lost_refusals += record.refusals - refusals
-        status = await self.stage.ended(old, 130)
+        status = await self.stage.ended(old, DRAIN + 10)
         record.lost_answers += collections.Counter({key: count for key, count in (record.answers - answers).items() if key[0] in LONG})
         if status != 0:
             self.run.record.failed("hand-over", None, time.monotonic(), f"the old process: {status}")

@@ -69,6 +69,9 @@ class Stream:
 
     async def send(self, data, end=False):
         """Sends content as the windows allow; false when the peer wants no more of it."""
+        if not data and not end:
+            # A connection may have few frames that say nothing (docs/http2.md).
+            return not self.ended
         frames, position, view = self.connection.frames, 0, memoryview(data)
         while not self.ended:
             try:

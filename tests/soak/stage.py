@@ -15,6 +15,9 @@ from credentials import AUDIENCE, ISSUER, SERVER_NAME, Authority, Signer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
+# Seconds: longer than the largest transfer takes beside whatever else the machine does.
+DRAIN = 300
+
 POLICY = """scopes:
   items:       {describe: Manage items, side: user, implies: ["items:read"]}
   items:read:  {describe: See items, side: user}
@@ -50,10 +53,10 @@ def free_port():
 
 
 class Upstream:
-    """A process behind the gateway. The mortal ones have two ports, of which one is in use."""
+    """A process behind the gateway. The mortal ones speak TLS, and have two ports, of which one is in use."""
 
-    def __init__(self, stage, name, script="upstream.py", ports=1):
-        self.stage, self.name, self.script = stage, name, script
+    def __init__(self, stage, name, script="upstream.py", ports=1, tls=False):
+        self.stage, self.name, self.script, self.tls = stage, name, script, tls
         self.ports, self.current, self.child = [free_port() for _ in range(ports)], 0, None
         self.cpu_before = 0.0
 
@@ -63,6 +66,8 @@ class Upstream:
 
     async def start(self):
         command = [sys.executable, os.path.join(HERE, self.script), "serve", str(self.port)]
+        if self.tls:
+            command += [self.stage.path("upstream-chain.pem"), self.stage.path("upstream-key.pem")]
         self.child = subprocess.Popen(command, stdout=self.stage.upstream_log, stderr=subprocess.STDOUT)
         await until(lambda: accepts(self.port), 20, f"{self.name} listens on {self.port}")
 
@@ -115,11 +120,11 @@ class Stage:
         self.admin, self.extra, self.child, self.log_number = free_port(), False, None, 0
         self.upstream_log = open(self.path("upstreams.log"), "wb")
         self.api, self.files = Upstream(self, "api"), Upstream(self, "files")
-        self.mortal = Upstream(self, "mortal", ports=2)
+        self.mortal = Upstream(self, "mortal", ports=2, tls=True)
         self.upstreams = {"api": self.api, "files": self.files, "mortal": self.mortal}
         if "grpc" in features:
             self.calls = Upstream(self, "calls", "calls.py")
-            self.calls_mortal = Upstream(self, "calls-mortal", "calls.py", ports=2)
+            self.calls_mortal = Upstream(self, "calls-mortal", "calls.py", ports=2, tls=True)
             self.upstreams |= {"calls": self.calls, "calls-mortal": self.calls_mortal}
         self.places = {"clear": Place("clear", self, port=free_port())}
         if "unix" in features:
@@ -129,6 +134,9 @@ class Stage:
         self.write("jwks.json", self.signer.key_set())
         self.write("ca.pem", self.authority.pem())
         self.write_certificate(*self.authority.leaf())
+        chain, key, _ = self.authority.leaf("upstream.test")
+        self.write("upstream-chain.pem", chain)
+        self.write("upstream-key.pem", key)
         self.write_policy()
         self.write_gateway_file()
 
@@ -165,14 +173,17 @@ class Stage:
             listeners.append(listener)
         upstreams = {}
         for name, upstream in self.upstreams.items():
-            upstreams[name] = {"endpoints": [f"http://127.0.0.1:{upstream.port}"], "connections": {"idle": "5s", "max": 64}}
+            scheme = "https" if upstream.tls else "http"
+            upstreams[name] = {"endpoints": [f"{scheme}://127.0.0.1:{upstream.port}"], "connections": {"idle": "5s", "max": 64}}
+            if upstream.tls:
+                upstreams[name]["tls"] = {"ca": "ca.pem", "server_name": "upstream.test"}
             if upstream.script == "calls.py":
                 upstreams[name]["protocol"] = "http2"
         return json.dumps({
             "listeners": listeners, "admin": {"address": f"127.0.0.1:{self.admin}"}, "workers": 2,
             "issuers": [{"issuer": ISSUER, "audience": [AUDIENCE], "keys": {"file": "jwks.json"}}], "upstreams": upstreams,
             "limits": {"remembered_tokens": 4096, "header_time": "5s", "body_idle": "10s", "keep_alive": "20s"},
-            "drain_timeout": "120s", "policy": ["routes.yaml"],
+            "drain_timeout": f"{DRAIN}s", "policy": ["routes.yaml"],
         }, indent=1)
 
     async def start(self):
@@ -233,7 +244,7 @@ class Stage:
         status = None
         if self.child:
             self.child_signal(signal.SIGTERM)
-            status = await self.ended(self.pid, 130)
+            status = await self.ended(self.pid, DRAIN + 10)
         for upstream in self.upstreams.values():
             if child := upstream.end(signal.SIGKILL):
                 child.wait()

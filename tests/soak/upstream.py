@@ -1,4 +1,4 @@
-"""An HTTP/1.1 upstream, written by hand so that it shares no code with the gateway: `upstream.py serve PORT`.
+"""An HTTP/1.1 upstream, written by hand so that it shares no code with the gateway: `upstream.py serve PORT [CHAIN KEY]`.
 
 SIGTERM ends it gently: what was begun is ended, nothing new is taken.
 """
@@ -9,6 +9,7 @@ import json
 import os
 import random
 import signal
+import ssl
 import sys
 
 from content import block, differs, pieces
@@ -196,7 +197,11 @@ async def tunnel(fields, reader, writer):
 
 async def main():
     server = Server()
-    listening = await asyncio.start_server(server.connection, "127.0.0.1", int(sys.argv[2]), limit=1 << 18, backlog=512)
+    tls = None
+    if sys.argv[3:]:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(*sys.argv[3:])
+    listening = await asyncio.start_server(server.connection, "127.0.0.1", int(sys.argv[2]), limit=1 << 18, backlog=512, ssl=tls)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: asyncio.ensure_future(server.end(listening)))
     await asyncio.Event().wait()
 

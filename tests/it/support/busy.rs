@@ -8,14 +8,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use super::DEADLINE;
+use super::busy_http2::BusyHttp2;
 use super::message::Message;
+use super::tls::TlsClient;
+use super::{DEADLINE, HANDSHAKE};
 
 /// Where a server listens.
 #[derive(Clone, Debug)]
 pub enum Place {
     Tcp(SocketAddr),
     Unix(PathBuf),
+    Tls(SocketAddr, TlsClient),
 }
 
 /// Both directions of a connection.
@@ -36,6 +39,7 @@ impl Place {
                 stream.set_read_timeout(Some(DEADLINE))?;
                 Box::new(stream)
             }
+            Self::Tls(address, client) => Box::new(client.connect(*address, "api.test")?),
         };
         Ok(BufReader::new(stream))
     }
@@ -63,28 +67,54 @@ impl Busy {
 
     /// `clients` more, each on one connection for as long as the server keeps it.
     pub fn keep_alive(self, place: &Place, clients: usize) -> Self {
-        self.start(place, clients, "")
+        self.asking(place, clients, "")
     }
 
     /// `clients` more, each on a new connection for each request.
     pub fn connecting(self, place: &Place, clients: usize) -> Self {
-        self.start(place, clients, "Connection: close\r\n")
+        self.asking(place, clients, "Connection: close\r\n")
     }
 
-    fn start(mut self, place: &Place, clients: usize, fields: &str) -> Self {
+    /// `clients` more, each with one WebSocket after the other, which carries a few bytes to and fro.
+    pub fn websocket(self, place: &Place, clients: usize) -> Self {
+        self.with(&format!("WebSocket, {place:?}"), clients, || {
+            let place = place.clone();
+            move || echo(&place)
+        })
+    }
+
+    /// `clients` more, each on one connection of HTTP/2 for as long as the server keeps it.
+    pub fn http2(self, address: SocketAddr, tls: Option<&TlsClient>, clients: usize) -> Self {
+        let kind = if tls.is_some() { "HTTP/2 over TLS" } else { "HTTP/2" };
+        self.with(kind, clients, || {
+            let mut client = BusyHttp2::new(address, tls.cloned());
+            move || client.ask()
+        })
+    }
+
+    fn asking(self, place: &Place, clients: usize, fields: &str) -> Self {
+        self.with(&format!("{place:?}"), clients, || {
+            let request = format!("GET /open/x HTTP/1.1\r\nHost: api.test\r\n{fields}\r\n");
+            let (place, mut connection) = (place.clone(), None);
+            move || ask(&place, &mut connection, &request)
+        })
+    }
+
+    /// `clients` more, each of which does what `client` gives until it is stopped.
+    fn with<F: FnMut() -> io::Result<()> + Send + 'static>(
+        mut self,
+        name: &str,
+        clients: usize,
+        client: impl Fn() -> F,
+    ) -> Self {
         for _ in 0..clients {
             let (good, bad, stop) = (Arc::clone(&self.good), Arc::clone(&self.bad), Arc::clone(&self.stop));
-            let request = format!("GET /open/x HTTP/1.1\r\nHost: api.test\r\n{fields}\r\n");
-            let place = place.clone();
+            let (mut client, name) = (client(), name.to_owned());
             self.threads.push(thread::spawn(move || {
-                let mut connection = None;
                 while !stop.load(Ordering::Relaxed) {
-                    match ask(&place, &mut connection, &request) {
+                    match client() {
                         Ok(()) => drop(good.fetch_add(1, Ordering::Relaxed)),
-                        Err(fault) => {
-                            connection = None;
-                            bad.lock().expect("unpoisoned").push(format!("{place:?}: {fault}"));
-                        }
+                        Err(fault) => bad.lock().expect("unpoisoned").push(format!("{name}: {fault}")),
                     }
                 }
             }));
@@ -128,4 +158,17 @@ fn exchange(stream: &mut BufReader<Box<dyn Duplex>>, request: &str) -> io::Resul
     let mut answer = Message::read_head(stream)?.ok_or(io::ErrorKind::UnexpectedEof)?;
     answer.read_content(stream)?;
     Ok(answer)
+}
+
+/// One WebSocket: the upstream is expected to give back what it is sent.
+fn echo(place: &Place) -> io::Result<()> {
+    let mut stream = place.connect()?;
+    let answer = exchange(&mut stream, &format!("GET /open/x HTTP/1.1\r\nHost: api.test\r\n{HANDSHAKE}\r\n"))?;
+    if !answer.start_line.contains(" 101 ") {
+        return Err(io::Error::other(answer.start_line));
+    }
+    stream.get_mut().write_all(b"ping")?;
+    let mut back = [0; 4];
+    stream.read_exact(&mut back)?;
+    if &back == b"ping" { Ok(()) } else { Err(io::Error::other("other bytes")) }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -35,6 +35,8 @@ pub struct Setup {
     pub policy: String,
     /// The value of `upstreams.api` besides `endpoints`, as flow YAML members: `timeouts: {response: 1s}`.
     pub api: String,
+    /// A further member of `upstreams`.
+    pub upstreams: String,
     /// Further top-level keys.
     pub more: String,
     /// `listeners[0].tls`, as flow YAML; empty for clear text.
@@ -47,6 +49,8 @@ pub struct Setup {
     pub files: Vec<(&'static str, String)>,
     /// `issuers[0].keys`; the file `jwks.json` holds the signer's key.
     pub keys: String,
+    /// How many descriptors the process may have, where that is bounded.
+    pub descriptors: Option<usize>,
 }
 
 impl Default for Setup {
@@ -54,12 +58,14 @@ impl Default for Setup {
         Self {
             policy: POLICY.into(),
             api: String::new(),
+            upstreams: String::new(),
             more: String::new(),
             tls: String::new(),
             scheme: "http",
             certificates: Vec::new(),
             files: Vec::new(),
             keys: "{file: jwks.json}".into(),
+            descriptors: None,
         }
     }
 }
@@ -101,7 +107,15 @@ impl Setup {
         for (name, issued) in &self.certificates {
             issued.write(&folder.path().join("tls"), name);
         }
-        let (server, serving) = Server::start("serve", &folder.path().join("scopegate.yaml"));
+        let file = folder.path().join("scopegate.yaml");
+        let (server, serving) = match self.descriptors {
+            None => Server::start("serve", &file),
+            Some(most) => {
+                let script = format!("ulimit -n {most}; exec \"$0\" serve --config \"$1\"");
+                let mut command = Command::new("sh");
+                Server::run(command.args(["-c", &script, env!("CARGO_BIN_EXE_scopegate")]).arg(file))
+            }
+        };
         let address = |member: &str| serving[member].as_str().expect("an address").parse().expect("an address");
         Gateway { address: address("listener"), admin: address("admin"), folder, signer, server }
     }
@@ -109,10 +123,11 @@ impl Setup {
     fn gateway_file(&self, endpoint: &str, listener: &str) -> String {
         let listener = if listener.is_empty() { String::new() } else { format!("    {listener}\n") };
         let api = if self.api.is_empty() { String::new() } else { format!(", {}", self.api) };
+        let upstreams = if self.upstreams.is_empty() { String::new() } else { format!("  {}\n", self.upstreams) };
         let tls = if self.tls.is_empty() { String::new() } else { format!("    tls: {}\n", self.tls) };
         format!(
             "listeners:\n  - address: 127.0.0.1:0\n{listener}{tls}admin:\n  address: 127.0.0.1:0\nissuers:\n  - issuer: {ISSUER}\n    audience: \
-             [{AUDIENCE}]\n    keys: {}\nupstreams:\n  api: {{endpoints: ['{endpoint}']{api}}}\npolicy: [routes.yaml]\n{}\n",
+             [{AUDIENCE}]\n    keys: {}\nupstreams:\n  api: {{endpoints: ['{endpoint}']{api}}}\n{upstreams}policy: [routes.yaml]\n{}\n",
             self.keys, self.more
         )
     }

@@ -183,12 +183,18 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The field section of a request without more fields: literals that are not indexed (RFC 7541 §6.2.2).
+/// The field section of a request without more fields.
 pub fn section(method: &str, target: &str) -> Vec<u8> {
+    literals(&[(":method", method), (":scheme", "http"), (":authority", "api.test"), (":path", target)])
+}
+
+/// A field section as it is given, right or wrong: literals that are not indexed (RFC 7541 §6.2.2), of 126 bytes at most.
+pub fn literals(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut section = Vec::new();
-    for (name, value) in [(":method", method), (":scheme", "http"), (":authority", "api.test"), (":path", target)] {
+    for (name, value) in fields {
         section.push(0);
         for text in [name, value] {
+            assert!(text.len() < 0x7F, "{text}");
             section.push(u8::try_from(text.len()).unwrap());
             section.extend(text.as_bytes());
         }

@@ -6,10 +6,12 @@
 mod authorization_server;
 mod browser;
 mod busy;
+mod busy_http2;
 mod capture;
 mod certificates;
 mod client;
 mod demo;
+mod fault;
 mod feed_server;
 mod fences;
 mod foreign_server;
@@ -22,14 +24,17 @@ mod http2_upstream;
 mod key_server;
 mod load;
 mod message;
+mod outcome;
 mod server;
 mod service;
 mod signer;
 mod stage;
+mod stage_tls;
 mod table;
 mod tls;
 mod upstream;
 mod wire;
+mod wire_http2;
 mod workplace;
 
 use std::time::{Duration, Instant};
@@ -41,6 +46,7 @@ pub use capture::Capture;
 pub use certificates::{Authority, Issued};
 pub use client::{Client, Response};
 pub use demo::{Demo, Visitor};
+pub use fault::{Fault, Outcome, Scene, Spoken, outcomes};
 pub use feed_server::{FeedServer, Mood};
 pub use fences::{Fence, documents, fences};
 pub use foreign_server::{ForeignServer, INTROSPECTION, Reply, form, form_decoded};
@@ -55,11 +61,17 @@ pub use message::{Chunk, Message, read_chunk};
 pub use server::Server;
 pub use service::{Service, is_alive, signal};
 pub use signer::{ISSUER, Signer, now};
-pub use stage::{Fault, Outcome, Stage, good, outcomes};
-pub use table::hold_table;
+pub use stage::{Stage, good, pseudo_fields};
+pub use table::{has_row, hold_table};
 pub use tls::{TlsClient, TlsFront, s_client};
 pub use upstream::{Answer, Upstream};
+pub use wire::Wire;
+pub use wire_http2::literals;
 pub use workplace::{ROOT, Workplace, shipped};
+
+/// The fields of a WebSocket's handshake (RFC 6455 §4.1).
+pub const HANDSHAKE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: \
+                         x3JJHMbDL1EzLkh9GBhXDw==\r\n";
 
 /// The longest that anything may take which is to happen at all.
 pub const DEADLINE: Duration = Duration::from_secs(20);

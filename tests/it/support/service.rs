@@ -40,23 +40,28 @@ impl Service {
 
     /// The same with an environment.
     pub fn start_in(upstream: &Upstream, more: &str, keys: &str, environment: &[(&str, PathBuf)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_scopegate"));
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        Self::start_by(command, upstream, more, keys, "")
+    }
+
+    /// The same by a command that runs the gateway's program; `listeners` are further items of the gateway file's list.
+    pub fn start_by(mut command: Command, upstream: &Upstream, more: &str, keys: &str, listeners: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let signer = Signer::new("key-1");
         fs::write(folder.path().join("jwks.json"), signer.jwks()).expect("written");
         fs::write(folder.path().join("routes.yaml"), POLICY).expect("written");
         let socket = folder.path().join("socket");
         let file = format!(
-            "listeners:\n  - address: 127.0.0.1:0\n  - address: unix:{}\nadmin: {{address: 127.0.0.1:0}}\nissuers:\n  - issuer: \
+            "listeners:\n  - address: 127.0.0.1:0\n  - address: unix:{}\n{listeners}admin: {{address: 127.0.0.1:0}}\nissuers:\n  - issuer: \
              {ISSUER}\n    audience: [{AUDIENCE}]\n    keys: {keys}\nupstreams:\n  api: {{endpoints: ['http://{}']}}\npolicy: \
              [routes.yaml]\n{more}\n",
             socket.display(),
             upstream.address
         );
         fs::write(folder.path().join("scopegate.yaml"), file).expect("written");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_scopegate"));
         // Relative, as people start it.
         command.args(["serve", "--config", "scopegate.yaml"]).current_dir(folder.path());
-        command.envs(environment.iter().map(|(name, value)| (name, value)));
         let (server, serving) = Server::run(&mut command);
         let address = |member: &str| serving[member].as_str().expect("an address").parse().expect("an address");
         let (tcp, admin) = (Place::Tcp(address("listener")), address("admin"));
@@ -112,6 +117,11 @@ impl Service {
     /// Waits for the first process' end; whether it was a good one.
     pub fn has_ended_well(&mut self) -> bool {
         self.server.exit().success()
+    }
+
+    /// Where the first process has bound a listener, by its position in the file.
+    pub fn address(&self, position: usize) -> SocketAddr {
+        self.event("serving", position)["listener"].as_str().and_then(|text| text.parse().ok()).expect("an address")
     }
 
     /// What the processes have logged with this message.

@@ -1,55 +1,27 @@
 //! A stage for one fault: the gateway between a peer and an upstream whose every byte the test moves.
-//!
-//! A fault is played; then good requests are sent after it, from which its outcome is read: what the peer had of an answer, which
-//! connections are still used, what was counted, what was recorded.
 
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
+use super::fault::{Fault, Scene, Spoken};
 use super::gateway::{Gateway, Setup};
+use super::stage_tls::StageTls;
 use super::wire::{Progress, Wire};
-use super::{Message, eventually};
+use super::{eventually, http2};
 
-/// How many faults are played at one time: most of them wait for a short while.
-const AT_A_TIME: usize = 6;
 /// What the bound of a fault is set to; every other bound is longer than a test may wait.
 const SHORT: &str = "500ms";
 const LONG: &str = "60s";
+/// `/open/apart` has an upstream of its own.
 const POLICY: &str = "routes:
   - {path: '/open/{name}', upstream: api, methods: {GET: public, PUT: public, POST: public}}
   - {path: /open/probe, upstream: api, timeout: 60s, methods: {GET: public}}
   - {path: /open/last, upstream: api, timeout: 60s, methods: {GET: public}}
+  - {path: /open/beside, upstream: api, timeout: 60s, methods: {GET: public}}
+  - {path: /open/apart, upstream: apart, methods: {GET: public}}
 ";
-
-/// Something that goes wrong.
-pub struct Fault {
-    /// The row of the table; also the last segment of the request's path.
-    pub name: &'static str,
-    /// What goes wrong, for people.
-    pub says: &'static str,
-    /// The key that bounds it, or nothing.
-    pub bound: &'static str,
-    /// The method of the request that it befalls.
-    pub method: &'static str,
-    pub act: fn(&mut Stage),
-}
-
-/// What became of it.
-#[derive(Debug)]
-pub struct Outcome {
-    pub peer_gets: String,
-    pub peer_connection: &'static str,
-    pub upstream_gets: &'static str,
-    pub upstream_connection: &'static str,
-    pub counted: String,
-    pub record: String,
-}
 
 /// The gateway with the ends of its connections.
 pub struct Stage {
@@ -57,72 +29,66 @@ pub struct Stage {
     pub peer: Wire,
     /// In the order in which they were accepted; the fault's is the first.
     pub upstreams: Vec<Wire>,
-    listener: TcpListener,
-    name: &'static str,
+    pub scene: Scene,
+    /// The stream of the faulty request, over HTTP/2.
+    pub asked: Option<u32>,
+    pub(super) name: &'static str,
+    pub(super) listener: TcpListener,
+    pub tls: StageTls,
+    /// The connection that the peer has given up for another.
+    pub(super) former: Option<Wire>,
+    pub(super) beside: Option<Beside>,
+    apart: TcpListener,
+    /// Bytes of content that were announced and not sent.
+    unsent: usize,
 }
 
-/// Plays every fault, several at a time.
-///
-/// # Panics
-///
-/// When one of them comes to no end; all are named.
-pub fn outcomes(faults: &[Fault]) -> Vec<Outcome> {
-    let next = AtomicUsize::new(0);
-    let played: Vec<Mutex<Option<Outcome>>> = faults.iter().map(|_| Mutex::default()).collect();
-    thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
-            scope.spawn(|| {
-                let take = || {
-                    let index = next.fetch_add(1, Ordering::SeqCst);
-                    faults.get(index).zip(played.get(index))
-                };
-                while let Some((fault, place)) = take() {
-                    let outcome = catch_unwind(AssertUnwindSafe(|| play(fault))).ok();
-                    *place.lock().expect("unpoisoned") = outcome;
-                }
-            });
-        }
-    });
-    let is_endless = |place: &Mutex<Option<Outcome>>| place.lock().expect("unpoisoned").is_none();
-    let endless = faults.iter().zip(&played).filter(|(_, place)| is_endless(place));
-    let endless: Vec<_> = endless.map(|(fault, _)| fault.name).collect();
-    assert!(endless.is_empty(), "no outcome: {endless:?}");
-    played.into_iter().filter_map(|played| played.into_inner().expect("unpoisoned")).collect()
+/// Another exchange on the connection that the fault befalls.
+pub(super) struct Beside {
+    /// The end of it that has a connection of its own.
+    pub other: Wire,
+    /// Its stream on the connection that is shared.
+    pub stream: u32,
 }
 
-fn play(fault: &Fault) -> Outcome {
-    let mut stage = Stage::new(fault);
-    (fault.act)(&mut stage);
-    stage.conclude(fault.method)
-}
-
-fn setup(bound: &str) -> Setup {
+fn setup(bound: &str, scene: Scene, tls: &StageTls, apart: SocketAddr) -> Setup {
     let time = |key: &str| if key == bound { SHORT } else { LONG };
+    let protocol = if scene.upstream.is_http2() { "protocol: http2, " } else { "" };
+    let upstream_tls = if scene.upstream.is_tls() { "tls: {ca: ca.pem}, " } else { "" };
     Setup {
         policy: POLICY.into(),
         api: format!(
-            "timeouts: {{connect: {}, response: {}, idle: {}}}, connections: {{idle: {LONG}}}",
+            "{protocol}{upstream_tls}timeouts: {{connect: {}, response: {}, idle: {}}}, connections: {{idle: {LONG}}}",
             time("timeouts.connect"),
             time("timeouts.response"),
             time("timeouts.idle")
         ),
+        upstreams: format!("apart: {{endpoints: ['http://{apart}']}}"),
         more: format!(
             "workers: 1\nlog: {{access: all}}\nlimits: {{header_time: {}, body_idle: {}, keep_alive: {}}}\n",
             time("limits.header_time"),
             time("limits.body_idle"),
             time("limits.keep_alive")
         ),
+        tls: if scene.peer.is_tls() { "{certificates: [{chain: tls/api.pem, key: tls/api.key}]}" } else { "" }.into(),
+        files: vec![("ca.pem", tls.authority.pem())],
+        certificates: vec![("api", tls.issued.clone())],
         ..Setup::default()
     }
 }
 
-fn get(path: &str) -> String {
+pub(super) fn get(path: &str) -> String {
     format!("GET /open/{path} HTTP/1.1\r\nHost: api.test\r\n\r\n")
 }
 
 /// An answer without fault.
 pub fn good(content: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{content}", content.len())
+}
+
+/// The pseudo-fields of a request.
+pub fn pseudo_fields<'a>(method: &'a str, path: &'a str) -> [(&'a str, &'a str); 4] {
+    [(":method", method), (":scheme", "http"), (":authority", "api.test"), (":path", path)]
 }
 
 /// A listener that keeps its port when it is shut down: Linux lets go of one that was not asked for by its number.
@@ -142,26 +108,143 @@ fn listener() -> TcpListener {
 }
 
 impl Stage {
-    fn new(fault: &Fault) -> Self {
-        let listener = listener();
-        let gateway =
-            setup(fault.bound).start_before(&format!("http://{}", listener.local_addr().expect("an address")));
-        let peer = Wire::new(TcpStream::connect(gateway.address).expect("a connection"));
-        Self { gateway, peer, upstreams: Vec::new(), listener, name: fault.name }
+    pub(super) fn new(scene: Scene, fault: &Fault) -> Self {
+        let (listener, apart) = (listener(), listener());
+        let tls = StageTls::new();
+        let scheme = if scene.upstream.is_tls() { "https" } else { "http" };
+        let gateway = setup(fault.bound, scene, &tls, apart.local_addr().expect("an address"))
+            .start_before(&format!("{scheme}://{}", listener.local_addr().expect("an address")));
+        let peer = peer(scene.peer, &gateway, &tls);
+        let upstreams = Vec::new();
+        let (asked, former, beside) = (None, None, None);
+        Self {
+            gateway,
+            peer,
+            upstreams,
+            scene,
+            asked,
+            name: fault.name,
+            listener,
+            tls,
+            former,
+            beside,
+            apart,
+            unsent: 0,
+        }
+    }
+
+    /// The path of the faulty request.
+    pub fn path(&self) -> String {
+        format!("/open/{}", self.name)
     }
 
     /// The peer sends a request; `fields` are lines, each ended by CRLF.
     pub fn ask(&mut self, method: &str, fields: &str, content: &str) {
-        let head = format!("{method} /open/{} HTTP/1.1\r\nHost: api.test\r\n{fields}\r\n{content}", self.name);
-        self.peer.send(head);
+        let path = self.path();
+        if !self.scene.peer.is_http2() {
+            return self.peer.send(format!("{method} {path} HTTP/1.1\r\nHost: api.test\r\n{fields}\r\n{content}"));
+        }
+        let lines: Vec<_> = fields.lines().filter_map(|line| line.split_once(": ")).collect();
+        let names: Vec<_> = lines.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+        let more = names.iter().zip(&lines).map(|(name, (_, value))| (&**name, *value));
+        let all: Vec<_> = pseudo_fields(method, &path).into_iter().chain(more).collect();
+        let length = all.iter().find(|(name, _)| *name == "content-length");
+        self.unsent = length.map_or(0, |(_, length)| length.parse().expect("a length"));
+        self.asked = Some(self.peer.open_stream(&all, self.unsent == 0));
+        self.send_content(content.as_bytes());
     }
 
-    /// The upstream accepts a connection.
+    /// The peer sends content.
+    #[track_caller]
+    pub fn send_content(&mut self, content: &[u8]) {
+        let mut rest = content;
+        eventually("the content is taken", || {
+            if !rest.is_empty() {
+                rest = &rest[self.offer_content(rest).unwrap_or(0)..];
+            }
+            (rest.is_empty() || self.peer.is_closed() || self.is_reset()).then_some(())
+        });
+    }
+
+    /// The peer sends as much content as is taken at once; `None` if nothing is.
+    pub fn offer_content(&mut self, content: &[u8]) -> Option<usize> {
+        let Some(stream) = self.asked else { return self.peer.write_some(content) };
+        let taken = self.peer.data_within_window(stream, content, content.len() == self.unsent);
+        self.unsent -= taken;
+        (taken > 0).then_some(taken)
+    }
+
+    fn is_reset(&mut self) -> bool {
+        self.asked.is_some_and(|stream| self.peer.stream(stream).reset.is_some())
+    }
+
+    /// Waits until the peer has the head of an answer.
+    #[track_caller]
+    pub fn until_answered(&mut self) {
+        match self.asked {
+            Some(stream) => eventually("an answer", || {
+                self.peer.read_some();
+                self.peer.stream(stream).status().map(drop)
+            }),
+            None => self.peer.expect("\r\n\r\n"),
+        }
+    }
+
+    /// The upstream answers the request over HTTP/1.1, if the gateway lets that through.
+    #[track_caller]
+    pub fn answer_if_asked(&mut self) {
+        let stream = self.asked.expect("a stream");
+        eventually("it is refused or let through", || {
+            if self.peer.read_some() || self.peer.stream(stream).is_over() {
+                return Some(());
+            }
+            if self.upstreams.is_empty() {
+                let (accepted, _) = self.listener.accept().ok()?;
+                let wire = self.serve(accepted);
+                self.push(wire);
+            }
+            let wire = self.upstream();
+            wire.read_some();
+            matches!(wire.message(None), Progress::Whole(..)).then(|| wire.send(good("ok")))
+        });
+    }
+
+    /// The upstream accepts a connection, and speaks as it is expected to.
     #[track_caller]
     pub fn accept(&mut self) -> &mut Wire {
-        let stream = eventually("the gateway connects", || self.listener.accept().ok()).0;
-        self.upstreams.push(Wire::new(stream));
+        let stream = self.accepted();
+        let wire = self.serve(stream);
+        self.push(wire)
+    }
+
+    /// The upstream accepts a connection, and speaks nothing of its own.
+    #[track_caller]
+    pub fn accept_bare(&mut self) -> &mut Wire {
+        let stream = self.accepted();
+        self.push(Wire::new(stream))
+    }
+
+    /// A connection to the upstream.
+    #[track_caller]
+    pub fn accepted(&mut self) -> TcpStream {
+        eventually("the gateway connects", || self.listener.accept().ok()).0
+    }
+
+    /// Takes a connection for the upstream's latest.
+    pub fn push(&mut self, wire: Wire) -> &mut Wire {
+        self.upstreams.push(wire);
         self.upstreams.last_mut().expect("the one just accepted")
+    }
+
+    pub(super) fn serve(&self, stream: TcpStream) -> Wire {
+        let mut wire = match self.scene.upstream.is_tls() {
+            true => Wire::tls_server(stream, self.tls.serve(&self.tls.issued, &[self.scene.upstream.alpn()])),
+            false => Wire::new(stream),
+        };
+        if self.scene.upstream.is_http2() {
+            wire.serve_http2();
+        }
+        wire
     }
 
     /// The upstream accepts a connection, and reads the head that comes on it.
@@ -173,20 +256,59 @@ impl Stage {
     }
 
     /// The peer asks by `GET`; the upstream reads that and does what it does.
+    #[track_caller]
     pub fn get(&mut self) -> &mut Wire {
         self.ask("GET", "", "");
         self.accept_head()
     }
 
     /// A whole exchange before the fault, on connections that are kept.
+    #[track_caller]
     pub fn warm_up(&mut self) {
-        self.peer.send(get("before"));
-        let upstream = self.accept_head();
-        upstream.send(good("before"));
-        upstream.clear();
+        let name = std::mem::replace(&mut self.name, "before");
+        self.ask("GET", "", "");
+        match self.scene.upstream.is_http2() {
+            true => {
+                let upstream = self.accept();
+                let stream = upstream.until_request("/open/before");
+                upstream.answer_http2(stream, "before");
+            }
+            false => {
+                let upstream = self.accept_head();
+                upstream.send(good("before"));
+                upstream.clear();
+            }
+        }
         self.peer.expect("before");
         self.peer.clear();
+        self.name = name;
         self.settle();
+    }
+
+    /// Begins another exchange: on the peer's connection if that is HTTP/2, otherwise on the upstream's.
+    #[track_caller]
+    pub fn begin_beside(&mut self) {
+        let beside = match self.scene.peer.is_http2() {
+            true => {
+                let stream = self.peer.open_stream(&pseudo_fields("GET", "/open/apart"), true);
+                let mut other = Wire::new(eventually("the gateway connects", || self.apart.accept().ok()).0);
+                other.expect("\r\n\r\n");
+                other.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nother");
+                self.peer.expect("other");
+                Beside { other, stream }
+            }
+            false => {
+                let mut other = peer(self.scene.peer, &self.gateway, &self.tls);
+                other.send(get("beside"));
+                let upstream = self.accept();
+                let stream = upstream.until_request("/open/beside");
+                upstream.headers(stream, &[(":status", "200"), ("content-length", "10")], false);
+                upstream.data(stream, "other", false);
+                other.expect("other");
+                Beside { other, stream }
+            }
+        };
+        self.beside = Some(beside);
     }
 
     /// The first connection that the upstream accepted.
@@ -219,7 +341,15 @@ impl Stage {
 
     /// The peer gives its connection up for a new one.
     pub fn another_peer(&mut self) {
+        let another = peer(self.scene.peer, &self.gateway, &self.tls);
+        let former = std::mem::replace(&mut self.peer, another);
+        self.former.get_or_insert(former);
+    }
+
+    /// The peer gives its connection up for one on which nothing has been said.
+    pub fn bare_peer(&mut self) -> &mut Wire {
         self.peer = Wire::new(TcpStream::connect(self.gateway.address).expect("a connection"));
+        &mut self.peer
     }
 
     /// Waits until a fault of this kind has been counted.
@@ -228,157 +358,25 @@ impl Stage {
         let label = format!("kind=\"{kind}\"");
         eventually(kind, || (self.gateway.metric(family, &[&label]) > 0.0).then_some(()));
     }
-
-    /// Waits until no request is under way and the gateway knows of as many connections as there are.
-    #[track_caller]
-    fn settle(&mut self) {
-        eventually("nothing is under way", || {
-            let is_open = |wire: &mut Wire| !wire.read_some();
-            let upstreams = self.upstreams.iter_mut().map(is_open).filter(|open| *open).count();
-            let metric = |name| self.gateway.metric(name, &[]);
-            let settled = metric("scopegate_requests_in_flight") == 0.0
-                && metric("scopegate_upstream_connections") == upstreams as f64;
-            settled.then_some(())
-        });
-    }
-
-    fn conclude(mut self, method: &str) -> Outcome {
-        let answer = self.peer.message_or_end(Some(method));
-        if self.upstreams.iter().all(Wire::is_closed) {
-            self.settle();
-        }
-        if let Progress::Whole(_, length) = answer {
-            self.peer.forget(length);
-        }
-        let (peer_connection, upstream) = self.good_request("probe");
-        let (upstream_gets, upstream_connection) = self.upstreams_part(upstream);
-        self.answer(upstream, "probe");
-        self.settle();
-        let (_, last) = self.good_request("last");
-        self.answer(last, "last");
-        let record = self.record();
-        eventually("no peer is left but the last", || {
-            (self.gateway.metric("scopegate_connections", &[]) <= 1.0).then_some(())
-        });
-        let counted = self.counted();
-        Outcome { peer_gets: peer_gets(&answer), peer_connection, upstream_gets, upstream_connection, counted, record }
-    }
-
-    /// Sends a good request, on the peer's connection if that is still one: whether it was, and on which connection to the upstream
-    /// it came.
-    #[track_caller]
-    fn good_request(&mut self, path: &str) -> (&'static str, usize) {
-        let mut kept = "kept";
-        self.peer.send(get(path));
-        let at = eventually("a good request arrives", || {
-            let at = self.position_of(path);
-            if at.is_none() && self.peer.read_some() {
-                kept = "closed";
-                self.another_peer();
-                self.peer.send(get(path));
-            }
-            at
-        });
-        (kept, at)
-    }
-
-    /// What the upstream has had of the faulty request, and what became of its connection, when the good one has come at `probe`.
-    fn upstreams_part(&mut self, probe: usize) -> (&'static str, &'static str) {
-        let wire = self.upstreams.first_mut().expect("the good request's connection");
-        match probe {
-            0 if wire.begins_with(b"GET /open/probe ") => ("nothing", "–"),
-            0 => (upstream_gets(&wire.message(None)), "reused"),
-            _ => {
-                wire.expect_end();
-                (upstream_gets(&wire.message(None)), "closed")
-            }
-        }
-    }
-
-    /// The connection on which the good request has come.
-    fn position_of(&mut self, path: &str) -> Option<usize> {
-        while let Ok((stream, _)) = self.listener.accept() {
-            self.upstreams.push(Wire::new(stream));
-        }
-        let start = format!("GET /open/{path} ");
-        self.upstreams.iter_mut().position(|wire| (wire.read_some(), wire.has(start.as_bytes())).1)
-    }
-
-    fn answer(&mut self, upstream: usize, content: &str) {
-        self.upstreams[upstream].send(good(content));
-        self.upstreams[upstream].clear();
-        let answered = self.peer.message_or_end(Some("GET"));
-        let Progress::Whole(message, length) = answered else { panic!("a good request gets {answered:?}") };
-        assert_eq!((status(&message), &*message.content), ("200", content.as_bytes()), "a good request");
-        self.peer.forget(length);
-    }
-
-    fn counted(&self) -> String {
-        let text = self.gateway.ask("GET", "/metrics").text();
-        let families =
-            [("scopegate_upstream_failures_total", "upstream"), ("scopegate_connection_errors_total", "peer")];
-        let kinds = families.into_iter().flat_map(|(family, whose)| {
-            let samples = text.lines().filter(move |line| line.split('{').next() == Some(family));
-            samples.filter_map(move |line| {
-                let kind = line.split_once("kind=\"")?.1.split('"').next()?;
-                match line.rsplit(' ').next()? {
-                    "0" => None,
-                    "1" => Some(format!("{whose}: `{kind}`")),
-                    count => Some(format!("{whose}: {count} × `{kind}`")),
-                }
-            })
-        });
-        let kinds: Vec<_> = kinds.collect();
-        if kinds.is_empty() { "–".into() } else { kinds.join(", ") }
-    }
-
-    /// The record of the request, which is written before that of the last one.
-    fn record(&self) -> String {
-        let records = eventually("the last request has its record", || {
-            let log = self.gateway.log();
-            log.iter().any(|line| line["path"] == "/open/last").then_some(log)
-        });
-        let path = format!("/open/{}", self.name);
-        let records: Vec<_> = records.iter().filter(|line| line["path"] == path.as_str()).collect();
-        let texts: Vec<_> = records
-            .iter()
-            .map(|record| match record["reason"].as_str() {
-                Some(reason) => format!("{} `{reason}`", record["status"]),
-                None => match record["cut_off_by"].as_str() {
-                    Some(by) => format!("{}, cut off by `{by}`", record["status"]),
-                    None => record["status"].to_string(),
-                },
-            })
-            .collect();
-        if texts.is_empty() { "–".into() } else { texts.join(", ") }
-    }
 }
 
-fn status(message: &Message) -> &str {
-    message.start_line.split(' ').nth(1).unwrap_or_default()
-}
-
-fn peer_gets(answer: &Progress) -> String {
-    match answer {
-        Progress::Nothing => "nothing".into(),
-        Progress::Part(None) => "part of a head".into(),
-        Progress::Part(Some(head)) => format!("{}, cut off", status(head)),
-        Progress::Whole(message, _) if message.field("content-type") == Some("application/problem+json") => {
-            let problem: serde_json::Value = serde_json::from_slice(&message.content).expect("a problem document");
-            format!("{} `{}`", status(message), problem["reason"].as_str().expect("a reason"))
-        }
-        Progress::Whole(message, _) if status(message) >= "400" && message.content.is_empty() => {
-            format!("{}, empty", status(message))
-        }
-        Progress::Whole(message, _) => status(message).to_owned(),
+fn peer(spoken: Spoken, gateway: &Gateway, tls: &StageTls) -> Wire {
+    let stream = TcpStream::connect(gateway.address).expect("a connection");
+    let mut wire = match spoken.is_tls() {
+        true => Wire::tls_client(stream, tls.connect(&[spoken.alpn()])),
+        false => Wire::new(stream),
+    };
+    if spoken.is_http2() {
+        wire.begin_http2();
+        wire.until_settled();
     }
+    wire
 }
 
-fn upstream_gets(request: &Progress) -> &'static str {
-    match request {
-        Progress::Nothing => "nothing",
-        Progress::Part(None) => "part of a head",
-        Progress::Part(Some(_)) => "a part, cut off",
-        Progress::Whole(..) => "all of it",
+impl Wire {
+    /// A whole answer over HTTP/2.
+    pub fn answer_http2(&mut self, stream: u32, content: &str) {
+        self.headers(stream, &[(":status", "200")], false);
+        self.frame(http2::DATA, http2::END_STREAM, stream, content.as_bytes());
     }
 }

@@ -19,8 +19,7 @@ pub fn hold_table(document: &str, heading: &str, rows: &[Vec<String>]) {
     let rule = lines[heading_at..].iter().position(|line| line.starts_with("|--")).expect("a table");
     let start = heading_at + rule + 1;
     let length = lines[start..].iter().take_while(|line| line.starts_with('|')).count();
-    let rendered: Vec<String> =
-        rows.iter().map(|cells| format!("| {} |", cells.join(" | ")).replace("|  |", "| |")).collect();
+    let rendered: Vec<String> = rows.iter().map(|cells| written(cells)).collect();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         let rendered = rendered.iter().map(String::as_str);
         let new: Vec<&str> =
@@ -36,4 +35,14 @@ pub fn hold_table(document: &str, heading: &str, rows: &[Vec<String>]) {
         );
     }
     assert_eq!(kept, rendered, "{document}: rows of no case, or another order; UPDATE_GOLDEN=1 takes it over");
+}
+
+/// Whether `document` has this row.
+pub fn has_row(document: &str, cells: &[String]) -> bool {
+    let row = written(cells);
+    shipped(document).lines().any(|line| line == row)
+}
+
+fn written(cells: &[String]) -> String {
+    format!("| {} |", cells.join(" | ")).replace("|  |", "| |")
 }

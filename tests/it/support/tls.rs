@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConfig, StreamOwned};
 use tokio::io::{copy, copy_bidirectional, sink};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::{Authority, DEADLINE, Issued};
 
@@ -51,7 +51,7 @@ pub fn s_client(address: SocketAddr, options: &[&str]) -> Said {
 }
 
 /// A TLS client that trusts one authority and keeps sessions.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct TlsClient(Arc<ClientConfig>);
 
 /// What one connection came to.
@@ -63,12 +63,7 @@ pub struct Exchanged {
 
 impl TlsClient {
     pub fn trusting(authority: &Authority) -> Self {
-        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots(authority))
-            .with_no_client_auth();
-        Self(Arc::new(config))
+        Self(Arc::new(client(authority)))
     }
 
     /// Connects, asks one request, and reads to the end, which must be one that TLS says.
@@ -90,6 +85,20 @@ impl TlsClient {
         let name = ServerName::try_from(name.to_owned()).expect("a name");
         let connection = ClientConnection::new(Arc::clone(&self.0), name).map_err(io::Error::other)?;
         Ok(StreamOwned::new(connection, stream))
+    }
+}
+
+impl TlsClient {
+    /// Makes the handshake, in which HTTP/2 is agreed upon.
+    pub async fn connect_http2(
+        &self,
+        stream: tokio::net::TcpStream,
+        name: &str,
+    ) -> io::Result<tokio_rustls::client::TlsStream<tokio::net::TcpStream>> {
+        let mut config = ClientConfig::clone(&self.0);
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
 }
 
@@ -137,7 +146,17 @@ impl TlsFront {
     }
 }
 
-fn server(certificate: &Issued, clients: Option<&Authority>) -> ServerConfig {
+/// What a client goes by that trusts `authority`.
+pub(super) fn client(authority: &Authority) -> ClientConfig {
+    ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots(authority))
+        .with_no_client_auth()
+}
+
+/// What a server goes by that shows `certificate`, and asks for certificates of `clients` if there is such an authority.
+pub(super) fn server(certificate: &Issued, clients: Option<&Authority>) -> ServerConfig {
     let provider = Arc::new(default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
     let builder = builder.with_safe_default_protocol_versions().expect("versions");

@@ -1,4 +1,5 @@
-//! What a service manager is told (`sd_notify`): datagrams of `NAME=value` lines to the socket that `NOTIFY_SOCKET` names.
+//! Tells a service manager how the process is (`sd_notify`): datagrams of `NAME=value` lines to the socket that `NOTIFY_SOCKET`
+//! names.
 
 use std::env;
 use std::ffi::OsStr;
@@ -10,14 +11,14 @@ use std::sync::Arc;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// The service manager; without one, telling does nothing.
+/// The way to the service manager; without one, telling does nothing.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ServiceManager {
+pub(super) struct Notifier {
     socket: Option<Arc<(UnixDatagram, SocketAddr)>>,
 }
 
-impl ServiceManager {
-    /// The one that the environment names.
+impl Notifier {
+    /// To the service manager that the environment names.
     ///
     /// # Errors
     ///
@@ -88,12 +89,12 @@ mod tests {
         for (socket, name) in
             [(UnixDatagram::bind(&path).unwrap(), path.into_os_string()), (abstract_socket, format!("@{name}").into())]
         {
-            let manager = ServiceManager::at(&name).unwrap();
-            manager.ready("serving");
-            manager.is_now(7);
+            let notifier = Notifier::at(&name).unwrap();
+            notifier.ready("serving");
+            notifier.is_now(7);
             assert_eq!(heard(&socket), "READY=1\nSTATUS=serving");
             assert_eq!(heard(&socket), "MAINPID=7\nREADY=1\nSTATUS=serving");
-            manager.reloading();
+            notifier.reloading();
             let message = heard(&socket);
             let time = message.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap();
             assert!(time.parse::<u64>().unwrap() > 0);
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn nobody_needs_to_listen() {
-        ServiceManager::default().stopping();
-        ServiceManager::at(OsStr::new("/nonexistent/notify")).unwrap().stopping();
+        Notifier::default().stopping();
+        Notifier::at(OsStr::new("/nonexistent/notify")).unwrap().stopping();
     }
 }

@@ -1,154 +1,16 @@
-//! What an upstream does wrong, and what becomes of it: `docs/faults.md` has the table that these faults make.
+//! An upstream whose answer breaks off, or is none.
 
-use crate::support::{Fault, Outcome, Stage, eventually, good, hold_table, outcomes};
-
-const FAILURES: &str = "scopegate_upstream_failures_total";
-/// More than every buffer between two sockets holds.
-const FLOOD: usize = 16 << 20;
-
-#[test]
-fn an_upstream_that_does_not_answer() {
-    hold("### No connection, no answer", SILENT);
-}
+use crate::faults::{bounded, fault, hold_upstream, trickle};
+use crate::support::{Fault, Stage, good};
 
 #[test]
 fn an_upstream_whose_answer_breaks_off() {
-    hold("### Answers that break off", BROKEN);
+    hold_upstream("### Answers that break off", BROKEN);
 }
 
 #[test]
 fn an_upstream_whose_answer_is_none() {
-    hold("### Answers that are none", ODD);
-}
-
-#[test]
-fn an_upstream_that_does_not_take_the_request() {
-    hold("### Requests that are not taken", TAKING);
-}
-
-fn hold(heading: &str, faults: &[Fault]) {
-    let row = |(fault, outcome): (&Fault, Outcome)| {
-        vec![
-            format!("`{}`", fault.name),
-            fault.says.to_owned(),
-            outcome.peer_gets,
-            outcome.peer_connection.to_owned(),
-            outcome.upstream_connection.to_owned(),
-            outcome.counted,
-            if fault.bound.is_empty() { "–".to_owned() } else { format!("`{}`", fault.bound) },
-            outcome.record,
-        ]
-    };
-    let rows: Vec<_> = faults.iter().zip(outcomes(faults)).map(row).collect();
-    hold_table("docs/faults.md", heading, &rows);
-}
-
-const fn fault(name: &'static str, says: &'static str, act: fn(&mut Stage)) -> Fault {
-    Fault { name, says, bound: "", method: "GET", act }
-}
-
-const fn bounded(name: &'static str, bound: &'static str, says: &'static str, act: fn(&mut Stage)) -> Fault {
-    Fault { name, says, bound, method: "GET", act }
-}
-
-const SILENT: &[Fault] = &[
-    fault("refuses", "refuses the connection", |stage| {
-        stage.stop_listening();
-        stage.ask("GET", "", "");
-        stage.peer.expect("\r\n\r\n");
-        stage.listen_again();
-    }),
-    bounded("accepts-nobody", "timeouts.connect", "does not complete the handshake of TCP", |stage| {
-        stage.accept_nobody();
-        stage.ask("GET", "", "");
-        stage.peer.expect("\r\n\r\n");
-        stage.accept_again();
-    }),
-    fault("closes-at-once", "accepts and closes", |stage| {
-        stage.ask("GET", "", "");
-        stage.accept().close();
-    }),
-    fault("resets-at-once", "accepts and resets", |stage| {
-        stage.ask("GET", "", "");
-        stage.accept().reset();
-    }),
-    fault("closes-before-answer", "reads the request and closes", |stage| stage.get().close()),
-    fault("resets-before-answer", "reads the request and resets", |stage| stage.get().reset()),
-    bounded("hangs-before-answer", "timeouts.response", "reads the request and says nothing", |stage| {
-        stage.get();
-    }),
-    bounded("hangs-in-status-line", "timeouts.response", "stops in the status line", |stage| {
-        stage.get().send("HTTP/1.1 20")
-    }),
-    bounded("hangs-in-fields", "timeouts.response", "stops in the fields", |stage| {
-        stage.get().send("HTTP/1.1 200 OK\r\nContent-Len");
-    }),
-    bounded("trickles-fields", "timeouts.response", "sends a field now and then, and never the last", |stage| {
-        stage.get().send("HTTP/1.1 200 OK\r\n");
-        trickle(stage, "X: y\r\n");
-    }),
-    bounded("floods-interim-answers", "timeouts.response", "sends 103 without end", |stage| {
-        stage.get();
-        trickle(stage, &"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".repeat(500));
-    }),
-    fault("idle-closes", "closes an idle connection just as a `GET` comes on it", |stage| {
-        stage.warm_up();
-        stage.ask("GET", "", "");
-        stage.upstream().expect("GET ");
-        stage.upstream().close();
-        stage.accept_head().send(good("again"));
-    }),
-    fault("idle-closes-twice", "does so, and closes the new connection too", |stage| {
-        stage.warm_up();
-        stage.ask("GET", "", "");
-        stage.upstream().expect("GET ");
-        stage.upstream().close();
-        stage.accept_head().close();
-    }),
-    Fault {
-        method: "PUT",
-        ..fault("idle-closes-put", "does so as a `PUT` without content comes", |stage| {
-            stage.warm_up();
-            stage.ask("PUT", "Content-Length: 0\r\n", "");
-            stage.upstream().expect("PUT ");
-            stage.upstream().reset();
-            stage.accept_head().send(good("again"));
-        })
-    },
-    Fault {
-        method: "PUT",
-        ..fault("idle-closes-content", "does so as a `PUT` with content comes", |stage| {
-            stage.warm_up();
-            stage.ask("PUT", "Content-Length: 4\r\n", "some");
-            stage.upstream().expect("PUT ");
-            stage.upstream().close();
-        })
-    },
-    Fault {
-        method: "POST",
-        ..fault("idle-closes-post", "does so as a `POST` comes", |stage| {
-            stage.warm_up();
-            stage.ask("POST", "Content-Length: 0\r\n", "");
-            stage.upstream().expect("POST ");
-            stage.upstream().close();
-        })
-    },
-    fault("idle-closes-answering", "does so after the first bytes of an answer", |stage| {
-        stage.warm_up();
-        stage.ask("GET", "", "");
-        stage.upstream().expect("GET ");
-        stage.upstream().send("HTTP/1.1 2");
-        stage.upstream().close();
-    }),
-];
-
-/// Sends `part` again and again, until the gateway has closed the connection.
-fn trickle(stage: &mut Stage, part: &str) {
-    let upstream = stage.upstream();
-    eventually("the gateway gives it up", || {
-        upstream.write_some(part.as_bytes());
-        upstream.read_some().then_some(())
-    });
+    hold_upstream("### Answers that are none", ODD);
 }
 
 const LENGTH: &str = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf!";
@@ -210,6 +72,9 @@ const BROKEN: &[Fault] = &[
     fault("resets-to-end", "resets where the end of the connection ends the content", |stage| {
         begins(stage, TO_THE_END, "");
         stage.upstream().reset();
+    }),
+    bounded("hangs-after-fields", "timeouts.idle", "stops after the fields", |stage| {
+        stage.get().send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
     }),
     bounded("hangs-in-content", "timeouts.idle", "stops before the content has its length", |stage| {
         begins(stage, LENGTH, "")
@@ -334,78 +199,3 @@ const ODD: &[Fault] = &[
         begins(stage, CHUNKED, "0\r\nX: a\0b\r\n\r\n");
     }),
 ];
-
-/// A `POST` whose content is announced; the upstream has its head and the first of its content.
-fn posts(stage: &mut Stage) {
-    stage.ask("POST", "Content-Length: 100\r\n", "some");
-    stage.accept_head().expect("some");
-}
-
-const TAKING: &[Fault] = &[
-    post("answers-early", "answers before the request's content has ended, and keeps the connection", |stage| {
-        posts(stage);
-        stage.upstream().send(good("early"));
-    }),
-    post("answers-early-ends", "does so; the peer sends the rest then", |stage| {
-        posts(stage);
-        stage.upstream().send(good("early"));
-        stage.peer.expect("early");
-        stage.peer.send("x".repeat(96));
-    }),
-    post("answers-early-closes", "answers before the request's content has ended, and closes", |stage| {
-        posts(stage);
-        stage.upstream().send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
-        stage.upstream().close();
-    }),
-    post("answers-early-resets", "answers while more content comes than it takes, and resets", |stage| {
-        stage.ask("POST", &format!("Content-Length: {FLOOD}\r\n"), "");
-        stage.accept_head();
-        flood(stage);
-        stage.upstream().send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
-        stage.upstream().reset_unread();
-    }),
-    post("answers-early-reads-nothing", "answers while more content comes than it takes, and reads no more", |stage| {
-        stage.ask("POST", &format!("Content-Length: {FLOOD}\r\n"), "");
-        stage.accept_head();
-        flood(stage);
-        stage.upstream().send(good("early"));
-    }),
-    post("closes-in-request", "closes before the request's content has ended", |stage| {
-        posts(stage);
-        stage.upstream().close();
-    }),
-    post("resets-in-request", "resets before the request's content has ended", |stage| {
-        posts(stage);
-        stage.upstream().reset();
-    }),
-    Fault {
-        bound: "timeouts.response",
-        ..post("takes-nothing", "reads the head, and no content", |stage| {
-            stage.ask("POST", &format!("Content-Length: {FLOOD}\r\n"), "");
-            stage.accept_head();
-            flood(stage);
-            stage.until_counted(FAILURES, "response_timeout");
-        })
-    },
-    Fault {
-        bound: "timeouts.response",
-        ..post("takes-all-says-nothing", "reads the whole content and says nothing", |stage| {
-            stage.ask("POST", "Content-Length: 4\r\n", "some");
-            stage.accept_head().expect("some");
-        })
-    },
-];
-
-const fn post(name: &'static str, says: &'static str, act: fn(&mut Stage)) -> Fault {
-    Fault { name, says, bound: "", method: "POST", act }
-}
-
-/// The peer sends content until the gateway takes no more.
-fn flood(stage: &mut Stage) {
-    let part = vec![b'x'; 1 << 16];
-    let mut held = 0;
-    eventually("the peer is held back", || {
-        held = if stage.peer.write_some(&part).is_some() { 0 } else { held + 1 };
-        (held > 20).then_some(())
-    });
-}

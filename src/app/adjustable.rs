@@ -1,0 +1,49 @@
+//! What a reload can change besides the table, to tell whether it has.
+
+use std::time::Duration;
+
+use crate::config::{self, Inputs};
+use crate::gateway::{Limits, ListenerSettings, RevealRoutes, UpstreamSettings};
+use crate::net::Polled;
+use crate::telemetry::LogSettings;
+use crate::verify::{IssuerSettings, KeySource};
+
+/// The settings that follow a reload, with what key files hold.
+#[derive(Debug, PartialEq)]
+pub(super) struct Adjustable {
+    listeners: Vec<ListenerSettings>,
+    issuers: Vec<IssuerSettings>,
+    keys: Inputs,
+    role_directory: Option<Polled>,
+    reveal_routes: RevealRoutes,
+    upstreams: Vec<UpstreamSettings>,
+    limits: Limits,
+    realm: String,
+    drain_timeout: Duration,
+    handover_timeout: Duration,
+    log: LogSettings,
+}
+
+impl Adjustable {
+    /// Those of `gateway`; `listeners` are its listeners as far as they are bound.
+    pub(super) fn of(gateway: &config::Gateway, listeners: &[ListenerSettings]) -> Self {
+        let file = |issuer: &IssuerSettings| match &issuer.keys {
+            KeySource::File(path) => Some(path.clone()),
+            KeySource::Remote { .. } => None,
+        };
+        Self {
+            listeners: listeners.to_vec(),
+            issuers: gateway.issuers.clone(),
+            keys: gateway.issuers.iter().filter_map(file).collect::<Vec<_>>().into(),
+            role_directory: gateway.role_directory.clone(),
+            reveal_routes: gateway.reveal_routes,
+            upstreams: gateway.upstreams.clone(),
+            // New sizes of these two wait for a restart.
+            limits: Limits { connections: 0, remembered_tokens: 0, ..gateway.limits.clone() },
+            realm: gateway.realm.clone(),
+            drain_timeout: gateway.drain_timeout,
+            handover_timeout: gateway.handover_timeout,
+            log: gateway.log.clone(),
+        }
+    }
+}
