@@ -13,8 +13,9 @@ use tokio_util::task::TaskTracker;
 use crate::gateway::bearer::Note;
 use crate::gateway::request_content::RequestContent;
 use crate::gateway::request_id::RequestIds;
+use crate::gateway::seldom::Seldom;
 use crate::gateway::snapshot::{Shared, Snapshot, Upstream};
-use crate::gateway::turned_away::{Seldom, TurnedAway};
+use crate::gateway::turned_away::TurnedAway;
 use crate::net::{PoolEvent, PoolSettings, UpstreamPool, WarmPlaces, Watch};
 use crate::verify::Verifier;
 
@@ -32,7 +33,7 @@ pub(super) struct DataPlane {
     /// `limits.connections` as it was at the start.
     pub(super) most_connections: usize,
     pub(super) turned_away: TurnedAway,
-    /// When to tell of connections that cannot be accepted.
+    /// That connections cannot be accepted.
     pub(super) accept_faults: Seldom,
     pub(super) warm_places: WarmPlaces,
     view: RefCell<Rc<View>>,

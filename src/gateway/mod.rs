@@ -28,6 +28,7 @@ mod request_content;
 mod request_fields;
 mod request_id;
 mod response_fields;
+mod seldom;
 mod service;
 mod settings;
 mod snapshot;

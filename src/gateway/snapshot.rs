@@ -1,8 +1,8 @@
 //! What is in force: one value that a request takes once and keeps.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -10,13 +10,11 @@ use http::HeaderValue;
 
 use crate::clock::Clock;
 use crate::directory::TableRoles;
+use crate::gateway::seldom::Seldom;
 use crate::gateway::{Limits, ListenerSettings, RevealRoutes, UpstreamSettings};
 use crate::policy::RouteTable;
 use crate::telemetry::{Log, Metrics, RouteMetrics, UpstreamMetrics};
 use crate::verify::Issuers;
-
-/// How seldom it is told why there is no connection with an upstream.
-const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// The table, the issuers and the settings that were loaded together. Immutable; a reload makes another.
 #[derive(Debug)]
@@ -54,25 +52,21 @@ pub struct Upstream {
     pub settings: UpstreamSettings,
     /// Its counters.
     pub metrics: UpstreamMetrics,
-    /// When it was last told that there is no connection with it.
-    told: Mutex<Option<Instant>>,
+    /// That there is no connection with it.
+    told: Seldom,
 }
 
 impl Upstream {
     /// An upstream of which nothing has been told yet.
     pub fn new(settings: UpstreamSettings, metrics: &Metrics) -> Self {
-        Self { metrics: metrics.upstream(&settings.name), settings, told: Mutex::default() }
+        Self { metrics: metrics.upstream(&settings.name), settings, told: Seldom::default() }
     }
 
-    /// Tells the operator, who can mend it, why there is no connection: once in ten seconds, however many requests it fails.
+    /// Tells the operator, who can mend it, why there is no connection, and not for every request that it fails.
     pub(super) fn tell(&self, fault: &dyn fmt::Display) {
-        let now = Instant::now();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.is_some_and(|last| now.saturating_duration_since(last) < TELL_EVERY) {
-            return;
+        if self.told.is_due(Instant::now()) {
+            tracing::warn!(upstream = &*self.settings.name, %fault, "no connection to the upstream");
         }
-        *told = Some(now);
-        tracing::warn!(upstream = &*self.settings.name, %fault, "no connection to the upstream");
     }
 }
 

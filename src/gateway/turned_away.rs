@@ -25,8 +25,6 @@ const TIME: Duration = Duration::from_secs(1);
 const THROWN_AWAY: u64 = 64 * 1024;
 /// The same where nothing is waited for.
 const THROWN_AWAY_AT_ONCE: usize = 4096;
-/// Between two lines of a log that say the same.
-const PAUSE: Duration = Duration::from_secs(10);
 /// How HTTP/2 begins with prior knowledge (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 /// An empty SETTINGS, then GOAWAY with stream 0 and ENHANCE_YOUR_CALM: nothing was processed, all of it may be sent again elsewhere
@@ -109,23 +107,6 @@ pub(super) fn answer_at_once(socket: &Socket, refusal: Response<Bytes>) {
     };
     // It is closed, whether it hears why or not.
     let _ = socket.write_now(&answer);
-}
-
-/// Lets something be done now and then only.
-#[derive(Debug, Default)]
-pub(super) struct Seldom {
-    last: Cell<Option<Instant>>,
-}
-
-impl Seldom {
-    /// Whether it is to be done now: it has not been for [`PAUSE`].
-    pub(super) fn is_due(&self, now: Instant) -> bool {
-        let is_due = self.last.get().is_none_or(|last| now.saturating_duration_since(last) >= PAUSE);
-        if is_due {
-            self.last.set(Some(now));
-        }
-        is_due
-    }
 }
 
 /// Reads until it is known whether the peer speaks HTTP/2.
