@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, EXPECT, UPGRADE};
+use http::header::{CONNECTION, EXPECT};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
@@ -33,45 +33,36 @@ const TURNS: usize = 4;
 pub(super) async fn respond(
     plane: Rc<DataPlane>,
     origin: Origin,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<Response<AnswerContent>, Infallible> {
-    let draining = Rc::clone(&plane.draining);
     // RFC 9113 §8.2.2: over HTTP/2 the connection says itself that it ends.
     let says_close = request.version() != Version::HTTP_2;
     let form = RefusalForm::of(&request);
+    let handshake = Handshake::read(&mut request);
+    // What the peer sends behind a handshake or a CONNECT could not be told from requests: the connection ends with a refusal.
+    let is_last = !matches!(handshake, Ok(None)) || *request.method() == Method::CONNECT;
     let survivor = Rc::clone(&plane);
-    // What comes behind it could not be told from requests.
-    let asks_to_switch = request.headers().contains_key(UPGRADE) || *request.method() == Method::CONNECT;
-    let mut is_lost = false;
-    let answered = catch(pin!(answer(plane, origin, request, form))).await;
-    let mut response = match answered {
-        Ok(response) => response,
-        Err(_) => {
-            survivor.shared.metrics.connection_error(ConnectionError::Panic);
-            let realm = &survivor.view().snapshot.realm;
-            is_lost = asks_to_switch;
-            form.refuse(&Denial::Internal, realm, &survivor.request_ids.choose(None)).map(AnswerContent::lone_text)
-        }
-    };
-    if (is_lost || draining.get()) && says_close && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    Ok(response)
+    let answered = catch(pin!(answer(plane, origin, request, handshake, form))).await;
+    let response = answered.unwrap_or_else(|_| {
+        survivor.shared.metrics.connection_error(ConnectionError::Panic);
+        let realm = &survivor.view().snapshot.realm;
+        form.refuse(&Denial::Internal, realm, &survivor.request_ids.choose(None)).map(AnswerContent::lone_text)
+    });
+    let goes_on = !(is_last || survivor.draining.get()) || response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    Ok(closing_if(says_close && !goes_on, response))
 }
 
 async fn answer(
     plane: Rc<DataPlane>,
     origin: Origin,
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
+    handshake: Result<Option<Handshake>, Denial>,
     form: RefusalForm,
 ) -> Response<AnswerContent> {
-    let handshake = Handshake::read(&mut request);
     let (mut parts, content) = request.into_parts();
     let view = plane.view();
     let within_limit = plane.shared.begin_request(view.snapshot.limits.requests_in_flight);
     let is_http2 = parts.version == Version::HTTP_2;
-    // What the peer sends behind a handshake or a CONNECT could not be told from requests: the connection ends with a refusal.
-    let must_close = !is_http2 && (!matches!(handshake, Ok(None)) || parts.method == Method::CONNECT);
     let awaits_leave = parts.headers.contains_key(EXPECT);
     let shaped = if is_http2 { http2_request::reshape(&mut parts) } else { Ok(()) };
     let exchange = Exchange::begin(plane, view, origin, &parts);
@@ -87,12 +78,12 @@ async fn answer(
         forward(authorized, &exchange, parts, handshake).await
     };
     let forwarded = unless_cut(&exchange, pin!(forwarding)).await;
-    let response = match forwarded {
+    match forwarded {
         Ok(Forwarded::Answer(head, content)) => passed_on(head, content, exchange, is_http2).await,
         Ok(Forwarded::Tunnel(fields, opened)) => {
             let id = exchange.request_id.clone();
             let switching = Tunnel::begin(exchange, opened, fields);
-            return with_id(id, switching.map(|()| AnswerContent::lone_text(Bytes::new())));
+            with_id(id, switching.map(|()| AnswerContent::lone_text(Bytes::new())))
         }
         Err(denial) => {
             if is_http2 {
@@ -102,8 +93,7 @@ async fn answer(
             let is_last = !is_http2 && is_left_over(&exchange, awaits_leave).await;
             closing_if(is_last, refused(&denial, exchange, form))
         }
-    };
-    closing_if(must_close, response)
+    }
 }
 
 /// An upstream's answer. Over HTTP/1.1 the connection ends with one that comes before the content's end.
