@@ -31,19 +31,37 @@ impl Adjustable {
             KeySource::File(path) => Some(path.clone()),
             KeySource::Remote { .. } => None,
         };
+        // Named one by one, so that a new setting is thought of here.
+        let config::Gateway {
+            listeners: _,
+            admin: _,
+            workers: _,
+            issuers,
+            role_directory,
+            reveal_routes,
+            upstreams,
+            limits,
+            realm,
+            drain_timeout,
+            handover_timeout,
+            log,
+            table: _,
+            warnings: _,
+            tests_passed: _,
+        } = gateway;
         Self {
             listeners: listeners.to_vec(),
-            issuers: gateway.issuers.clone(),
-            keys: gateway.issuers.iter().filter_map(file).collect::<Vec<_>>().into(),
-            role_directory: gateway.role_directory.clone(),
-            reveal_routes: gateway.reveal_routes,
-            upstreams: gateway.upstreams.clone(),
+            issuers: issuers.clone(),
+            keys: issuers.iter().filter_map(file).collect::<Vec<_>>().into(),
+            role_directory: role_directory.clone(),
+            reveal_routes: *reveal_routes,
+            upstreams: upstreams.clone(),
             // New sizes of these two wait for a restart.
-            limits: Limits { connections: 0, remembered_tokens: 0, ..gateway.limits.clone() },
-            realm: gateway.realm.clone(),
-            drain_timeout: gateway.drain_timeout,
-            handover_timeout: gateway.handover_timeout,
-            log: gateway.log.clone(),
+            limits: Limits { connections: 0, remembered_tokens: 0, ..limits.clone() },
+            realm: realm.clone(),
+            drain_timeout: *drain_timeout,
+            handover_timeout: *handover_timeout,
+            log: log.clone(),
         }
     }
 }

@@ -32,7 +32,7 @@ use crate::telemetry::{HandoverResult, Log, Metrics};
 /// Runs the gateway that `config` describes, as this process' only task, until a signal has drained it or another process has
 /// taken over.
 ///
-/// Sockets that the environment speaks of are taken over, and a service notifier is told.
+/// Sockets that the environment speaks of are taken over, and a service manager is told.
 ///
 /// # Errors
 ///
