@@ -32,6 +32,9 @@ const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 const SEND_BUFFER: usize = 64 * 1024;
 /// Bytes of a frame at most: the least bound that RFC 9113 §4.2 allows.
 const FRAME: u32 = 16 * 1024;
+/// Streams with a fault, or beyond `limits.streams`, in the whole life of a connection: h2 knows no bound by time. What comes of them
+/// in a while is bounded by the frames that they take.
+const STREAM_FAULTS: usize = 1024;
 /// RFC 9113 §6.5.2: what a field counts for besides its name and value.
 const FIELD_EXTRA: usize = 32;
 /// How long a peer that was told of the end may take to agree.
@@ -110,7 +113,7 @@ fn protocol<E: Clone>(limits: &ServerLimits, executor: E) -> http2::Builder<E> {
         .max_header_list_size(u32::try_from(list).unwrap_or(u32::MAX))
         .max_concurrent_streams(limits.streams)
         .max_pending_accept_reset_streams(resets)
-        .max_local_error_reset_streams(resets)
+        .max_local_error_reset_streams(STREAM_FAULTS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
