@@ -40,6 +40,7 @@ mod forwarding;
 mod grpc;
 mod hostile_bytes;
 mod http2;
+mod http2_bounds;
 mod http2_downgrade;
 mod http2_downgrade_rows;
 mod http2_ends;
