@@ -144,11 +144,10 @@ async fn serve_peer(peer: Peer, socket: Socket, entrance: Entrance) {
 fn turn_away(plane: &Rc<DataPlane>, socket: Socket) {
     let realm = &plane.view().snapshot.realm;
     let refusal = refuse(&Denial::Overloaded, realm, &plane.request_ids.choose(None));
-    if !plane.turned_away.has_place() {
-        return answer_at_once(&socket, refusal);
+    match plane.turned_away.place() {
+        Some(place) => drop(tokio::task::spawn_local(place.answer(socket, refusal))),
+        None => answer_at_once(&socket, refusal),
     }
-    let plane = Rc::clone(plane);
-    tokio::task::spawn_local(async move { plane.turned_away.answer(socket, refusal).await });
 }
 
 fn server_limits(limits: &Limits) -> ServerLimits {

@@ -34,14 +34,15 @@ const GOAWAY: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0
 /// How many connections are being turned away.
 #[derive(Debug)]
 pub(super) struct TurnedAway {
-    now: Cell<usize>,
+    now: Rc<Cell<usize>>,
     most: usize,
 }
 
-/// One of the places.
-struct Place<'a>(&'a Cell<usize>);
+/// One of the places; given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place(Rc<Cell<usize>>);
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         self.0.set(self.0.get().saturating_sub(1));
     }
@@ -50,19 +51,23 @@ impl Drop for Place<'_> {
 impl TurnedAway {
     /// Of a worker that has `connections` as its share: as many again are turned away at one time at most.
     pub(super) fn beside(connections: usize) -> Self {
-        Self { now: Cell::new(0), most: connections.min(TURNED_AWAY_AT_ONCE) }
+        Self { now: Rc::default(), most: connections.min(TURNED_AWAY_AT_ONCE) }
     }
 
-    /// Whether one more may be given an answer.
-    pub(super) fn has_place(&self) -> bool {
-        self.now.get() < self.most
+    /// Takes a place for one more that is given an answer, if there is one left.
+    pub(super) fn place(&self) -> Option<Place> {
+        let now = self.now.get();
+        (now < self.most).then(|| {
+            self.now.set(now + 1);
+            Place(Rc::clone(&self.now))
+        })
     }
+}
 
+impl Place {
     /// Answers the peer's first request with `refusal`, or in HTTP/2 by GOAWAY, and closes the connection: within three seconds,
     /// whatever the peer does.
-    pub(super) async fn answer(&self, mut socket: Socket, refusal: Response<Bytes>) {
-        self.now.set(self.now.get() + 1);
-        let _place = Place(&self.now);
+    pub(super) async fn answer(self, mut socket: Socket, refusal: Response<Bytes>) {
         let Ok(Ok(speaks_http2)) = tokio::time::timeout(TIME, begins_with_preface(&mut socket)).await else { return };
         let answer = if speaks_http2 { GOAWAY.to_vec() } else { written(refusal) };
         let telling = async {
