@@ -18,6 +18,9 @@ const A_REQUEST: i64 = 8;
 const BYTES_A_WINDOW: u64 = 512;
 /// Such frames for each part of an answer, however small: peers of gRPC give back both windows and send a ping to measure the way.
 const A_PART: i64 = 4;
+/// Such frames that may still be to come for what was written: a window of the size that RFC 9113 §6.9.2 gives it, full of parts of one
+/// byte. A peer that is slow, or far away, reacts to all of it at once.
+const REACTIONS: i64 = A_PART * 65_536;
 /// Bytes of such a frame that are as much work as another frame.
 const BYTES_A_FRAME: u32 = 256;
 
@@ -47,6 +50,8 @@ pub(super) struct Frames {
 #[derive(Debug)]
 struct Budget {
     left: i64,
+    /// What was written pays for so many besides.
+    reactions: i64,
     filled: Instant,
     written: u64,
 }
@@ -66,7 +71,7 @@ impl Frames {
             last_stream: 0,
             stream_before: 0,
             written: Written::default(),
-            budget: Budget { left: BURST, filled: now, written: 0 },
+            budget: Budget { left: BURST, reactions: 0, filled: now, written: 0 },
         }
     }
 
@@ -135,12 +140,8 @@ impl Frames {
 
     /// Takes note of bytes written, for which the peer gives back windows.
     pub(super) fn wrote(&mut self, bytes: &[u8]) {
-        self.budget.gain(A_PART.saturating_mul(self.written.parts(bytes)));
-        self.budget.written += bytes.len() as u64;
-        if self.budget.written >= BYTES_A_WINDOW {
-            self.budget.gain(i64::try_from(self.budget.written / BYTES_A_WINDOW).unwrap_or(BURST));
-            self.budget.written %= BYTES_A_WINDOW;
-        }
+        let parts = self.written.parts(bytes);
+        self.budget.wrote(parts, bytes.len());
     }
 
     /// The number of the field section of which more must come.
@@ -183,8 +184,19 @@ impl Budget {
         self.left = self.left.saturating_add(frames).min(BURST);
     }
 
+    fn wrote(&mut self, parts: i64, bytes: usize) {
+        self.written += bytes as u64;
+        let windows = i64::try_from(self.written / BYTES_A_WINDOW).unwrap_or(REACTIONS);
+        self.written %= BYTES_A_WINDOW;
+        let reactions = A_PART.saturating_mul(parts).saturating_add(windows);
+        self.reactions = self.reactions.saturating_add(reactions).min(REACTIONS);
+    }
+
     fn pay(&mut self, frames: u32) {
-        self.left = self.left.saturating_sub(i64::from(frames));
+        let frames = i64::from(frames);
+        let reactions = frames.min(self.reactions);
+        self.reactions -= reactions;
+        self.left = self.left.saturating_sub(frames - reactions);
     }
 
     fn refill(&mut self, now: Instant) {
@@ -304,11 +316,27 @@ mod tests {
             frames.read(&mut reaction.clone());
         }
         assert!(!frames.is_flood(|| now));
+    }
+
+    #[test]
+    fn reactions_may_come_all_at_once_and_no_more_of_them_than_a_window_calls_for() {
+        let (mut frames, now) = begun();
+        frames.wrote(&frame(DATA, 0, 1).repeat(100_000));
+        frames.read(&mut frame(0x6, 0, 8).repeat(4 * 65_536 + 1_000));
+        assert!(!frames.is_flood(|| now));
+        frames.read(&mut frame(0x6, 0, 8));
+        assert!(frames.is_flood(|| now));
+    }
+
+    #[test]
+    fn what_is_no_content_pays_by_its_bytes_alone() {
+        let (mut frames, now) = begun();
+        let reaction = [frame(0x8, 0, 4), frame(0x8, 0, 4), frame(0x6, 0, 8)].concat();
         for _ in 0..BURST {
             frames.wrote(&frame(DATA, 0, 0));
             frames.wrote(&frame(0x6, 1, 8));
             frames.read(&mut reaction.clone());
         }
-        assert!(frames.is_flood(|| now), "what is written besides pays by its bytes alone");
+        assert!(frames.is_flood(|| now));
     }
 }

@@ -89,43 +89,60 @@ fn floods_of_frames_end_their_connection() {
     assert_eq!(gateway.client().request("GET", "/open/1", "").status, 200);
 }
 
-#[test]
-fn a_client_that_measures_the_way_with_every_message_is_no_flood() {
-    const MESSAGES: usize = 5_000;
-    let upstream = Upstream::answering(|_| {
-        Answer::Take(Box::new(|mut stream: BufReader<TcpStream>| {
+/// Small messages, each a part of its own.
+fn messages(count: usize) -> Upstream {
+    Upstream::answering(move |_| {
+        Answer::Take(Box::new(move |mut stream: BufReader<TcpStream>| {
             let stream = stream.get_mut();
             stream.set_nodelay(true).unwrap();
             stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
-            for _ in 0..MESSAGES {
+            for _ in 0..count {
                 stream.write_all(b"14\r\nmmmmmmmmmmmmmmmmmmmm\r\n").unwrap();
                 std::thread::yield_now();
             }
             stream.write_all(b"0\r\n\r\n").unwrap();
         }))
-    });
-    let gateway = Setup { more: "workers: 1".into(), ..Setup::default() }.start(&upstream);
+    })
+}
+
+/// Reads `count` messages; after every `pause` of them a client gives back both windows and measures the way, once for each.
+#[track_caller]
+fn assert_may_react(count: usize, pause: usize) {
+    let gateway = Setup { more: "workers: 1".into(), ..Setup::default() }.start(&messages(count));
     let mut client = FrameClient::connect(gateway.address, &[]);
     client.get(1, "/open/x");
-    let mut bytes = 0;
-    loop {
+    let (mut bytes, mut reactions) = (0, Vec::new());
+    while bytes < 20 * count {
         let data = client.next().expect("the connection lives");
         assert_ne!(data.kind, GOAWAY, "after {bytes} bytes");
-        if data.kind == DATA && data.flags & END_STREAM != 0 {
-            break;
+        if data.kind != DATA || data.payload.is_empty() {
+            continue;
         }
-        if data.kind == DATA {
-            bytes += data.payload.len();
-            let credit = u32::try_from(data.payload.len()).unwrap().to_be_bytes();
-            let reaction = [
-                frame(WINDOW_UPDATE, 0, 0, &credit),
-                frame(WINDOW_UPDATE, 0, 1, &credit),
-                frame(PING, 0, 0, b"the way."),
-            ];
-            assert!(client.try_send_bytes(&reaction.concat()), "after {bytes} bytes");
+        bytes += data.payload.len();
+        let credit = u32::try_from(data.payload.len()).unwrap().to_be_bytes();
+        reactions.extend([
+            frame(WINDOW_UPDATE, 0, 0, &credit),
+            frame(WINDOW_UPDATE, 0, 1, &credit),
+            frame(PING, 0, 0, b"the way."),
+        ]);
+        if reactions.len() >= 3 * pause {
+            assert!(client.try_send_bytes(&reactions.concat()), "after {bytes} bytes");
+            reactions.clear();
         }
     }
-    assert_eq!((bytes, errors(&gateway, "flood")), (20 * MESSAGES, 0.0));
+    client.get(3, "/open/x");
+    assert!(client.until(HEADERS, 3).is_some(), "the connection goes on");
+    assert_eq!(errors(&gateway, "flood"), 0.0);
+}
+
+#[test]
+fn a_client_that_measures_the_way_with_every_message_is_no_flood() {
+    assert_may_react(5_000, 1);
+}
+
+#[test]
+fn nor_is_one_that_reacts_to_many_messages_at_once() {
+    assert_may_react(3_000, 2_500);
 }
 
 #[test]
