@@ -24,8 +24,7 @@ pub fn screen_fields(method: &Method, version: Version, fields: &HeaderMap) -> R
     }
     let mut seen = Seen::default();
     for (name, value) in fields {
-        // RFC 9110 §5.5: of the controls only the tab may stand in a value.
-        if value.as_bytes().iter().any(|&byte| (byte < b' ' && byte != b'\t') || byte == 0x7F) {
+        if has_controls(value.as_bytes()) {
             return Err(Denial::BadRequest);
         }
         if name == HOST {
@@ -80,10 +79,17 @@ impl<'f> Seen<'f> {
     }
 }
 
+/// RFC 9110 §5.5: of the controls only the tab may stand in a value.
+fn has_controls(value: &[u8]) -> bool {
+    // Without a branch in the loop the compiler looks at sixteen bytes at a time.
+    value.iter().fold(false, |found, &byte| found | ((byte < b' ') & (byte != b'\t')) | (byte == 0x7F))
+}
+
 /// Whether a name in lower case is none of [`FOLDED_NAMES`], and becomes one when all of its signs are read as `-`.
 fn folds_to_ours(name: &str) -> bool {
     let fold = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
-    FOLDED_NAMES.into_iter().any(|known| known != name && name.bytes().map(fold).eq(known.bytes()))
+    let becomes = |known: &str| known.len() == name.len() && name.bytes().map(fold).eq(known.bytes());
+    FOLDED_NAMES.into_iter().any(|known| becomes(known) && known != name)
 }
 
 #[cfg(test)]
