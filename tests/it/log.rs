@@ -120,7 +120,7 @@ fn counted(gateway: &Gateway, reasons: &Refusals) -> Refusals {
 
 #[test]
 fn every_refusal_is_told_however_many_there_are_and_whether_or_not_somebody_reads() {
-    let gateway = Setup { more: "workers: 2".into(), ..Setup::default() }.start(&Upstream::echo());
+    let gateway = Setup { more: "workers: 2\nlog: {access: all}".into(), ..Setup::default() }.start(&Upstream::echo());
     let mut told = load(&gateway, 60);
     assert_eq!(told.len(), 5, "{told:?}");
     eventually("all is in the log", || (logged(&gateway.log()) == told).then_some(()));
