@@ -15,7 +15,9 @@ ARG PROFILE=dist
 # A path of the builder in the binary would make two builds of one source differ.
 RUN --mount=type=cache,target=/cargo \
     --mount=type=cache,target=/target \
-    export CARGO_HOME=/cargo CARGO_TARGET_DIR=/target SCOPEGATE_REVISION="$REVISION" RUSTFLAGS="--remap-path-prefix=/cargo=cargo --remap-path-prefix=/src=scopegate" \
+    export CARGO_HOME=/cargo CARGO_TARGET_DIR=/target SCOPEGATE_REVISION="$REVISION" \
+           RUSTFLAGS="--remap-path-prefix=/src=scopegate --remap-path-prefix=/target=target --remap-path-prefix=/cargo=cargo" \
+           CFLAGS="-ffile-prefix-map=/src=scopegate -ffile-prefix-map=/target=target -ffile-prefix-map=/cargo=cargo" \
     && cargo build --locked --profile "$PROFILE" --bin scopegate \
     && mkdir -p /out/bin /out/data \
     && objcopy --only-keep-debug "/target/$PROFILE/scopegate" /out/scopegate.debug \
@@ -33,7 +35,7 @@ LABEL org.opencontainers.image.title="scopegate" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/scopegate/
+COPY LICENSE-MIT LICENSE-APACHE THIRD-PARTY-NOTICES /usr/share/doc/scopegate/
 COPY --from=build /out/bin/scopegate /usr/bin/scopegate
 # Where the authorization server keeps its database; the gateway writes nowhere.
 COPY --from=build --chown=65532:65532 /out/data /var/lib/scopegate

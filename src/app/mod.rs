@@ -22,6 +22,7 @@ mod restart;
 mod running;
 mod signals;
 mod start;
+mod watchdog;
 mod workers;
 
 pub use authorization_server::{RunningAuthorizationServer, start_authorization_server};

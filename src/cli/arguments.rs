@@ -4,9 +4,12 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{authorization_server, check, completions, demo, explain, mint, routes, schema, serve};
 
+/// What `--version` says: the version, and the revision that the binary was built from.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SCOPEGATE_REVISION"), ")");
+
 /// A reverse proxy that enforces OAuth scopes per route and method.
 #[derive(Debug, Parser)]
-#[command(name = "scopegate", version, subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "scopegate", version = VERSION, subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
 #[command(
     after_help = "Start with `scopegate demo`. Exit status: 0 well, 1 the answer is \"no\", 2 usage or configuration, 70 a defect."
 )]

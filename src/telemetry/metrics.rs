@@ -22,11 +22,8 @@ use super::upstreams::{UpstreamFamilies, UpstreamMetrics};
 /// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The revision that this build was made from: `SCOPEGATE_REVISION` when it was compiled, else `unknown`.
-pub const REVISION: &str = match option_env!("SCOPEGATE_REVISION") {
-    Some(revision) => revision,
-    None => "unknown",
-};
+/// The revision that this build was made from, which `build.rs` finds out, or `unknown`.
+pub const REVISION: &str = env!("SCOPEGATE_REVISION");
 
 /// Every metric of one gateway process.
 ///

@@ -50,6 +50,7 @@ mod introspection;
 mod introspection_clients;
 mod keys;
 mod kills;
+mod log;
 mod matrix;
 mod panics;
 mod parked;
