@@ -13,6 +13,8 @@ use crate::gateway::bearer::{Bearer, Note};
 use crate::gateway::data_plane::{DataPlane, View};
 use crate::gateway::forwarded::Story;
 use crate::gateway::request_content::Received;
+use crate::gateway::spans::{self, Ended};
+use crate::gateway::trace::Trace;
 use crate::gateway::tunnel::Tunnel;
 use crate::net::{Carried, Phase, Watch};
 use crate::policy::{Access, Denial, Found, Reason};
@@ -27,7 +29,7 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 const LONGEST: Duration = Duration::from_secs(48 * 3600);
 
 /// The status in records of requests whose peer left before any answer; no answer ever carries it.
-const PEER_LEFT: u16 = 499;
+pub(super) const PEER_LEFT: u16 = 499;
 
 /// What a connection is to all of its requests.
 #[derive(Debug)]
@@ -71,6 +73,7 @@ pub(super) struct Exchange {
     cut_off_by: Cell<Option<CutOff>>,
     in_flight: Cell<bool>,
     progress: RefCell<Progress>,
+    pub(super) trace: Trace,
 }
 
 /// What is known so far.
@@ -91,6 +94,7 @@ impl Exchange {
     pub(super) fn begin(plane: Rc<DataPlane>, view: Rc<View>, origin: Origin, parts: &Parts) -> Self {
         let Origin { connection, watch } = origin;
         Self {
+            trace: Trace::begin(&plane, &view, &connection, parts),
             request_id: plane.request_ids.choose(parts.headers.get(REQUEST_ID)),
             method: parts.method.clone(),
             uri: parts.uri.clone(),
@@ -221,6 +225,7 @@ impl Exchange {
         };
         let route = progress.found.map(|found| snapshot.table.route(found.route));
         let asked = progress.access.and(route).and_then(|route| snapshot.upstreams.get(route.upstream));
+        let trace_id = if written { self.trace.id() } else { None };
         let record = AccessRecord {
             request_id: self.request_id.to_str().unwrap_or("-"),
             peer: self.connection.address.map_or(Peer::Unix, Peer::Address),
@@ -247,8 +252,22 @@ impl Exchange {
             bytes_in: self.content.bytes.get(),
             bytes_out: self.bytes_out.get(),
             cut_off_by: self.cut_off_by.get().filter(|_| progress.answered_by_upstream),
+            trace_id: trace_id.as_deref(),
         };
         telemetry::finish(&snapshot.routes, &self.plane.shared.log, &record);
+        if let Some(recorded) = self.trace.recorded() {
+            let since_start = |moment: Instant| moment.saturating_duration_since(self.started);
+            spans::record(
+                recorded,
+                self,
+                &Ended {
+                    record: &record,
+                    route,
+                    upstream: asked.map(|upstream| &upstream.settings),
+                    asked: progress.asked_at.map(since_start),
+                },
+            );
+        }
     }
 }
 

@@ -85,6 +85,7 @@ fn forwarded() -> AccessRecord<'static> {
         bytes_in: 0,
         bytes_out: 17,
         cut_off_by: None,
+        trace_id: None,
     }
 }
 
@@ -114,6 +115,7 @@ fn a_record_has_the_stable_names_and_leaves_out_what_is_absent() {
         subject: Some("alice\u{0}"),
         client_id: Some("console"),
         token_id: Some("0123456789abcdef"),
+        trace_id: Some("0af7651916cd43dd8448eb211c80319c"),
         ..refused(Reason::InsufficientScope, PEER)
     };
     fixture.log.access(&forwarded(), Some("automations-list"));
