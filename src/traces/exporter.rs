@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::StatusCode;
-use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -34,7 +33,7 @@ pub(super) struct Exporter {
     receiver: mpsc::Receiver<Recording>,
     /// Told when there is a batch to send before the interval is over.
     full: Arc<Notify>,
-    /// The process ends: nothing is waited for any more.
+    /// Nothing more is handed over, and nothing is waited for.
     ends: CancellationToken,
     resource: Resource,
     fetcher: Fetcher,
@@ -52,15 +51,6 @@ struct Batch {
     spans: usize,
 }
 
-/// Whether there may be more to take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Left {
-    Nothing,
-    More,
-    /// Nobody will ever hand anything over again.
-    End,
-}
-
 impl Exporter {
     pub(super) fn new(
         settings: TracesSettings,
@@ -74,20 +64,22 @@ impl Exporter {
         Self { settings, receiver, full, ends, resource, fetcher, metrics, told: false, told_last: None }
     }
 
-    /// Sends until there is nobody any more who could hand something over, or until the process ends.
+    /// Sends until nothing more is handed over, and then the rest.
     pub(super) async fn run(mut self) {
         loop {
             self.wait().await;
             loop {
-                let (batch, left) = self.gather();
+                // INVARIANT: looked at before the queue, so that nothing is handed over behind the last look at that.
+                let ends = self.ends.is_cancelled();
+                let batch = self.gather();
+                let is_full = batch.requests == BATCH;
                 if batch.spans > 0 {
                     self.send(batch).await;
                 }
-                match left {
-                    Left::More => {}
-                    Left::Nothing if self.ends.is_cancelled() => return,
-                    Left::Nothing => break,
-                    Left::End => return,
+                match (is_full, ends) {
+                    (true, _) => {}
+                    (false, true) => return,
+                    (false, false) => break,
                 }
             }
         }
@@ -102,16 +94,14 @@ impl Exporter {
         }
     }
 
-    fn gather(&mut self) -> (Batch, Left) {
+    fn gather(&mut self) -> Batch {
         let mut batch = Batch::default();
-        while batch.requests < BATCH {
-            match self.receiver.try_recv() {
-                Ok(recording) => batch.add(&recording),
-                Err(TryRecvError::Empty) => return (batch, Left::Nothing),
-                Err(TryRecvError::Disconnected) => return (batch, Left::End),
-            }
+        while batch.requests < BATCH
+            && let Ok(recording) = self.receiver.try_recv()
+        {
+            batch.add(&recording);
         }
-        (batch, Left::More)
+        batch
     }
 
     /// Sends a batch, again if that may help, and counts what has come of it.

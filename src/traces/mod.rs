@@ -15,7 +15,6 @@ mod settings;
 mod span;
 mod tracer;
 
-
 pub use context::{SpanId, TraceContext, TraceId, TraceState};
 pub use settings::{Parents, TracesSettings};
 pub use span::{Attributes, Recording, Span, SpanKind};

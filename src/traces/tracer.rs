@@ -121,6 +121,12 @@ impl Tracer {
     }
 }
 
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        self.ends.cancel();
+    }
+}
+
 impl Begun {
     /// Tells an upstream, in the fields of its request, that it is called by `span`. A trace that is not recorded is passed on as it
     /// came: its caller's span is the nearest one that there will be.
