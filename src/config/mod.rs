@@ -72,6 +72,8 @@ mod tls;
 mod tls_keys;
 mod traces;
 mod traces_keys;
+#[cfg(test)]
+mod traces_tests;
 mod units;
 mod upstream_keys;
 mod upstreams;

@@ -75,6 +75,17 @@ impl Folder<'_> {
         fits.then_some(text)
     }
 
+    /// The same, where it may not be written in the file itself.
+    pub(super) fn stored(&mut self, fields: &Fields<'_, '_>, name: &str, node: &Node<'_>) -> Option<String> {
+        if node.text().is_some() {
+            fields.faults.hide(node.place);
+            let hint = "it may be a secret, and this file is read by many".to_owned();
+            fields.refuse(node.place, name, "must be `{file: PATH}` or `{env: NAME}`", Some(hint));
+            return None;
+        }
+        self.words(fields, name, node)
+    }
+
     fn written(&mut self, fields: &Fields<'_, '_>, name: &str, node: &Node<'_>) -> Option<String> {
         match &node.value {
             Value::Text { text, .. } => Some(text.to_string()),

@@ -6,7 +6,6 @@ use http::{HeaderName, HeaderValue, Uri};
 use crate::traces::{Parents, TracesSettings};
 
 use super::addresses::{check_scheme, url};
-use super::faults::Fault;
 use super::read::Fields;
 use super::secrets::Folder;
 
@@ -33,7 +32,7 @@ pub(super) fn read(root: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Option<Tra
         check_scheme(&fields, "otlp", url, insecure, "whoever is in between reads who asked for what");
     }
     let ca = fields.node("ca").map(|_| folder.file(&fields, "ca"));
-    let (resource, headers) = (pairs(&fields, folder, "resource"), headers(&fields, folder));
+    let (resource, headers) = (resource(&fields, folder), headers(&fields, folder));
     Some(TracesSettings {
         sample: fields.ratio("sample"),
         parents: match fields.choice("parents") {
@@ -61,34 +60,35 @@ fn for_traces(url: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
+/// Fields of the operator's choice; their values stand elsewhere.
 fn headers(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = Vec::new();
-    for (name, value) in pairs(fields, folder, "headers") {
-        let place = fields.place_of("headers");
-        let Ok(name) = name.parse::<HeaderName>() else {
-            let message = fields.subject.say("headers", format_args!("names `{name}`, which is no name of a field"));
-            fields.faults.push(Fault::error(place, message));
-            continue;
-        };
-        if OURS.contains(&name.as_str()) {
-            let message = fields.subject.say("headers", format_args!("names `{name}`, which is made by the gateway"));
-            fields.faults.push(Fault::error(place, message));
-        }
-        if let Ok(mut value) = HeaderValue::from_str(&value) {
-            value.set_sensitive(true);
-            headers.push((name, value));
+    for entry in fields.entries("headers") {
+        let path = format!("headers.{}", entry.key);
+        let value = folder.stored(fields, &path, &entry.value);
+        match entry.key.parse::<HeaderName>() {
+            Err(_) => fields.refuse(entry.place, &path, "is no name of a field", None),
+            Ok(name) if OURS.contains(&name.as_str()) => {
+                fields.refuse(entry.place, &path, "is the gateway's own to say", None);
+            }
+            Ok(name) => headers.extend(value.and_then(|value| Some((name, sensitive(&value)?)))),
         }
     }
     headers
 }
 
-/// Names of the operator's choice with their values, each a text, `{file: PATH}` or `{env: NAME}`.
-fn pairs(fields: &Fields<'_, '_>, folder: &mut Folder<'_>, key: &str) -> Vec<(String, String)> {
-    let entries = fields.entries(key).iter();
-    let inner = |name: &str| format!("{key}.{name}");
+fn sensitive(value: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(value).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// Attributes of the operator's choice, each a text, `{file: PATH}` or `{env: NAME}`.
+fn resource(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Vec<(String, String)> {
+    let entries = fields.entries("resource").iter();
     entries
         .filter_map(|entry| {
-            let value = folder.words(fields, &inner(&entry.key), &entry.value)?;
+            let value = folder.words(fields, &format!("resource.{}", entry.key), &entry.value)?;
             Some((entry.key.to_string(), value))
         })
         .collect()

@@ -25,7 +25,7 @@ pub(super) static TRACES: &[Key] = &[
     ),
     Key::new(
         "headers",
-        Shape::Map("name", &Shape::Secret),
+        Shape::Map("name", &Shape::Section(HEADER)),
         "Fields of every request to the collector, such as credentials",
     ),
     Key::new(
@@ -49,4 +49,9 @@ pub(super) static TRACES: &[Key] = &[
         "Whether the address may be http beyond loopback; warned about at each load",
     )
     .default("false"),
+];
+
+static HEADER: &[Key] = &[
+    Key::new("file", Shape::Text, "The file that holds its value, relative to this file"),
+    Key::new("env", Shape::Text, "Or the variable of the environment that does"),
 ];

@@ -218,14 +218,11 @@ impl Exchange {
         let snapshot = &self.view.snapshot;
         let token = progress.token.as_ref().map(|(remembered, _)| &remembered.token);
         let written = self.is_written(&progress);
-        let token_id = if written { self.token_id() } else { None };
-        let held = match &progress.token {
-            Some((_, bearer)) if written => Some(snapshot.table.catalog().text(bearer.standing.held())),
-            Some(_) | None => None,
-        };
+        let (token_id, trace_id) = if written { (self.token_id(), self.trace.id()) } else { (None, None) };
+        let held = progress.token.as_ref().filter(|_| written).map(|(_, bearer)| bearer.standing.held());
+        let held = held.map(|held| snapshot.table.catalog().text(held));
         let route = progress.found.map(|found| snapshot.table.route(found.route));
         let asked = progress.access.and(route).and_then(|route| snapshot.upstreams.get(route.upstream));
-        let trace_id = if written { self.trace.id() } else { None };
         let record = AccessRecord {
             request_id: self.request_id.to_str().unwrap_or("-"),
             peer: self.connection.address.map_or(Peer::Unix, Peer::Address),
@@ -255,19 +252,21 @@ impl Exchange {
             trace_id: trace_id.as_deref(),
         };
         telemetry::finish(&snapshot.routes, &self.plane.shared.log, &record);
-        if let Some(recorded) = self.trace.recorded() {
-            let since_start = |moment: Instant| moment.saturating_duration_since(self.started);
-            spans::record(
-                recorded,
-                self,
-                &Ended {
-                    record: &record,
-                    route,
-                    upstream: asked.map(|upstream| &upstream.settings),
-                    asked: progress.asked_at.map(since_start),
-                },
-            );
-        }
+        self.end_trace(&record, &progress);
+    }
+
+    fn end_trace(&self, record: &AccessRecord<'_>, progress: &Progress) {
+        let Some(recorded) = self.trace.recorded() else { return };
+        let snapshot = &self.view.snapshot;
+        let route = progress.found.map(|found| snapshot.table.route(found.route));
+        let upstream = progress.access.and(route).and_then(|route| snapshot.upstreams.get(route.upstream));
+        let ended = Ended {
+            record,
+            route,
+            upstream: upstream.map(|upstream| &upstream.settings),
+            asked: progress.asked_at.map(|asked| asked.saturating_duration_since(self.started)),
+        };
+        spans::record(recorded, self, &ended);
     }
 }
 

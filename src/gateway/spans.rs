@@ -62,27 +62,32 @@ pub(super) fn record(recorded: &Recorded, exchange: &Exchange, ended: &Ended<'_>
             attributes.event("decided", start + took);
         }
     });
-    if let (Some(upstream), Some(reached)) = (ended.upstream, recorded.reached.get()) {
-        let answered = ended.asked.zip(record.upstream_duration).map(|(asked, took)| start + asked + took);
-        let call = Span {
-            id: recorded.call,
-            parent: Some((server.id, false)),
-            kind: SpanKind::Client,
-            start: start + reached,
-            end: answered.unwrap_or(end).min(end),
-            // Of a call it is a failure, too, to be refused.
-            failed: record.status >= 400,
-            ..server
-        };
-        recording.add(&call, |attributes| {
-            attributes.text("http.request.method", method);
-            describe_call(upstream, record, attributes);
-            if let Some(asked) = ended.asked {
-                attributes.event("connected", start + asked);
-            }
-        });
-    }
+    record_call(recorded, ended, &server, method, &mut recording);
     tracer.take(recording);
+}
+
+/// Adds the span of the call to the upstream, if there was one.
+fn record_call(recorded: &Recorded, ended: &Ended<'_>, server: &Span<'_>, method: &str, recording: &mut Recording) {
+    let (Some(upstream), Some(reached)) = (ended.upstream, recorded.reached.get()) else { return };
+    let record = ended.record;
+    let answered = ended.asked.zip(record.upstream_duration).map(|(asked, took)| server.start + asked + took);
+    let call = Span {
+        id: recorded.call,
+        parent: Some((server.id, false)),
+        kind: SpanKind::Client,
+        start: server.start + reached,
+        end: answered.unwrap_or(server.end).min(server.end),
+        // Of a call it is a failure, too, to be refused.
+        failed: record.status >= 400,
+        ..*server
+    };
+    recording.add(&call, |attributes| {
+        attributes.text("http.request.method", method);
+        describe_call(upstream, record, attributes);
+        if let Some(asked) = ended.asked {
+            attributes.event("connected", server.start + asked);
+        }
+    });
 }
 
 /// What the conventions for HTTP ask of a server.

@@ -86,13 +86,10 @@ mod tests {
         KeyValue { key: key.into(), value: value(any_value::Value::StringValue(text.into())), ..KeyValue::default() }
     }
 
-    #[test]
-    fn what_is_written_is_what_the_official_messages_read() {
-        let mut recording = Recording::new();
-        let (trace, id) = (TraceId::random(1, 2), SpanId::random(3));
-        let span = Span {
-            trace,
-            id,
+    fn span() -> Span<'static> {
+        Span {
+            trace: TraceId::random(1, 2),
+            id: SpanId::random(3),
             parent: Some((SpanId::random(4), true)),
             state: Some("a=b"),
             kind: SpanKind::Server,
@@ -100,29 +97,14 @@ mod tests {
             start: Duration::from_nanos(5),
             end: Duration::from_secs(1_800_000_000),
             failed: true,
-        };
-        recording.add(&span, |attributes| {
-            attributes.text("text", "ü");
-            attributes.text_if("absent", None);
-            attributes.text("long", &"ü".repeat(600));
-            attributes.number("number", 200);
-            attributes.event("decided", Duration::from_nanos(6));
-        });
-        let other = Span { parent: None, state: None, kind: SpanKind::Client, failed: false, ..span };
-        recording.add(&other, |_| {});
-        let resource = Resource::new(&[("service.name".into(), "api".into())], "1.2.3", "7");
-        let request = ExportTraceServiceRequest::decode(&*resource.request(&recording.bytes)).unwrap();
-        let of_resource = &request.resource_spans[0];
-        let attributes = &of_resource.resource.as_ref().unwrap().attributes;
-        assert_eq!(attributes.iter().filter(|pair| pair.key == "service.name").count(), 1);
-        assert!(
-            attributes.contains(&pair("service.name", "api")) && attributes.contains(&pair("service.instance.id", "7"))
-        );
-        let of_scope = &of_resource.scope_spans[0];
-        assert_eq!(of_scope.scope.as_ref().unwrap().version, "1.2.3");
-        let written = OfficialSpan {
-            trace_id: trace.to_bytes().to_vec(),
-            span_id: id.to_bytes().to_vec(),
+        }
+    }
+
+    /// What [`span`] is to be read as, with the attributes that the test gives it.
+    fn official() -> OfficialSpan {
+        OfficialSpan {
+            trace_id: vec![0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2],
+            span_id: vec![0, 0, 0, 0, 0, 0, 0, 3],
             trace_state: "a=b".into(),
             parent_span_id: vec![0, 0, 0, 0, 0, 0, 0, 4],
             flags: 0x301,
@@ -138,8 +120,32 @@ mod tests {
             events: vec![span::Event { time_unix_nano: 6, name: "decided".into(), ..span::Event::default() }],
             status: Some(Status { code: 2, message: String::new() }),
             ..OfficialSpan::default()
-        };
-        assert_eq!(of_scope.spans[0], written);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_what_the_official_messages_read() {
+        let mut recording = Recording::new();
+        recording.add(&span(), |attributes| {
+            attributes.text("text", "ü");
+            attributes.text_if("absent", None);
+            attributes.text("long", &"ü".repeat(600));
+            attributes.number("number", 200);
+            attributes.event("decided", Duration::from_nanos(6));
+        });
+        let other = Span { parent: None, state: None, kind: SpanKind::Client, failed: false, ..span() };
+        recording.add(&other, |_| {});
+        let resource = Resource::new(&[("service.name".into(), "api".into())], "1.2.3", "7");
+        let request = ExportTraceServiceRequest::decode(&*resource.request(&recording.bytes)).unwrap();
+        let of_resource = &request.resource_spans[0];
+        let attributes = &of_resource.resource.as_ref().unwrap().attributes;
+        assert_eq!(attributes.iter().filter(|pair| pair.key == "service.name").count(), 1);
+        assert!(
+            attributes.contains(&pair("service.name", "api")) && attributes.contains(&pair("service.instance.id", "7"))
+        );
+        let of_scope = &of_resource.scope_spans[0];
+        assert_eq!(of_scope.scope.as_ref().unwrap().version, "1.2.3");
+        assert_eq!(of_scope.spans[0], official());
         let second = &of_scope.spans[1];
         assert_eq!((second.kind, second.flags, &second.status), (span::SpanKind::Client.into(), 0x101, &None));
         assert_eq!(of_scope.spans.len(), 2);

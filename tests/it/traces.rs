@@ -13,7 +13,8 @@ const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";
 
 fn start(collector: &Collector, upstream: &Upstream, more: &str) -> Gateway {
-    Setup { more: format!("log: {{access: all}}\n{}", collector.section(more)), ..Setup::default() }.start(upstream)
+    Setup { more: format!("workers: 1\nlog: {{access: all}}\n{}", collector.section(more)), ..Setup::default() }
+        .start(upstream)
 }
 
 /// A gateway that records everything, in front of an upstream that echoes.
@@ -74,7 +75,8 @@ fn a_request_and_its_call_to_the_upstream_are_one_trace() {
     for secret in ["secret", signature, "user-1", "authorization"] {
         assert!(!sent.contains(secret), "`{secret}` was sent");
     }
-    assert_eq!(gateway.metric("scopegate_spans_total", &["result=\"exported\""]), 2.0);
+    let exported = || gateway.metric("scopegate_spans_total", &["result=\"exported\""]);
+    eventually("the answer", || (exported() == 2.0).then_some(()));
     assert_eq!(gateway.client().get("/items/7", &token).status, 200);
     eventually("the second", || (collector.spans().len() == 4).then_some(()));
     let cached = collector.spans().iter().filter(|recorded| recorded.text("scopegate.token") == Some("cached")).count();
