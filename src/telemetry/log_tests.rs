@@ -134,7 +134,7 @@ fn a_record_has_the_stable_names_and_leaves_out_what_is_absent() {
             "required": "automations", "missing": "automations", "scope": "apps apps:read",
             "roles": ["TenantAdmin", "a \"role\"\n"], "issuer": "https://idp.example.com/", "subject": "alice\u{0}",
             "client_id": "console", "token_id": "0123456789abcdef", "table": "f1", "duration_ms": 1.234,
-            "bytes_in": 0, "bytes_out": 17,
+            "bytes_in": 0, "bytes_out": 17, "trace_id": "0af7651916cd43dd8448eb211c80319c",
         }),
     ];
     assert_eq!(fixture.lines(), expected);

@@ -77,10 +77,18 @@ fn a_request_and_its_call_to_the_upstream_are_one_trace() {
     }
     let exported = || gateway.metric("scopegate_spans_total", &["result=\"exported\""]);
     eventually("the answer", || (exported() == 2.0).then_some(()));
-    assert_eq!(gateway.client().get("/items/7", &token).status, 200);
-    eventually("the second", || (collector.spans().len() == 4).then_some(()));
-    let cached = collector.spans().iter().filter(|recorded| recorded.text("scopegate.token") == Some("cached")).count();
-    assert_eq!(cached, 1);
+}
+
+#[test]
+fn how_the_token_was_come_by_is_recorded() {
+    let (collector, _, gateway) = recording();
+    let token = gateway.signer.token("items", &json!({}));
+    for expected in ["jwt", "cached"] {
+        assert_eq!(gateway.client().get("/items/7", &token).status, 200);
+        assert_eq!(collector.next().0.text("scopegate.token"), Some(expected));
+    }
+    assert_eq!(gateway.client().request("GET", "/open/x", "").status, 200);
+    assert_eq!(collector.next().0.text("scopegate.token"), Some("none"));
 }
 
 #[test]
