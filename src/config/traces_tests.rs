@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use super::load_tests::{Files, GATEWAY, ONE_ROUTE};
 use super::{Diagnostic, Gateway, load_gateway};
 
@@ -26,7 +24,10 @@ fn a_build_without_the_feature_refuses_the_section_and_names_it() {
 #[cfg(feature = "otel")]
 #[test]
 fn the_documented_defaults_hold() {
+    use std::time::Duration;
+
     use crate::traces::{Parents, TracesSettings};
+
     let expected = TracesSettings {
         url: "http://127.0.0.1:4318/v1/traces".parse().unwrap(),
         sample: 0.01,
