@@ -12,13 +12,15 @@ WORKDIR /src
 COPY . .
 ARG REVISION=unknown
 ARG PROFILE=dist
+# `--build-arg FEATURES=otel` makes an image with traces.
+ARG FEATURES=
 # A path of the builder in the binary would make two builds of one source differ.
 RUN --mount=type=cache,target=/cargo \
     --mount=type=cache,target=/target \
     export CARGO_HOME=/cargo CARGO_TARGET_DIR=/target SCOPEGATE_REVISION="$REVISION" \
            RUSTFLAGS="--remap-path-prefix=/src=scopegate --remap-path-prefix=/target=target --remap-path-prefix=/cargo=cargo" \
            CFLAGS="-ffile-prefix-map=/src=scopegate -ffile-prefix-map=/target=target -ffile-prefix-map=/cargo=cargo" \
-    && cargo build --locked --profile "$PROFILE" --bin scopegate \
+    && cargo build --locked --profile "$PROFILE" --features "$FEATURES" --bin scopegate \
     && mkdir -p /out/bin /out/data \
     && objcopy --only-keep-debug "/target/$PROFILE/scopegate" /out/scopegate.debug \
     && strip --strip-all -o /out/bin/scopegate "/target/$PROFILE/scopegate"

@@ -25,13 +25,13 @@ fmt: ## format the code
 lint: ## format and lints, no warning allowed
 	$(CARGO) fmt --check
 	rustfmt --check fuzz/fuzz_targets/*.rs
-	$(CARGO) clippy --all-targets --locked -- -D warnings
+	$(CARGO) clippy --all-targets --all-features --locked -- -D warnings
 
 docs: ## the code's documentation, no warning allowed
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --locked
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --all-features --locked
 
 test: ## every test
-	$(CARGO) test --locked
+	$(CARGO) test --all-features --locked
 
 clients: ## real OAuth clients (npm) against BINARY's authorization server; needs Node 20
 	npm ci --silent --no-audit --no-fund --prefix tests/clients
@@ -59,7 +59,7 @@ watching: ## each alert is made to fire and to clear in a running Prometheus, by
 	tests/watching/run --binary $(abspath $(BINARY)) --output $(TARGET)/watching
 
 examples: ## the policies and files that are shipped, checked by the command itself
-	$(CARGO) build --locked
+	$(CARGO) build --all-features --locked
 	export SCOPEGATE_GATEWAY_TOKEN=the-gateway-token-of-the-example; for file in $(FILES); do $(TARGET)/debug/scopegate check $$file || exit 1; done
 
 deploy-check: ## the chart, the compose file and the units, with BINARY; needs Node 20 and Python 3.11 (tests/deploy/systemd runs the units, as root)

@@ -144,6 +144,9 @@ impl Started {
         control.drain.begin_taken_over(&taken_over);
         runtime.spawn(cut_when_asked(signals, control.drain.clone(), asked_to_end));
         workers.join();
+        if let Some(traces) = &control.shared.snapshot.load().traces {
+            runtime.block_on(traces.finish());
+        }
         tracing::info!("drained");
         control.shared.log.flush();
     }

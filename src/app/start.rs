@@ -28,6 +28,7 @@ use crate::directory::Directory;
 use crate::gateway::Shared;
 use crate::net::{Drain, ListenAddress};
 use crate::telemetry::{HandoverResult, Log, Metrics};
+use crate::traces::Tracer;
 
 /// Runs the gateway that `config` describes, as this process' only task, until a signal has drained it or another process has
 /// taken over.
@@ -113,7 +114,9 @@ impl Prepared {
         let listeners = gateway.listeners.clone();
         let adjustable = Adjustable::of(&gateway, &listeners);
         let directory = Directory::start(gateway.role_directory.clone(), None, &clock, &metrics);
-        let snapshot = snapshot(gateway, listeners, Live { issuers, directory }, &clock, &metrics);
+        let traces = Tracer::start(gateway.traces.clone(), None, &metrics);
+        let live = Live { issuers, directory, traces };
+        let snapshot = snapshot(gateway, listeners, live, &clock, &metrics);
         let shared = Arc::new(Shared::new(snapshot, metrics, log, clock));
         let drain = Drain::new();
         let (watcher, files_changed) = Watcher::start(inputs);

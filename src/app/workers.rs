@@ -143,7 +143,7 @@ mod tests {
         let gateway = config::load_gateway(&folder.path().join("scopegate.yaml")).unwrap();
         let (clock, metrics, listeners) = (Clock::system(), Arc::new(Metrics::new()), gateway.listeners.clone());
         let issuers = start_issuers(&gateway.issuers, None, &clock, &metrics).unwrap();
-        let snapshot = snapshot(gateway, listeners, Live { issuers, directory: None }, &clock, &metrics);
+        let snapshot = snapshot(gateway, listeners, Live { issuers, directory: None, traces: None }, &clock, &metrics);
         let log = Log::to(io::sink(), LogSettings::default(), Arc::clone(&metrics), clock.clone());
         Arc::new(Shared::new(snapshot, metrics, log, clock))
     }

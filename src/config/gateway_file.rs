@@ -9,6 +9,7 @@ use crate::gateway::{Limits, ListenerSettings, RevealRoutes, TrustedPeers};
 use crate::net::{ListenAddress, Network, Polled, Protocols};
 use crate::telemetry::{LogAccess, LogFormat, LogSettings, LogSubject};
 use crate::token::Secret;
+use crate::traces::TracesSettings;
 
 use super::ceilings::Switch;
 use super::faults::{Fault, Faults};
@@ -22,6 +23,7 @@ use super::scalars::Wrong;
 use super::secrets::Folder;
 use super::source::{Place, Placed};
 use super::tls;
+use super::traces;
 use super::upstreams::{self, Upstream};
 
 /// A gateway file, all but its policy.
@@ -46,6 +48,7 @@ pub(super) struct GatewayFile {
     pub(super) drain_timeout: Duration,
     pub(super) handover_timeout: Duration,
     pub(super) log: LogSettings,
+    pub(super) traces: Option<TracesSettings>,
     /// Files and globs of `policy`.
     pub(super) policy: Vec<Placed<String>>,
 }
@@ -78,6 +81,7 @@ pub(super) fn read(node: &Node<'_>, folder: &mut Folder<'_>, faults: &Faults) ->
         drain_timeout: fields.duration("drain_timeout").unwrap_or_default(),
         handover_timeout: fields.duration("handover_timeout").unwrap_or_default(),
         log: log(&fields.section("log")),
+        traces: traces::read(&fields, folder),
         policy: policy(&fields),
     }
 }

@@ -251,6 +251,7 @@ fn gateway(settings: GatewayFile, table: Arc<RouteTable>, tests_passed: usize) -
         drain_timeout: settings.drain_timeout,
         handover_timeout: settings.handover_timeout,
         log: settings.log,
+        traces: settings.traces,
         table,
         warnings: Vec::new(),
         tests_passed,

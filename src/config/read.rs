@@ -8,7 +8,7 @@ use smallvec::{SmallVec, smallvec};
 use super::faults::{Fault, Faults};
 use super::keys::{Key, Shape};
 use super::node::{Entry, Node, Value};
-use super::scalars::{Scalar, Wrong, boolean, choose, count, duration, share, shown, size};
+use super::scalars::{Scalar, Wrong, boolean, choose, count, duration, ratio, share, shown, size};
 use super::source::{FileId, Place, Placed};
 use super::{hints, yaml};
 
@@ -208,6 +208,10 @@ impl<'n, 't> Fields<'n, 't> {
 
     pub(super) fn share(&self, name: &str) -> f64 {
         self.parsed(name, share).map_or(1.0, |placed| placed.value)
+    }
+
+    pub(super) fn ratio(&self, name: &str) -> f64 {
+        self.parsed(name, ratio).map_or(0.0, |placed| placed.value)
     }
 
     /// One of the words that the key's description lists; `""` when there is neither word nor default, or a fault.

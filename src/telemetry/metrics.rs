@@ -16,6 +16,7 @@ use super::introspection::{IntrospectionFamilies, IntrospectionMetrics};
 use super::keys::{FetchedFamilies, KEYS, REVOCATIONS, ROLE_DIRECTORY};
 use super::labels::{CacheResult, Children, ClosedLabel, FetchResult, ReloadResult, TokenLabel};
 use super::routes::{LiveTable, RouteMetrics};
+use super::spans::{SpanResult, Spans};
 use super::tunnels::{TunnelEnd, TunnelMetrics};
 use super::upstreams::{UpstreamFamilies, UpstreamMetrics};
 
@@ -45,6 +46,7 @@ pub struct Metrics {
     tokens: Tokens,
     reloads: Reloads,
     handovers: Handovers,
+    spans: Spans,
     log_lines_dropped: IntCounter,
 }
 
@@ -70,6 +72,7 @@ impl Metrics {
             tokens: Tokens::new(&families),
             reloads: Reloads::new(&families),
             handovers: Handovers::new(&families),
+            spans: Spans::new(&families),
             log_lines_dropped: families.counter(
                 "scopegate_log_lines_dropped_total",
                 "Log lines dropped: of allowed requests when the writer was behind, of any kind when they could not be written.",
@@ -219,6 +222,11 @@ impl Metrics {
     /// Observes how long one decision took, verification of the token included.
     pub fn decision(&self, token: TokenLabel, took: Duration) {
         observe(self.requests.decisions.get(token), took);
+    }
+
+    /// Counts spans by what became of them.
+    pub fn spans(&self, result: SpanResult, spans: usize) {
+        self.spans.count(result, spans);
     }
 
     /// Counts one log line that was not written.

@@ -69,6 +69,10 @@ mod tls;
 mod tls_clients;
 mod tls_reload;
 mod tls_upstreams;
+#[cfg(feature = "otel")]
+mod traces;
+#[cfg(feature = "otel")]
+mod traces_export;
 mod unix_sockets;
 mod unix_upstream;
 mod upstream_connections;

@@ -10,6 +10,8 @@ mod busy_http2;
 mod capture;
 mod certificates;
 mod client;
+#[cfg(feature = "otel")]
+mod collector;
 mod demo;
 mod fault;
 mod feed_server;
@@ -46,6 +48,8 @@ pub use busy::{Busy, Place};
 pub use capture::Capture;
 pub use certificates::{Authority, Issued};
 pub use client::{Client, Response};
+#[cfg(feature = "otel")]
+pub use collector::{Collector, Recorded};
 pub use demo::{Demo, Visitor};
 pub use fault::{Fault, Outcome, Scene, Spoken, outcomes};
 pub use feed_server::{FeedServer, Mood};
