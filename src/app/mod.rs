@@ -25,6 +25,7 @@ mod start;
 mod workers;
 
 pub use authorization_server::{RunningAuthorizationServer, start_authorization_server};
+pub use descriptors::DescriptorBudget;
 pub use fault::StartFault;
 pub use running::Running;
 pub use start::{serve, start};

@@ -1,5 +1,7 @@
 //! What can be wrong with certificates, keys and TLS settings.
 
+use rustls::{AlertDescription, CertificateError};
+
 /// Why a certificate or its private key cannot be used. The texts go on from the name of a file: "`api.pem`, which …".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateFault {
@@ -95,6 +97,36 @@ pub enum AcceptFault {
     Failed(#[source] std::io::Error),
 }
 
+/// What to do about a handshake that failed on this side, or by the other's alert (RFC 8446 §6.2).
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library's faults are many, and say enough of themselves")]
+pub(super) fn hint_of(cause: &rustls::Error) -> Option<&'static str> {
+    Some(match cause {
+        rustls::Error::InvalidCertificate(fault) => match fault {
+            CertificateError::UnknownIssuer => {
+                "name the authority that issued its certificate as `ca`; is its chain whole?"
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "name it as its certificate does: in the URL, or by `tls.server_name` of an upstream"
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "its certificate has expired: have it renewed; is the clock right?"
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "its certificate is not valid yet; is the clock right?"
+            }
+            _ => return None,
+        },
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired | AlertDescription::HandshakeFailure) => {
+            "does it ask for a client's certificate? write `tls.certificate` and `tls.key`"
+        }
+        rustls::Error::AlertReceived(
+            AlertDescription::UnknownCA | AlertDescription::BadCertificate | AlertDescription::CertificateUnknown,
+        ) => "it does not trust the certificate that it was shown: see `tls.certificate`",
+        rustls::Error::InvalidMessage(_) => "does it speak TLS there? otherwise write `http://`",
+        _ => return None,
+    })
+}
+
 /// Why there is no TLS connection to an upstream that can be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeFault {
@@ -107,6 +139,16 @@ pub enum HandshakeFault {
 }
 
 impl HandshakeFault {
+    /// What to do about it, in the words of the gateway file.
+    pub fn hint(&self) -> Option<&'static str> {
+        let cause = match self {
+            Self::OtherProtocol("h2") => return Some("does it speak HTTP/2? otherwise remove `protocol: http2`"),
+            Self::OtherProtocol(_) => return Some("does it speak HTTP/2 alone? then write `protocol: http2`"),
+            Self::Failed(cause) => cause.get_ref()?.downcast_ref::<rustls::Error>()?,
+        };
+        hint_of(cause)
+    }
+
     /// What an exchange failed of, if it was TLS: in 1.3 a client's handshake is over before the server has seen its certificate, and
     /// may refuse it (RFC 8446 §4.4.2.4).
     pub fn of_exchange(fault: &hyper::Error) -> Option<Self> {
