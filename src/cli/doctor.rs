@@ -61,7 +61,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Fault> {
     let ok = report.count(Level::Failed) == 0;
     match arguments.format {
         Format::Text => {
-            output::report(&report.diagnostics.iter().map(told).collect::<String>());
+            let shown = report.diagnostics.iter().filter(|diagnostic| is_shown(diagnostic, file));
+            output::report(&shown.map(told).collect::<String>());
             output::print(&text(file, &report))?;
         }
         Format::Json => {
@@ -70,6 +71,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, Fault> {
         }
     }
     Ok(Answer::of(ok))
+}
+
+/// Warnings of policies, of which there may be many, are for `scopegate check` to show.
+fn is_shown(diagnostic: &Diagnostic, file: &Path) -> bool {
+    let file = file.display().to_string();
+    diagnostic.is_error() || diagnostic.location.as_ref().is_none_or(|location| location.file == file)
 }
 
 fn refuse_other_files(file: &Path) -> Result<(), Fault> {

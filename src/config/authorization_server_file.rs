@@ -45,7 +45,11 @@ pub(super) fn read(node: &Node<'_>, folder: &mut Folder<'_>, faults: &Faults) ->
 /// `address` alone; what is wrong beside it is left to `unheard`.
 pub(super) fn address(node: &Node<'_>, unheard: &Faults, faults: &Faults) -> Option<SocketAddr> {
     let root = Fields::read(node, authorization_server_keys::ROOT, Subject::default(), unheard);
-    root.telling(faults).parsed("address", |scalar| paths::socket_address(scalar.text)).map(|address| address.value)
+    let root = root.telling(faults);
+    if root.node("address").is_none() {
+        root.refuse(root.place, "address", "is missing", None);
+    }
+    root.parsed("address", |scalar| paths::socket_address(scalar.text)).map(|address| address.value)
 }
 
 /// Every key is read before one that is missing ends it.

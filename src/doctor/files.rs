@@ -12,24 +12,27 @@ const READ_BY_OTHERS: u32 = 0o004;
 /// They may write it.
 const WRITTEN_BY_OTHERS: u32 = 0o002;
 
-/// A gateway file that compiles.
+/// A gateway file that compiles. Its own warnings are about safety; those of its policies say what deserves a look there.
 pub(super) fn compiled(path: &Path, gateway: &Gateway) -> Finding {
-    let (routes, tests) = (gateway.table.routes().len(), gateway.tests_passed);
-    let message =
-        format!("compiles: {}, {}, {} passed", counted(routes, "route"), scopes(gateway), counted(tests, "test"));
     let subject = path.display().to_string();
-    match gateway.warnings.len() {
-        0 => Finding::ok(Check::Configuration, subject, message),
-        warnings => {
-            let finding =
-                Finding::warning(Check::Configuration, subject, format!("{message}, {}", counted(warnings, "warning")));
-            finding.hint(format!("`scopegate check {}` shows each at its line", path.display()))
-        }
+    let counts = [
+        counted(gateway.table.routes().len(), "route"),
+        counted(gateway.table.catalog().len(), "scope"),
+        format!("{} passed", counted(gateway.tests_passed, "test")),
+    ];
+    let own = gateway.warnings.iter().filter(|warning| warning.location.as_ref().is_none_or(|at| at.file == subject));
+    let own = own.count();
+    let of_policies = gateway.warnings.len() - own;
+    let mut message = format!("compiles: {}", counts.join(", "));
+    if of_policies > 0 {
+        message += &format!("; its policies have {}", counted(of_policies, "warning"));
     }
-}
-
-fn scopes(gateway: &Gateway) -> String {
-    counted(gateway.table.catalog().len(), "scope")
+    if own == 0 {
+        return Finding::ok(Check::Configuration, subject, message);
+    }
+    let hint = format!("`scopegate check {subject}` shows each at its line");
+    let message = format!("{message}; the file itself has {}", counted(own, "warning"));
+    Finding::warning(Check::Configuration, subject, message).hint(hint)
 }
 
 /// One that does not.

@@ -100,8 +100,11 @@ fn of_clock(settings: &IssuerSettings, told: &KeysTold) -> Option<Finding> {
         }
     };
     if off > leeway {
-        let harm =
-            if ahead > 0 { "new tokens are refused as not valid yet" } else { "tokens are refused before they expire" };
+        let harm = if ahead > 0 {
+            "new tokens are refused as not valid yet"
+        } else {
+            "tokens are refused that long before they expire"
+        };
         return Some(
             Finding::failed(Check::Clock, name, message).hint(format!("{harm}: does NTP run, here and there?")),
         );
@@ -140,10 +143,10 @@ fn of_fault(name: &str, fault: &KeysFault) -> Finding {
 }
 
 fn metadata_hint(fault: &FetchFault) -> &'static str {
-    match fault {
-        FetchFault::Status(_) => "has it any (RFC 8414, OpenID Connect Discovery)? otherwise write `keys: {url: …}`",
-        fault => fault.hint().unwrap_or("write `keys: {url: …}` if it has none"),
+    if let FetchFault::Status(_) = fault {
+        return "has it any (RFC 8414, OpenID Connect Discovery)? otherwise write `keys: {url: …}`";
     }
+    fault.hint().unwrap_or("write `keys: {url: …}` if it has none")
 }
 
 /// `told` is what the issuer said of its keys, if it said anything.
@@ -179,11 +182,12 @@ async fn of_introspection(inquiry: &Inquiry<'_>, asked: &IntrospectionSettings, 
 }
 
 fn introspection_hint(fault: &FetchFault) -> Option<&'static str> {
-    match fault {
-        // RFC 6749 §5.2: `invalid_client` is 400 or 401.
-        FetchFault::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST) => Some(
-            "it does not take the gateway's credentials: are `client_id` and the secret or key those that it knows, and may this client introspect?",
-        ),
-        fault => fault.hint(),
+    // RFC 6749 §5.2: `invalid_client` is 400 or 401.
+    if let FetchFault::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST) = fault {
+        return Some(
+            "it does not take the gateway's credentials: are `client_id` and the secret or key those that it knows, and may this \
+             client introspect?",
+        );
     }
+    fault.hint()
 }

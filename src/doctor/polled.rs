@@ -44,12 +44,9 @@ async fn ask(polled: &Polled, timeout: Duration) -> Result<bytes::Bytes, FetchFa
 
 fn faulty(check: Check, subject: &str, url: &Uri, fault: &FetchFault) -> Finding {
     let message = format!("`{}` cannot be read: {}", plain(url), fault.in_one_line());
-    let hint = match fault {
-        FetchFault::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-            Some("it does not take the gateway's `token`: is it the one that the server expects?")
-        }
-        fault => fault.hint(),
-    };
+    let is_refused = matches!(fault, FetchFault::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN));
+    let of_token = "it does not take the gateway's `token`: is it the one that the server expects?";
+    let hint = if is_refused { Some(of_token) } else { fault.hint() };
     Finding::failed(check, subject, message).hint_if(hint)
 }
 

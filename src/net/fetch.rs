@@ -92,7 +92,7 @@ impl FetchFault {
             Self::Unresolved(_) => "is the name spelt right, and does this machine's resolver know it?",
             Self::Refused(_) => "is the server running, and are host and port right?",
             Self::Roots(_) => "name a PEM file as `ca`, or install the system's certificates",
-            Self::Tls(cause) => return hint_of(cause.get_ref()?.downcast_ref::<rustls::Error>()?),
+            Self::Tls(cause) => return hint_of(cause),
             Self::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
                 "it does not take the credentials that it was shown"
             }

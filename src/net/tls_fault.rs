@@ -1,5 +1,7 @@
 //! What can be wrong with certificates, keys and TLS settings.
 
+use std::io::{self, ErrorKind};
+
 use rustls::{AlertDescription, CertificateError};
 
 /// Why a certificate or its private key cannot be used. The texts go on from the name of a file: "`api.pem`, which …".
@@ -94,12 +96,19 @@ pub enum AcceptFault {
     TimedOut,
     /// The two could not agree, or the peer's certificate is not trusted.
     #[error("the TLS handshake failed")]
-    Failed(#[source] std::io::Error),
+    Failed(#[source] io::Error),
 }
 
 /// What to do about a handshake that failed on this side, or by the other's alert (RFC 8446 §6.2).
+pub(super) fn hint_of(cause: &io::Error) -> Option<&'static str> {
+    if matches!(cause.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) {
+        return Some("does it speak TLS there? otherwise write `http://`");
+    }
+    hint_of_library(cause.get_ref()?.downcast_ref()?)
+}
+
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library's faults are many, and say enough of themselves")]
-pub(super) fn hint_of(cause: &rustls::Error) -> Option<&'static str> {
+fn hint_of_library(cause: &rustls::Error) -> Option<&'static str> {
     Some(match cause {
         rustls::Error::InvalidCertificate(fault) => match fault {
             CertificateError::UnknownIssuer => {
@@ -135,7 +144,7 @@ pub enum HandshakeFault {
     OtherProtocol(&'static str),
     /// Its certificate is not trusted or has another name, it refuses ours, or the two could not agree.
     #[error("the TLS handshake with the upstream failed: {0}")]
-    Failed(#[source] std::io::Error),
+    Failed(#[source] io::Error),
 }
 
 impl HandshakeFault {
@@ -144,7 +153,7 @@ impl HandshakeFault {
         let cause = match self {
             Self::OtherProtocol("h2") => return Some("does it speak HTTP/2? otherwise remove `protocol: http2`"),
             Self::OtherProtocol(_) => return Some("does it speak HTTP/2 alone? then write `protocol: http2`"),
-            Self::Failed(cause) => cause.get_ref()?.downcast_ref::<rustls::Error>()?,
+            Self::Failed(cause) => cause,
         };
         hint_of(cause)
     }
@@ -153,8 +162,8 @@ impl HandshakeFault {
     /// may refuse it (RFC 8446 §4.4.2.4).
     pub fn of_exchange(fault: &hyper::Error) -> Option<Self> {
         let mut causes = std::iter::successors(std::error::Error::source(fault), |cause| cause.source());
-        let cause = causes
-            .find_map(|cause| cause.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>())?;
-        Some(Self::Failed(std::io::Error::other(cause.clone())))
+        let cause =
+            causes.find_map(|cause| cause.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>())?;
+        Some(Self::Failed(io::Error::other(cause.clone())))
     }
 }
