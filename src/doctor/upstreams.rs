@@ -68,9 +68,19 @@ async fn reach(upstream: &UpstreamSettings, longest: Duration) -> Result<Reached
             let pool = UpstreamPool::<Full<Bytes>>::new(settings, |_| ());
             let lease = timeout(longest, pool.acquire(0)).await.unwrap_or(Err(ConnectFault::TimedOut));
             pool.retire();
-            lease.map(|_| Reached::Waiting)
+            match lease {
+                Ok(_) => Ok(Reached::Waiting),
+                Err(fault @ ConnectFault::Protocol) => Err(alert(upstream, longest).await.unwrap_or(fault)),
+                Err(fault) => Err(fault),
+            }
         }
     }
+}
+
+/// Over HTTP/2 an alert that follows the handshake looks like any other end of the connection; by itself it is seen.
+async fn alert(upstream: &UpstreamSettings, longest: Duration) -> Option<ConnectFault> {
+    let stream = upstream.endpoint.connect(longest, upstream.tls.as_ref()).await.ok()?;
+    listen(stream).await.err().filter(|fault| matches!(fault, ConnectFault::Tls(_)))
 }
 
 async fn listen(mut stream: Stream) -> Result<Reached, ConnectFault> {

@@ -327,6 +327,22 @@ fn upstreams_whose_tls_is_another() {
 }
 
 #[test]
+fn upstreams_that_speak_http2_over_tls() {
+    let (sickbed, http2) = (Sickbed::new(), Http2Upstream::echo());
+    let issued = sickbed.authority.issue(&["127.0.0.1"]);
+    let start = |clients| TlsFront::start_http2(&issued, clients, http2.address).address;
+    let examine = |front| {
+        let of_case = to_api(&format!("https://{front}"), ", protocol: http2, tls: {ca: ca.pem}");
+        of_case.write("ca.pem", &sickbed.authority.pem());
+        of_case.examine()
+    };
+    let well = examine(start(None));
+    assert_eq!((well.status, well.unwell(), http2.taken().len()), (0, Vec::new(), 0));
+    let hint = "does it ask for a client's certificate?";
+    examine(start(Some(&sickbed.authority))).assert_finds("upstream", "failed", "api", "CertificateRequired", hint);
+}
+
+#[test]
 fn upstreams_that_speak_something_else() {
     let banner = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = format!("http://{}", banner.local_addr().unwrap());
