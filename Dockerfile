@@ -47,5 +47,7 @@ ENV SCOPEGATE_CONFIG=/etc/scopegate/scopegate.yaml \
 USER 65532:65532
 EXPOSE 8080 9901
 STOPSIGNAL SIGTERM
+# Whether it lives, not whether it is ready: some kill what is unhealthy.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["/usr/bin/scopegate", "probe"]
 ENTRYPOINT ["/usr/bin/scopegate"]
 CMD ["serve"]

@@ -26,6 +26,7 @@ mod watchdog;
 mod workers;
 
 pub use authorization_server::{RunningAuthorizationServer, start_authorization_server};
+pub use descriptors::DescriptorBudget;
 pub use fault::StartFault;
 pub use running::Running;
 pub use start::{serve, start};

@@ -164,6 +164,13 @@ pub(super) fn network(text: &str) -> Result<Network, Wrong> {
     })
 }
 
+/// `admin.address` alone; what is wrong beside it is left to `unheard`.
+pub(super) fn admin_address(node: &Node<'_>, unheard: &Faults, faults: &Faults) -> Option<SocketAddr> {
+    let root = Fields::read(node, gateway_keys::ROOT, Subject::default(), unheard);
+    let admin = root.section("admin").telling(faults);
+    admin.parsed("address", |scalar| paths::socket_address(scalar.text)).map(|address| address.value)
+}
+
 fn admin(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> AdminSettings {
     let address = fields.parsed("address", |scalar| paths::socket_address(scalar.text));
     let token = fields.node("token").map(|node| folder.secret(fields, "token", node));

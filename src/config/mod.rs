@@ -91,7 +91,7 @@ pub use inputs::Inputs;
 pub use keys::{KeyDescription, keys};
 pub use load::{
     is_authorization_server_file, is_gateway_file, load_authorization_server, load_gateway, load_gateway_with_inputs,
-    load_policy,
+    load_policy, probed_address,
 };
 pub use loaded::{AuthorizationServerConfiguration, Gateway, Policy, TestReport};
 pub use schema::{schema_authorization_server, schema_gateway, schema_policy};

@@ -90,6 +90,11 @@ impl<'n, 't> Fields<'n, 't> {
         Self { keys, written: smallvec![None; keys.len()], place, subject, faults }
     }
 
+    /// The same keys, whose faults from now on are told elsewhere.
+    pub(super) fn telling(self, faults: &'n Faults) -> Self {
+        Self { faults, ..self }
+    }
+
     fn take(&mut self, entries: &'n [Entry<'t>]) {
         for entry in entries {
             let position = self.keys.iter().position(|key| key.name == entry.key);

@@ -58,7 +58,23 @@ pub const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("demo", &["clock", "store", "pages", "authorization_server", "sample_api", "config", "app"]),
-    ("cli", &["scope", "token", "policy", "clock", "verify", "store", "authorization_server", "config", "app", "demo"]),
+    ("doctor", &["token", "policy", "net", "clock", "verify", "gateway", "config", "app"]),
+    (
+        "cli",
+        &[
+            "scope",
+            "token",
+            "policy",
+            "clock",
+            "verify",
+            "store",
+            "authorization_server",
+            "config",
+            "app",
+            "demo",
+            "doctor",
+        ],
+    ),
 ];
 /// Past this a file has a second job; tests and tables of keys may be longer.
 const LONGEST: usize = 400;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use scopegate::policy::Reason;
-use scopegate::{cli, config};
+use scopegate::{cli, config, doctor};
 
 use crate::architecture::ROOMS;
 use crate::support::{Fence, ROOT, Workplace, documents, fences, shipped};
@@ -144,6 +144,14 @@ fn no_key_is_documented_that_is_not_there() {
             assert!(keys.iter().any(|key| row[0] == format!("`{key}`")), "docs/{file}-file.md: {}", row[0]);
         }
     }
+}
+
+#[test]
+fn every_check_of_doctor_is_documented_in_its_order() {
+    let names = doctor::Check::ALL.map(|check| format!("`{}`", check.as_str()));
+    let rows = table_rows("docs/doctor.md");
+    let of_checks: Vec<_> = rows.iter().filter(|row| row.len() == 4 && row[0].starts_with('`')).collect();
+    assert_eq!(of_checks.iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), names);
 }
 
 #[test]
