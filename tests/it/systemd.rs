@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use crate::support::{Busy, DEADLINE, Place, Server, Service, Upstream, eventually, is_alive, signal};
@@ -165,12 +166,24 @@ fn watched(folder: &Path) -> Service {
     Service::start_by(command, &Upstream::echo(), "workers: 2", "{file: jwks.json}", "")
 }
 
+/// What a manager is told, read at once as systemd does: few messages find room in its socket, and what finds none is lost.
+fn listen(folder: &Path) -> Receiver<String> {
+    let (manager, (tell, told)) = (manager(folder), channel());
+    manager.set_read_timeout(None).unwrap();
+    std::thread::spawn(move || while tell.send(hear(&manager)).is_ok() {});
+    told
+}
+
+/// Waits for a message that begins like this.
+fn hear_of(told: &Receiver<String>, beginning: &str) -> String {
+    let message = || told.recv_timeout(DEADLINE).ok().filter(|message| message.starts_with(beginning));
+    eventually(beginning, message)
+}
+
 /// Waits for a sign of life that is told from now on.
-fn hear_alive(manager: &UnixDatagram) {
-    manager.set_nonblocking(true).unwrap();
-    while manager.recv(&mut [0; 1024]).is_ok() {}
-    manager.set_nonblocking(false).unwrap();
-    eventually("a sign of life", || (hear(manager) == "WATCHDOG=1").then_some(()));
+fn hear_alive(told: &Receiver<String>) {
+    while told.try_recv().is_ok() {}
+    hear_of(told, "WATCHDOG=1");
 }
 
 /// Holds a thread up as a debugger does, until it is dropped; `None` where that is not allowed.
@@ -205,43 +218,39 @@ impl Drop for HeldUp {
     }
 }
 
+const STUCK: &str = "a worker does not answer, and the service manager is not told that the process is alive";
+
 #[test]
 fn the_watchdog_hears_of_the_process_while_every_worker_answers() {
     let folder = tempfile::tempdir().unwrap();
-    let manager = manager(folder.path());
+    let told = listen(folder.path());
     let service = watched(folder.path());
-    hear_alive(&manager);
-    let so_far =
-        service.events("a worker does not answer, and the service manager is not told that the process is alive").len();
+    hear_alive(&told);
+    let so_far = service.events(STUCK).len();
     let Some(held) = HeldUp::worker(service.pid) else { return };
-    service.event("a worker does not answer, and the service manager is not told that the process is alive", so_far);
-    manager.set_nonblocking(true).unwrap();
-    while manager.recv(&mut [0; 1024]).is_ok() {}
-    manager.set_nonblocking(false).unwrap();
+    service.event(STUCK, so_far);
     // Five times what the watchdog waits.
-    manager.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
-    assert!(manager.recv(&mut [0; 1024]).is_err(), "one of two workers stands still");
+    let silence = || told.recv_timeout(Duration::from_secs(1)).is_err().then_some(());
+    eventually("one of two workers stands still, and nothing is told", silence);
     assert!(service.ask("/healthz").text().contains("ok"), "though the rest of the process lives");
-    manager.set_read_timeout(Some(DEADLINE)).unwrap();
     drop(held);
-    hear_alive(&manager);
+    hear_alive(&told);
 }
 
 #[test]
 fn the_watchdog_hears_of_the_process_that_has_taken_over() {
     let folder = tempfile::tempdir().unwrap();
-    let manager = manager(folder.path());
+    let told = listen(folder.path());
     let mut service = watched(folder.path());
-    hear_alive(&manager);
+    hear_alive(&told);
     for _ in 0..2 {
         let before = service.begin_hand_over();
-        let told =
-            eventually("the manager is told", || Some(hear(&manager)).filter(|told| told.starts_with("MAINPID=")));
-        assert_eq!(told, format!("MAINPID={}\nREADY=1\nSTATUS=serving\nWATCHDOG=1", service.pid));
+        let new = hear_of(&told, "MAINPID=");
+        assert_eq!(new, format!("MAINPID={}\nREADY=1\nSTATUS=serving\nWATCHDOG=1", service.pid));
         service.await_end(before);
-        hear_alive(&manager);
+        hear_alive(&told);
     }
     service.signal("TERM");
-    eventually("it drains", || hear(&manager).starts_with("STOPPING=1").then_some(()));
+    hear_of(&told, "STOPPING=1");
     service.await_end(service.pid);
 }
