@@ -1,6 +1,7 @@
 //! Addresses that the gateway listens on: whether they can be had, and if not, who has them.
 
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -45,13 +46,19 @@ pub(super) async fn examine(gateway: &Gateway, timeout: Duration) -> Vec<Finding
 async fn state_of(address: &ListenAddress) -> State {
     match Listener::ensure_free(address).and_then(|()| folder_of(address)) {
         Ok(()) => State::Free,
-        Err(fault) if fault.kind() == ErrorKind::AddrInUse => {
+        Err(fault) if fault.kind() == ErrorKind::AddrInUse && !is_other_file(address) => {
             let address = address.clone();
             // All processes are looked at.
             State::Taken(tokio::task::spawn_blocking(move || holders(&address)).await.unwrap_or_default())
         }
         Err(fault) => State::Refused(fault),
     }
+}
+
+/// What is no socket is nobody's to listen on, and is never replaced.
+fn is_other_file(address: &ListenAddress) -> bool {
+    let ListenAddress::Unix(path) = address else { return false };
+    std::fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket())
 }
 
 /// The file of a unix socket is made anew at each start.
@@ -86,7 +93,8 @@ async fn of_listener(address: &ListenAddress, gateways: Option<&[Holder]>) -> Fi
         if theirs {
             return Finding::ok(check, subject, format!("the running gateway listens there{}", by(holders)));
         }
-        if holders.is_empty() || gateways.is_empty() {
+        // Who sees what the gateway has open sees that this is not among it.
+        if holders.is_empty() && gateways.is_empty() {
             let message = "somebody listens there: the running gateway, as it seems";
             return Finding::ok(check, subject, message);
         }
@@ -103,7 +111,7 @@ fn of_state(check: Check, subject: String, address: &ListenAddress, state: &Stat
         }
         State::Taken(holders) => {
             let message = match holders.as_slice() {
-                [] => "another user's process listens there, or what is there is no socket".to_owned(),
+                [] => "another user's process listens there".to_owned(),
                 holders => format!("another process listens there{}", by(holders)),
             };
             Finding::failed(check, subject, message).hint(taken_hint(address))
@@ -136,6 +144,7 @@ fn refused_hint(address: &ListenAddress, kind: ErrorKind) -> Option<&'static str
         (ListenAddress::Unix(_), ErrorKind::NotFound) => {
             "make the socket's folder, or have `RuntimeDirectory=` make it"
         }
+        (ListenAddress::Unix(_), ErrorKind::AddrInUse) => "remove it, or write another path",
         (ListenAddress::Unix(_), ErrorKind::PermissionDenied) => {
             "whoever runs the gateway must be able to write the socket's folder"
         }

@@ -1,6 +1,6 @@
 //! `scopegate doctor` and `scopegate probe`: what a gateway file needs of the world around it, looked at from the outside.
 //!
-//! [`examine`] compiles the file and then looks, all at once and each within a bounded time, at everything that a start and the first
+//! [`examine()`] compiles the file and then looks, all at once and each within a bounded time, at everything that a start and the first
 //! requests depend on: files and their modes, addresses, certificates, issuers, upstreams, limits. What it sees are [`Finding`]s, out of
 //! a closed list of [`Check`]s, each with what to do about it. Sockets are opened by the code that opens them for the gateway, so that
 //! what is well here is well there. Nothing is changed, and no upstream is sent a request; issuers are asked what the gateway asks them.

@@ -122,7 +122,13 @@ fn unix_sockets() {
     drop(listener);
     std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, "kept").unwrap();
-    sickbed.examine().assert_finds("listener", "failed", &subject, "what is there is no socket", "write another path");
+    sickbed.examine().assert_finds(
+        "listener",
+        "failed",
+        &subject,
+        "the file is there and is no socket",
+        "write another path",
+    );
     drop(folder);
     let message = "cannot be listened on: No such file or directory";
     sickbed.examine().assert_finds("listener", "failed", &subject, message, "make the socket's folder");
