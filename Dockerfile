@@ -12,11 +12,15 @@ WORKDIR /src
 COPY . .
 ARG REVISION=unknown
 ARG PROFILE=dist
+# `--build-arg FEATURES=otel` makes an image with traces.
+ARG FEATURES=
 # A path of the builder in the binary would make two builds of one source differ.
 RUN --mount=type=cache,target=/cargo \
     --mount=type=cache,target=/target \
-    export CARGO_HOME=/cargo CARGO_TARGET_DIR=/target SCOPEGATE_REVISION="$REVISION" RUSTFLAGS="--remap-path-prefix=/cargo=cargo --remap-path-prefix=/src=scopegate" \
-    && cargo build --locked --profile "$PROFILE" --bin scopegate \
+    export CARGO_HOME=/cargo CARGO_TARGET_DIR=/target SCOPEGATE_REVISION="$REVISION" \
+           RUSTFLAGS="--remap-path-prefix=/src=scopegate --remap-path-prefix=/target=target --remap-path-prefix=/cargo=cargo" \
+           CFLAGS="-ffile-prefix-map=/src=scopegate -ffile-prefix-map=/target=target -ffile-prefix-map=/cargo=cargo" \
+    && cargo build --locked --profile "$PROFILE" --features "$FEATURES" --bin scopegate \
     && mkdir -p /out/bin /out/data \
     && objcopy --only-keep-debug "/target/$PROFILE/scopegate" /out/scopegate.debug \
     && strip --strip-all -o /out/bin/scopegate "/target/$PROFILE/scopegate"
@@ -33,7 +37,7 @@ LABEL org.opencontainers.image.title="scopegate" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/scopegate/
+COPY LICENSE-MIT LICENSE-APACHE THIRD-PARTY-NOTICES /usr/share/doc/scopegate/
 COPY --from=build /out/bin/scopegate /usr/bin/scopegate
 # Where the authorization server keeps its database; the gateway writes nowhere.
 COPY --from=build --chown=65532:65532 /out/data /var/lib/scopegate
@@ -43,5 +47,7 @@ ENV SCOPEGATE_CONFIG=/etc/scopegate/scopegate.yaml \
 USER 65532:65532
 EXPOSE 8080 9901
 STOPSIGNAL SIGTERM
+# Whether it lives, not whether it is ready: some kill what is unhealthy.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["/usr/bin/scopegate", "probe"]
 ENTRYPOINT ["/usr/bin/scopegate"]
 CMD ["serve"]

@@ -8,8 +8,11 @@ OUTPUT ?= $(TARGET)/soak
 FUZZ   ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 FILES  := routes.yaml deploy/example/scopegate.yaml deploy/example/authorization-server.yaml
 
+# What stands in the binary for the builder's own folders; of two that fit a path the last one counts.
+PATHS := $(CURDIR)=scopegate $(abspath $(TARGET))=target $(or $(CARGO_HOME),$(HOME)/.cargo)=cargo
+
 .DEFAULT_GOAL := help
-.PHONY: help check fmt lint docs test clients edge-clients browser soak alerts watching deploy-check examples dependencies demo bench dist fuzz clean
+.PHONY: help check fmt lint docs test clients edge-clients browser soak alerts watching deploy-check examples dependencies notices sbom sbom-check demo bench dist fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,13 +25,13 @@ fmt: ## format the code
 lint: ## format and lints, no warning allowed
 	$(CARGO) fmt --check
 	rustfmt --check fuzz/fuzz_targets/*.rs
-	$(CARGO) clippy --all-targets --locked -- -D warnings
+	$(CARGO) clippy --all-targets --all-features --locked -- -D warnings
 
 docs: ## the code's documentation, no warning allowed
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --locked
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --all-features --locked
 
 test: ## every test
-	$(CARGO) test --locked
+	$(CARGO) test --all-features --locked
 
 clients: ## real OAuth clients (npm) against BINARY's authorization server; needs Node 20
 	npm ci --silent --no-audit --no-fund --prefix tests/clients
@@ -56,7 +59,7 @@ watching: ## each alert is made to fire and to clear in a running Prometheus, by
 	tests/watching/run --binary $(abspath $(BINARY)) --output $(TARGET)/watching
 
 examples: ## the policies and files that are shipped, checked by the command itself
-	$(CARGO) build --locked
+	$(CARGO) build --all-features --locked
 	export SCOPEGATE_GATEWAY_TOKEN=the-gateway-token-of-the-example; for file in $(FILES); do $(TARGET)/debug/scopegate check $$file || exit 1; done
 
 deploy-check: ## the chart, the compose file and the units, with BINARY; needs Node 20 and Python 3.11 (tests/deploy/systemd runs the units, as root)
@@ -65,8 +68,21 @@ deploy-check: ## the chart, the compose file and the units, with BINARY; needs N
 	$(TARGET)/deploy-venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/deploy/requirements.txt
 	$(TARGET)/deploy-venv/bin/python tests/deploy/check.py --binary $(abspath $(BINARY))
 
-dependencies: ## licences, bans and sources of what is linked, by deny.toml
+dependencies: ## licences, bans, sources and yanked versions of what is linked, by deny.toml; whether THIRD-PARTY-NOTICES is up to date
+	python3 .ci/test_dependencies.py
 	python3 .ci/dependencies.py
+	python3 .ci/notices.py --check
+
+notices: ## write THIRD-PARTY-NOTICES
+	python3 .ci/notices.py
+
+sbom: ## write the software bill of materials, CycloneDX, to TARGET/scopegate.cdx.json
+	python3 .ci/sbom.py $(TARGET)/scopegate.cdx.json
+
+sbom-check: sbom ## hold it to the schema of CycloneDX, which comes from PyPI
+	python3 -m venv $(TARGET)/sbom-venv
+	$(TARGET)/sbom-venv/bin/pip install --quiet --disable-pip-version-check --requirement .ci/requirements.txt
+	$(TARGET)/sbom-venv/bin/python .ci/check_sbom.py $(TARGET)/scopegate.cdx.json
 
 demo: ## gateway, authorization server and an API on loopback, and a page that walks through them
 	$(CARGO) run --release --locked -- demo
@@ -74,8 +90,9 @@ demo: ## gateway, authorization server and an API on loopback, and a page that w
 bench: ## measured figures: decide, lookup, readings, verify, one request
 	$(CARGO) bench --locked
 
-dist: ## the smallest and fastest binary, in target/dist
-	$(CARGO) build --profile dist --locked
+dist: ## the smallest and fastest binary, in target/dist; the same bytes wherever it is built
+	CARGO_INCREMENTAL=0 RUSTFLAGS='$(foreach map,$(PATHS),--remap-path-prefix=$(map))' CFLAGS='$(foreach map,$(PATHS),-ffile-prefix-map=$(map))' \
+		$(CARGO) build --profile dist --locked --bin scopegate
 
 fuzz: ## fuzz each target for SECONDS (600), or those that FUZZ names; needs nightly Rust and cargo-fuzz
 	cp Cargo.lock fuzz/Cargo.lock

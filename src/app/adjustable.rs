@@ -6,6 +6,7 @@ use crate::config::{self, Inputs};
 use crate::gateway::{Limits, ListenerSettings, RevealRoutes, UpstreamSettings};
 use crate::net::Polled;
 use crate::telemetry::LogSettings;
+use crate::traces::TracesSettings;
 use crate::verify::{IssuerSettings, KeySource};
 
 /// The settings that follow a reload, with what key files hold.
@@ -22,6 +23,7 @@ pub(super) struct Adjustable {
     drain_timeout: Duration,
     handover_timeout: Duration,
     log: LogSettings,
+    traces: Option<TracesSettings>,
 }
 
 impl Adjustable {
@@ -45,6 +47,7 @@ impl Adjustable {
             drain_timeout,
             handover_timeout,
             log,
+            traces,
             table: _,
             warnings: _,
             tests_passed: _,
@@ -62,6 +65,7 @@ impl Adjustable {
             drain_timeout: *drain_timeout,
             handover_timeout: *handover_timeout,
             log: log.clone(),
+            traces: traces.clone(),
         }
     }
 }

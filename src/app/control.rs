@@ -17,6 +17,7 @@ use crate::directory::Directory;
 use crate::gateway::{ListenerSettings, Shared, Snapshot, Upstream, UpstreamSettings};
 use crate::net::{Certificate, Drain, ServerTls};
 use crate::telemetry::{CertificateExpiry, Metrics, ReloadResult};
+use crate::traces::Tracer;
 use crate::verify::{IssuerSettings, Issuers};
 
 /// How often to look whether what was replaced is still held.
@@ -105,7 +106,8 @@ impl Control {
         let before = current.roles.as_ref().map(|roles| roles.directory());
         let directory = Directory::start(gateway.role_directory.clone(), before, &self.shared.clock, metrics);
         self.shared.log.reconfigure(gateway.log.clone());
-        let live = Live { issuers, directory };
+        let traces = Tracer::start(gateway.traces.clone(), current.traces.as_ref(), metrics);
+        let live = Live { issuers, directory, traces };
         let snapshot = snapshot(gateway, listeners, live, &self.shared.clock, metrics);
         let table_changed = snapshot.table.fingerprint() != current.table.fingerprint();
         let settings_changed = adjusted != *adjustable;
@@ -180,6 +182,7 @@ impl Control {
 pub(super) struct Live {
     pub(super) issuers: Arc<Issuers>,
     pub(super) directory: Option<Arc<Directory>>,
+    pub(super) traces: Option<Arc<Tracer>>,
 }
 
 /// Frees what has been replaced once no worker holds it any more, here rather than there: a large table takes its time.
@@ -242,6 +245,7 @@ pub(super) fn snapshot(
         roles: live.directory.map(|directory| directory.under(Arc::clone(&table))),
         table,
         issuers: live.issuers,
+        traces: live.traces,
         upstreams: upstreams.collect(),
         listeners,
         limits: gateway.limits,

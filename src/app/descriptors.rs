@@ -1,5 +1,7 @@
 //! How many descriptors the process may have, and how many connections that allows.
 
+use std::num::NonZero;
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config;
@@ -12,6 +14,34 @@ const OWN: usize = 40;
 const OF_WORKER: usize = 4;
 /// For each worker at each listener: a socket, a handle on it, and one that is kept spare.
 const OF_LISTENER: usize = 3;
+
+/// What a gateway may have open, and what this process would allow it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DescriptorBudget {
+    /// Descriptors that the gateway file lets it have.
+    pub needed: usize,
+    /// Descriptors that it may have: a gateway raises its soft bound to the hard one. `None` if there is no bound.
+    pub most: Option<usize>,
+    /// Peers' connections that it would take at one time.
+    pub connections: usize,
+}
+
+impl DescriptorBudget {
+    /// The budget of a gateway that is started with the bounds of this process; nothing is raised.
+    pub fn of(gateway: &config::Gateway) -> Self {
+        let wanted = Wanted::of(gateway, workers(gateway));
+        let most = getrlimit(Resource::Nofile).maximum.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
+        Self { needed: wanted.total(), most, connections: most.map_or(wanted.peers, |most| wanted.affordable(most)) }
+    }
+}
+
+/// How many workers a gateway has: as many as it says, or one a core.
+pub(super) fn workers(gateway: &config::Gateway) -> usize {
+    match gateway.workers {
+        0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+        workers => workers,
+    }
+}
 
 /// What a gateway's file lets it have open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

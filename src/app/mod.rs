@@ -22,9 +22,11 @@ mod restart;
 mod running;
 mod signals;
 mod start;
+mod watchdog;
 mod workers;
 
 pub use authorization_server::{RunningAuthorizationServer, start_authorization_server};
+pub use descriptors::DescriptorBudget;
 pub use fault::StartFault;
 pub use running::Running;
 pub use start::{serve, start};

@@ -8,6 +8,7 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -15,6 +16,8 @@ use rustix::time::{ClockId, clock_gettime};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Notifier {
     socket: Option<Arc<(UnixDatagram, SocketAddr)>>,
+    /// How long the service manager waits to hear that the process is alive, if it does.
+    watchdog: Option<Duration>,
 }
 
 impl Notifier {
@@ -24,10 +27,13 @@ impl Notifier {
     ///
     /// What the operating system says of the socket's name.
     pub(super) fn from_environment() -> io::Result<Self> {
-        env::var_os("NOTIFY_SOCKET").map_or_else(|| Ok(Self::default()), |name| Self::at(&name))
+        let Some(name) = env::var_os("NOTIFY_SOCKET") else { return Ok(Self::default()) };
+        let variable = |name| env::var(name).ok();
+        let watchdog = watchdog(variable("WATCHDOG_USEC").as_deref(), variable("WATCHDOG_PID").as_deref());
+        Ok(Self::at(&name)?.watched(watchdog))
     }
 
-    fn at(name: &OsStr) -> io::Result<Self> {
+    pub(super) fn at(name: &OsStr) -> io::Result<Self> {
         // A name that begins with `@` is an abstract one, without a file.
         let address = match name.as_bytes().strip_prefix(b"@") {
             Some(name) => SocketAddr::from_abstract_name(name)?,
@@ -36,7 +42,22 @@ impl Notifier {
         let socket = UnixDatagram::unbound()?;
         // Nobody is worth waiting for who does not read.
         socket.set_nonblocking(true)?;
-        Ok(Self { socket: Some(Arc::new((socket, address))) })
+        Ok(Self { socket: Some(Arc::new((socket, address))), watchdog: None })
+    }
+
+    /// The same with another watchdog.
+    pub(super) fn watched(self, watchdog: Option<Duration>) -> Self {
+        Self { watchdog, ..self }
+    }
+
+    /// How long the service manager waits to hear that the process is alive; `None` if it does not.
+    pub(super) fn watchdog(&self) -> Option<Duration> {
+        self.watchdog
+    }
+
+    /// The process does what it is there for.
+    pub(super) fn alive(&self) {
+        self.tell("WATCHDOG=1");
     }
 
     /// The process serves, or has finished to reload; `status` is for people.
@@ -54,7 +75,9 @@ impl Notifier {
 
     /// Another process is the service from now on. It comes from the old one, which is the one that is believed by default.
     pub(super) fn is_now(&self, pid: u32) {
-        self.tell(&format!("MAINPID={pid}\nREADY=1\nSTATUS=serving"));
+        // What that one has told the watchdog so far has not been believed: its time begins now.
+        let alive = if self.watchdog.is_some() { "\nWATCHDOG=1" } else { "" };
+        self.tell(&format!("MAINPID={pid}\nREADY=1\nSTATUS=serving{alive}"));
     }
 
     pub(super) fn stopping(&self) {
@@ -68,6 +91,14 @@ impl Notifier {
             tracing::warn!(%fault, "the service manager cannot be told");
         }
     }
+}
+
+/// The watchdog's time, if the two variables mean this process (`sd_watchdog_enabled`): without a process' id they mean whoever has
+/// them.
+fn watchdog(microseconds: Option<&str>, pid: Option<&str>) -> Option<Duration> {
+    let is_meant = pid.is_none_or(|pid| pid.parse() == Ok(std::process::id()));
+    let time = microseconds?.parse().ok().map(Duration::from_micros)?;
+    (is_meant && !time.is_zero()).then_some(time)
 }
 
 #[cfg(test)]
@@ -98,6 +129,23 @@ mod tests {
             let message = heard(&socket);
             let time = message.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap();
             assert!(time.parse::<u64>().unwrap() > 0);
+        }
+    }
+
+    #[test]
+    fn the_watchdog_is_that_of_this_process() {
+        let own = std::process::id().to_string();
+        let cases = [
+            ("its own", Some("2000000"), Some(own.as_str()), Some(2)),
+            ("of whoever has it", Some("2000000"), None, Some(2)),
+            ("of another process", Some("2000000"), Some("1"), None),
+            ("of nobody", Some("2000000"), Some(""), None),
+            ("none", None, Some(own.as_str()), None),
+            ("no time", Some("0"), None, None),
+            ("no number", Some("2s"), None, None),
+        ];
+        for (name, microseconds, pid, expected) in cases {
+            assert_eq!(watchdog(microseconds, pid), expected.map(Duration::from_secs), "{name}");
         }
     }
 

@@ -38,6 +38,10 @@ impl Program {
     pub(super) fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
         command.args(&self.arguments).env_remove("LISTEN_FDS").env_remove("LISTEN_PID").env_remove("LISTEN_FDNAMES");
+        // The watchdog of the service goes on, for the process that becomes it; one of another process stays what it is.
+        if env::var("WATCHDOG_PID").is_ok_and(|pid| pid.parse() == Ok(std::process::id())) {
+            command.env_remove("WATCHDOG_PID");
+        }
         command
     }
 

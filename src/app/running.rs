@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use super::launch::Service;
 use super::listeners::Listeners;
 use super::program::Program;
 use super::signals::{Asked, Signals};
+use super::watchdog;
 use super::workers::Workers;
 use crate::net::{Drain, ListenAddress};
 use crate::telemetry::HandoverResult;
@@ -88,8 +89,12 @@ impl Started {
     async fn until_drain(&mut self) -> End {
         let Self { control, listeners, files_changed, signals, service, workers, .. } = self;
         let mut under_way: Option<HandingOver<'_>> = None;
+        let pulses = workers.pulses();
+        let mut feeding = pin!(watchdog::feed(&service.notifier, &pulses));
         loop {
             let asked = tokio::select! {
+                // It never ends.
+                () = &mut feeding => continue,
                 asked = signals.next() => asked,
                 Some(()) = files_changed.recv() => Asked::Reload,
                 ended = outcome(&mut under_way) => {
@@ -139,6 +144,9 @@ impl Started {
         control.drain.begin_taken_over(&taken_over);
         runtime.spawn(cut_when_asked(signals, control.drain.clone(), asked_to_end));
         workers.join();
+        if let Some(traces) = &control.shared.snapshot.load().traces {
+            runtime.block_on(traces.finish());
+        }
         tracing::info!("drained");
         control.shared.log.flush();
     }

@@ -1,6 +1,5 @@
 //! A gateway's start.
 
-use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::adjustable::Adjustable;
 use super::control::{Control, Live, snapshot, start_issuers, tell_warnings};
-use super::descriptors::affordable_connections;
+use super::descriptors::{affordable_connections, workers};
 use super::fault::StartFault;
 use super::handover_messages::{Counts, Progress};
 use super::inheritance::Inheritance;
@@ -28,6 +27,7 @@ use crate::directory::Directory;
 use crate::gateway::Shared;
 use crate::net::{Drain, ListenAddress};
 use crate::telemetry::{HandoverResult, Log, Metrics};
+use crate::traces::Tracer;
 
 /// Runs the gateway that `config` describes, as this process' only task, until a signal has drained it or another process has
 /// taken over.
@@ -104,16 +104,15 @@ impl Prepared {
         let log = Log::start(gateway.log.clone(), Arc::clone(&metrics), clock.clone());
         tell_warnings(path, &gateway.warnings);
         let issuers = start_issuers(&gateway.issuers, None, &clock, &metrics)?;
-        let workers = match gateway.workers {
-            0 => std::thread::available_parallelism().map_or(1, NonZero::get),
-            workers => workers,
-        };
+        let workers = workers(&gateway);
         let fixed = Fixed::of(&gateway);
         gateway.limits.connections = affordable_connections(&gateway, workers);
         let listeners = gateway.listeners.clone();
         let adjustable = Adjustable::of(&gateway, &listeners);
         let directory = Directory::start(gateway.role_directory.clone(), None, &clock, &metrics);
-        let snapshot = snapshot(gateway, listeners, Live { issuers, directory }, &clock, &metrics);
+        let traces = Tracer::start(gateway.traces.clone(), None, &metrics);
+        let live = Live { issuers, directory, traces };
+        let snapshot = snapshot(gateway, listeners, live, &clock, &metrics);
         let shared = Arc::new(Shared::new(snapshot, metrics, log, clock));
         let drain = Drain::new();
         let (watcher, files_changed) = Watcher::start(inputs);

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc as told, watch};
 
 use super::fault::StartFault;
 use super::listeners::Dealt;
+use super::watchdog::{Heart, Pulse, heart};
 use crate::gateway::{self, Shared, WorkerStart};
 use crate::net::{Drain, Worker};
 
@@ -14,6 +15,7 @@ use crate::net::{Drain, Worker};
 #[derive(Debug)]
 pub(super) struct Workers {
     workers: Vec<Worker>,
+    pulses: Vec<Pulse>,
     ended: told::UnboundedReceiver<Ended>,
 }
 
@@ -39,7 +41,7 @@ impl Workers {
     /// [`StartFault::System`] if one of them cannot; then none has accepted anything.
     pub(super) fn start(shared: &Arc<Shared>, sockets: Vec<Dealt>, drain: &Drain) -> Result<Self, StartFault> {
         let (count, (tell, ended), (go, wait)) = (sockets.len(), told::unbounded_channel(), watch::channel(false));
-        let mut workers = Vec::with_capacity(count);
+        let (mut workers, mut pulses) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for (number, listeners) in sockets.into_iter().enumerate() {
             let start = WorkerStart {
                 shared: Arc::clone(shared),
@@ -48,11 +50,18 @@ impl Workers {
                 workers: count,
                 seed: random()?,
             };
-            let worker = start_one(format!("worker-{number}"), start, TellsOfEnd(tell.clone()), wait.clone());
+            let (heart, pulse) = heart();
+            let worker = start_one(format!("worker-{number}"), start, heart, TellsOfEnd(tell.clone()), wait.clone());
             workers.push(worker.map_err(StartFault::system("a worker"))?);
+            pulses.push(pulse);
         }
         go.send_replace(true);
-        Ok(Self { workers, ended })
+        Ok(Self { workers, pulses, ended })
+    }
+
+    /// How each of them is asked whether it is alive.
+    pub(super) fn pulses(&self) -> Vec<Pulse> {
+        self.pulses.clone()
     }
 
     /// Waits until one of them has ended.
@@ -73,12 +82,15 @@ impl Workers {
 fn start_one(
     name: String,
     start: WorkerStart,
+    heart: Heart,
     tells_of_end: TellsOfEnd,
     mut go: watch::Receiver<bool>,
 ) -> io::Result<Worker> {
     let (report, reported) = mpsc::sync_channel(1);
     let main = move || async move {
         let _tells_of_end = tells_of_end;
+        // Among the tasks that serve: it comes to its turn if they do.
+        drop(tokio::task::spawn_local(heart.beat()));
         let standing = match gateway::stand(start) {
             Ok(standing) => standing,
             Err(fault) => return drop(report.send(Err(fault))),
@@ -131,7 +143,7 @@ mod tests {
         let gateway = config::load_gateway(&folder.path().join("scopegate.yaml")).unwrap();
         let (clock, metrics, listeners) = (Clock::system(), Arc::new(Metrics::new()), gateway.listeners.clone());
         let issuers = start_issuers(&gateway.issuers, None, &clock, &metrics).unwrap();
-        let snapshot = snapshot(gateway, listeners, Live { issuers, directory: None }, &clock, &metrics);
+        let snapshot = snapshot(gateway, listeners, Live { issuers, directory: None, traces: None }, &clock, &metrics);
         let log = Log::to(io::sink(), LogSettings::default(), Arc::clone(&metrics), clock.clone());
         Arc::new(Shared::new(snapshot, metrics, log, clock))
     }

@@ -2,11 +2,14 @@
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use super::{authorization_server, check, completions, demo, explain, mint, routes, schema, serve};
+use super::{authorization_server, check, completions, demo, doctor, explain, mint, probe, routes, schema, serve};
+
+/// What `--version` says: the version, and the revision that the binary was built from.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SCOPEGATE_REVISION"), ")");
 
 /// A reverse proxy that enforces OAuth scopes per route and method.
 #[derive(Debug, Parser)]
-#[command(name = "scopegate", version, subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "scopegate", version = VERSION, subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
 #[command(
     after_help = "Start with `scopegate demo`. Exit status: 0 well, 1 the answer is \"no\", 2 usage or configuration, 70 a defect."
 )]
@@ -25,6 +28,10 @@ pub(super) enum Command {
     AuthorizationServer(Box<authorization_server::Arguments>),
     /// Compile policy or gateway files, run their tests, list what deserves a look
     Check(check::Arguments),
+    /// Look at what a gateway file needs: ports, certificates, issuers, upstreams, limits
+    Doctor(doctor::Arguments),
+    /// Ask a running server whether it is well, for health checks of containers
+    Probe(probe::Arguments),
     /// Show how the gateway would decide a request, and why
     Explain(explain::Arguments),
     /// Print the expanded table: method, template, user side, admin side

@@ -163,7 +163,7 @@ impl Report {
 }
 
 /// An error with its source line; a warning, of which a large table may have many, in one line.
-fn told(diagnostic: &Diagnostic) -> String {
+pub(super) fn told(diagnostic: &Diagnostic) -> String {
     match (diagnostic.severity, &diagnostic.location) {
         (Severity::Warning, Some(Location { file, line, column, .. })) => {
             format!("{WARNING}warning:{WARNING:#} {file}:{line}:{column}: {}\n", diagnostic.message)

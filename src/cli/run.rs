@@ -8,7 +8,9 @@ use clap::Parser;
 
 use super::arguments::{Arguments, Command, TokenCommand};
 use super::fault::{Answer, Fault};
-use super::{authorization_server, check, completions, demo, explain, mint, output, routes, schema, serve};
+use super::{
+    authorization_server, check, completions, demo, doctor, explain, mint, output, probe, routes, schema, serve,
+};
 
 /// Runs the command that `arguments` name (the first is the program) and returns its exit status.
 ///
@@ -35,6 +37,8 @@ fn dispatch(command: Command) -> Result<Answer, Fault> {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::AuthorizationServer(arguments) => authorization_server::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Probe(arguments) => probe::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Routes(arguments) => routes::run(&arguments),
         Command::Token { command: TokenCommand::Mint(arguments) } => mint::run(&arguments),

@@ -42,6 +42,16 @@ pub(super) fn read(node: &Node<'_>, folder: &mut Folder<'_>, faults: &Faults) ->
     }
 }
 
+/// `address` alone; what is wrong beside it is left to `unheard`.
+pub(super) fn address(node: &Node<'_>, unheard: &Faults, faults: &Faults) -> Option<SocketAddr> {
+    let root = Fields::read(node, authorization_server_keys::ROOT, Subject::default(), unheard);
+    let root = root.telling(faults);
+    if root.node("address").is_none() {
+        root.refuse(root.place, "address", "is missing", None);
+    }
+    root.parsed("address", |scalar| paths::socket_address(scalar.text)).map(|address| address.value)
+}
+
 /// Every key is read before one that is missing ends it.
 fn settings(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> Option<AuthorizationServerSettings> {
     refuse_empty(fields, "audience", "name at least one value of `aud` that means the gateway");

@@ -9,6 +9,7 @@ use crate::gateway::{Limits, ListenerSettings, RevealRoutes, TrustedPeers};
 use crate::net::{ListenAddress, Network, Polled, Protocols};
 use crate::telemetry::{LogAccess, LogFormat, LogSettings, LogSubject};
 use crate::token::Secret;
+use crate::traces::TracesSettings;
 
 use super::ceilings::Switch;
 use super::faults::{Fault, Faults};
@@ -22,6 +23,7 @@ use super::scalars::Wrong;
 use super::secrets::Folder;
 use super::source::{Place, Placed};
 use super::tls;
+use super::traces;
 use super::upstreams::{self, Upstream};
 
 /// A gateway file, all but its policy.
@@ -46,6 +48,7 @@ pub(super) struct GatewayFile {
     pub(super) drain_timeout: Duration,
     pub(super) handover_timeout: Duration,
     pub(super) log: LogSettings,
+    pub(super) traces: Option<TracesSettings>,
     /// Files and globs of `policy`.
     pub(super) policy: Vec<Placed<String>>,
 }
@@ -78,6 +81,7 @@ pub(super) fn read(node: &Node<'_>, folder: &mut Folder<'_>, faults: &Faults) ->
         drain_timeout: fields.duration("drain_timeout").unwrap_or_default(),
         handover_timeout: fields.duration("handover_timeout").unwrap_or_default(),
         log: log(&fields.section("log")),
+        traces: traces::read(&fields, folder),
         policy: policy(&fields),
     }
 }
@@ -158,6 +162,13 @@ pub(super) fn network(text: &str) -> Result<Network, Wrong> {
         Ok(address) => wrong().hint(format!("write `{address}/{}`", if address.is_ipv4() { 32 } else { 128 })),
         Err(_) => wrong(),
     })
+}
+
+/// `admin.address` alone; what is wrong beside it is left to `unheard`.
+pub(super) fn admin_address(node: &Node<'_>, unheard: &Faults, faults: &Faults) -> Option<SocketAddr> {
+    let root = Fields::read(node, gateway_keys::ROOT, Subject::default(), unheard);
+    let admin = root.section("admin").telling(faults);
+    admin.parsed("address", |scalar| paths::socket_address(scalar.text)).map(|address| address.value)
 }
 
 fn admin(fields: &Fields<'_, '_>, folder: &mut Folder<'_>) -> AdminSettings {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::keys::{DAY, Key, LIMIT, MANY, Shape};
-use super::{tls_keys, upstream_keys};
+use super::{tls_keys, traces_keys, upstream_keys};
 
 const FORMAT: Key =
     Key::new("format", Shape::Choice(&["json", "text"]), "One JSON object a line, or text for people").default("json");
@@ -55,6 +55,11 @@ pub(super) static ROOT: &[Key] = &[
     )
     .default("60s"),
     Key::new("log", Shape::Section(LOG), "What is logged, and how"),
+    Key::new(
+        "traces",
+        Shape::Section(traces_keys::TRACES),
+        "Where spans go, and of which requests; in builds with `otel`",
+    ),
     Key::new(
         "policy",
         Shape::List(&Shape::Text),

@@ -20,6 +20,8 @@ pub struct Inputs {
     files: BTreeMap<PathBuf, Option<Digest>>,
     /// Those of `files` that only a glob names.
     matched: BTreeSet<PathBuf>,
+    /// Those of `files` that hold a secret or a private key.
+    secrets: BTreeSet<PathBuf>,
     globs: Vec<String>,
 }
 
@@ -52,6 +54,11 @@ impl Inputs {
         self.files.keys().map(PathBuf::as_path)
     }
 
+    /// Those of the files that hold a secret or a private key, sorted.
+    pub fn secrets(&self) -> impl Iterator<Item = &Path> {
+        self.secrets.iter().map(PathBuf::as_path)
+    }
+
     /// The globs of `policy`, resolved against the gateway file's folder.
     pub fn globs(&self) -> impl Iterator<Item = &str> {
         self.globs.iter().map(String::as_str)
@@ -66,7 +73,8 @@ impl Inputs {
             let content = read_bytes(path, MAX_BYTES).ok();
             (path.clone(), content.map(|bytes| hash(&bytes)))
         });
-        Self { files: files.collect(), matched: matched.clone(), globs: self.globs.clone() }
+        let (secrets, globs) = (self.secrets.clone(), self.globs.clone());
+        Self { files: files.collect(), matched: matched.clone(), secrets, globs }
     }
 
     /// Reads a YAML file as text.
@@ -87,9 +95,15 @@ impl Inputs {
     /// # Errors
     /// As [`Inputs::read_text`]. The text is in no message.
     pub(super) fn read_secret(&mut self, path: &Path) -> Result<String, String> {
+        self.hold_secret(path);
         let bytes = self.read(path, SECRET_BYTES).map_err(|error| describe(&error))?;
         let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
         Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    }
+
+    /// Takes account of the fact that a file holds a secret.
+    pub(super) fn hold_secret(&mut self, path: &Path) {
+        self.secrets.insert(path.to_owned());
     }
 
     /// Reads a file as bytes.

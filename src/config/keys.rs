@@ -56,6 +56,8 @@ pub(super) enum Shape {
     Count(usize, usize),
     /// A number above 0, up to 1.
     Share,
+    /// A number from 0 to 1.
+    Ratio,
     /// Any scalar, with its YAML type.
     Scalar,
     Choice(&'static [&'static str]),
@@ -119,6 +121,7 @@ fn describe_inner(file: &'static str, path: &str, shape: &'static Shape, list: &
         | Shape::Size(..)
         | Shape::Count(..)
         | Shape::Share
+        | Shape::Ratio
         | Shape::Scalar
         | Shape::Choice(_)
         | Shape::Secret

@@ -24,6 +24,7 @@ fn inner(path: String, shape: &'static Shape, found: &mut Vec<(String, &'static 
         | Shape::Size(..)
         | Shape::Count(..)
         | Shape::Share
+        | Shape::Ratio
         | Shape::Scalar
         | Shape::Choice(_)
         | Shape::Secret
@@ -51,6 +52,7 @@ fn every_default_is_one_that_could_be_written() {
                 Shape::Size(..) => fields.size(name) > 0,
                 Shape::Count(least, _) => fields.count(name) > 0 || least == 0,
                 Shape::Share => fields.share(name) > 0.0,
+                Shape::Ratio => fields.ratio(name) > 0.0,
                 Shape::Choice(words) => words.contains(&fields.choice(name)),
                 Shape::Text => fields.text(name).is_some(),
                 Shape::List(Shape::Choice(_)) => !fields.choices(name).is_empty(),

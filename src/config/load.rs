@@ -1,5 +1,6 @@
 //! From paths to a valid gateway or policy, or every fault.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -91,6 +92,19 @@ pub fn is_authorization_server_file(path: &Path) -> std::io::Result<bool> {
     Ok(yaml::has_root_key(&String::from_utf8_lossy(&bytes), "database"))
 }
 
+/// Says where the admin listener of a gateway file is, or an authorization server listens, whatever else is in the file: it may have been
+/// broken since the server was started with it.
+///
+/// # Errors
+///
+/// What is wrong with the file as a whole, or with this one address.
+pub fn probed_address(path: &Path) -> Result<SocketAddr, Vec<Diagnostic>> {
+    let mut reading = Reading::default();
+    let address = reading.probed_address(path);
+    let Reading { sources, faults, .. } = reading;
+    finish(address, faults, &sources).map(|(address, _)| address)
+}
+
 /// What a load comes to: the value with all warnings, or every fault.
 fn finish<T>(value: Option<T>, faults: Faults, sources: &Sources) -> Result<(T, Vec<Diagnostic>), Vec<Diagnostic>> {
     let refused = faults.has_errors();
@@ -140,6 +154,19 @@ impl Reading {
         let catalogue = Catalogue::new(&catalog.catalog);
         let AuthorizationServerFile { settings, log, .. } = read;
         Some(AuthorizationServerConfiguration { settings: settings?, catalogue, log, warnings: Vec::new() })
+    }
+
+    fn probed_address(&mut self, path: &Path) -> Option<SocketAddr> {
+        let file = self.read("file", path)?;
+        let text = self.sources.text(file);
+        let is_gateway = yaml::has_root_key(text, "listeners");
+        let node = yaml::parse(text, file, &self.faults)?;
+        let unheard = Faults::default();
+        if is_gateway {
+            gateway_file::admin_address(&node, &unheard, &self.faults)
+        } else {
+            authorization_server_file::address(&node, &unheard, &self.faults)
+        }
     }
 
     fn policy(&mut self, paths: &[PathBuf]) -> Option<(Arc<RouteTable>, usize, Faults)> {
@@ -251,6 +278,7 @@ fn gateway(settings: GatewayFile, table: Arc<RouteTable>, tests_passed: usize) -
         drain_timeout: settings.drain_timeout,
         handover_timeout: settings.handover_timeout,
         log: settings.log,
+        traces: settings.traces,
         table,
         warnings: Vec::new(),
         tests_passed,

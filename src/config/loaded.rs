@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::diagnostic::Diagnostic;
 use crate::authorization_server::{AuthorizationServerSettings, Catalogue};
-use crate::{admin, gateway, net, policy, telemetry, verify};
+use crate::{admin, gateway, net, policy, telemetry, traces, verify};
 
 /// A valid gateway file with its policy, compiled. The policy's `tests:` have passed.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub struct Gateway {
     pub handover_timeout: Duration,
     /// What is logged, and how.
     pub log: telemetry::LogSettings,
+    /// Where spans go; never in a build without the feature `otel`.
+    pub traces: Option<traces::TracesSettings>,
     /// The policy.
     pub table: Arc<policy::RouteTable>,
     /// By file and place.

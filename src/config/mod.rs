@@ -10,11 +10,11 @@
 //! | file | its one job |
 //! |---|---|
 //! | `yaml`, `node`, `source` | text → spanned tree; the only place that knows the YAML parser |
-//! | `keys`, `policy_keys`, `gateway_keys`, `upstream_keys`, `tls_keys`, `authorization_server_keys` | the one description of all keys; readers, JSON Schema and documentation share it |
+//! | `keys`, `policy_keys`, `gateway_keys`, `upstream_keys`, `tls_keys`, `traces_keys`, `authorization_server_keys` | the one description of all keys; readers, JSON Schema and documentation share it |
 //! | `read`, `scalars`, `units`, `paths`, `hints`, `lookalikes`, `suggest` | typed readers and what they say of mistakes |
 //! | `raw_policy`, `raw_entry` | a policy file as typed |
 //! | `catalog`, `ceilings`, `entries`, `routes`, `table`, `cases` | policy files compiled, and their tests run |
-//! | `gateway_file`, `issuers`, `upstreams`, `tls`, `secrets`, `policy_files` | a gateway file compiled |
+//! | `gateway_file`, `issuers`, `upstreams`, `tls`, `traces`, `secrets`, `policy_files` | a gateway file compiled |
 //! | `authorization_server_file` | an authorization server's file compiled |
 //! | `faults`, `diagnostic` | every fault, and how it is shown |
 //! | `inputs`, `watch` | what was read, and whether it has changed since |
@@ -70,6 +70,10 @@ mod suggest;
 mod table;
 mod tls;
 mod tls_keys;
+mod traces;
+mod traces_keys;
+#[cfg(test)]
+mod traces_tests;
 mod units;
 mod upstream_keys;
 mod upstreams;
@@ -87,7 +91,7 @@ pub use inputs::Inputs;
 pub use keys::{KeyDescription, keys};
 pub use load::{
     is_authorization_server_file, is_gateway_file, load_authorization_server, load_gateway, load_gateway_with_inputs,
-    load_policy,
+    load_policy, probed_address,
 };
 pub use loaded::{AuthorizationServerConfiguration, Gateway, Policy, TestReport};
 pub use schema::{schema_authorization_server, schema_gateway, schema_policy};

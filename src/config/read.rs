@@ -8,7 +8,7 @@ use smallvec::{SmallVec, smallvec};
 use super::faults::{Fault, Faults};
 use super::keys::{Key, Shape};
 use super::node::{Entry, Node, Value};
-use super::scalars::{Scalar, Wrong, boolean, choose, count, duration, share, shown, size};
+use super::scalars::{Scalar, Wrong, boolean, choose, count, duration, ratio, share, shown, size};
 use super::source::{FileId, Place, Placed};
 use super::{hints, yaml};
 
@@ -88,6 +88,11 @@ impl<'n, 't> Fields<'n, 't> {
     /// A section that is not written: every key has its default.
     pub(super) fn absent(keys: &'static [Key], place: Place, subject: Subject, faults: &'n Faults) -> Self {
         Self { keys, written: smallvec![None; keys.len()], place, subject, faults }
+    }
+
+    /// The same keys, whose faults from now on are told elsewhere.
+    pub(super) fn telling(self, faults: &'n Faults) -> Self {
+        Self { faults, ..self }
     }
 
     fn take(&mut self, entries: &'n [Entry<'t>]) {
@@ -208,6 +213,10 @@ impl<'n, 't> Fields<'n, 't> {
 
     pub(super) fn share(&self, name: &str) -> f64 {
         self.parsed(name, share).map_or(1.0, |placed| placed.value)
+    }
+
+    pub(super) fn ratio(&self, name: &str) -> f64 {
+        self.parsed(name, ratio).map_or(0.0, |placed| placed.value)
     }
 
     /// One of the words that the key's description lists; `""` when there is neither word nor default, or a fault.

@@ -101,6 +101,11 @@ pub(super) fn share(scalar: Scalar<'_>) -> Result<f64, Wrong> {
     value.ok_or_else(|| Wrong::expected("a number above 0 and at most 1"))
 }
 
+pub(super) fn ratio(scalar: Scalar<'_>) -> Result<f64, Wrong> {
+    let value = scalar.text.parse::<f64>().ok().filter(|ratio| scalar.plain && (0.0..=1.0).contains(ratio));
+    value.ok_or_else(|| Wrong::expected("a number from 0 to 1"))
+}
+
 pub(super) fn choose(text: &str, shape: &Shape) -> Result<&'static str, Wrong> {
     let Shape::Choice(words) = shape else { return Err(Wrong::expected("one of a list")) };
     words.iter().find(|word| **word == text).copied().ok_or_else(|| {

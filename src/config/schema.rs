@@ -51,7 +51,7 @@ fn property(key: &Key) -> Value {
 fn default_value(text: &str, shape: &Shape) -> Value {
     match shape {
         Shape::Boolean => json!(matches!(text, "on" | "true")),
-        Shape::Count(..) | Shape::Share => text.parse().map_or(Value::Null, Value::Number),
+        Shape::Count(..) | Shape::Share | Shape::Ratio => text.parse().map_or(Value::Null, Value::Number),
         Shape::List(_) | Shape::Texts => {
             let inner = text.trim_start_matches('[').trim_end_matches(']');
             json!(inner.split(", ").filter(|word| !word.is_empty()).collect::<Vec<_>>())
@@ -78,6 +78,7 @@ fn shape(shape: &Shape) -> Value {
         Shape::Size(..) => json!({ "type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)$" }),
         Shape::Count(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
         Shape::Share => json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 1 }),
+        Shape::Ratio => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
         Shape::Scalar => json!({ "type": ["string", "number", "boolean"] }),
         Shape::Choice(words) => json!({ "enum": words }),
         Shape::Secret => json!({ "oneOf": [{ "type": "string" }, one_key("file"), one_key("env")] }),

@@ -50,7 +50,44 @@ impl Folder<'_> {
 
     /// Reads a secret: a text, `{file: PATH}` or `{env: NAME}`. No message ever shows it.
     pub(super) fn secret(&mut self, fields: &Fields<'_, '_>, name: &str, node: &Node<'_>) -> Option<String> {
-        let text = match &node.value {
+        let text = self.written(fields, name, node)?;
+        let fits = (1..=4096).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !fits {
+            let hint = "it is sent as a field's value".to_owned();
+            fields.refuse(node.place, name, "must be 1 to 4096 letters of printable ASCII without space", Some(hint));
+        }
+        fits.then_some(text)
+    }
+
+    /// The same, of words with spaces between them.
+    pub(super) fn words(&mut self, fields: &Fields<'_, '_>, name: &str, node: &Node<'_>) -> Option<String> {
+        let text = self.written(fields, name, node)?;
+        let sound = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+        let fits = (1..=4096).contains(&text.len()) && text.bytes().all(sound) && text.trim_ascii() == text;
+        if !fits {
+            fields.refuse(
+                node.place,
+                name,
+                "must be 1 to 4096 letters of printable ASCII, not beginning or ending with space",
+                None,
+            );
+        }
+        fits.then_some(text)
+    }
+
+    /// The same, where it may not be written in the file itself.
+    pub(super) fn stored(&mut self, fields: &Fields<'_, '_>, name: &str, node: &Node<'_>) -> Option<String> {
+        if node.text().is_some() {
+            fields.faults.hide(node.place);
+            let hint = "it may be a secret, and this file is read by many".to_owned();
+            fields.refuse(node.place, name, "must be `{file: PATH}` or `{env: NAME}`", Some(hint));
+            return None;
+        }
+        self.words(fields, name, node)
+    }
+
+    fn written(&mut self, fields: &Fields<'_, '_>, name: &str, node: &Node<'_>) -> Option<String> {
+        match &node.value {
             Value::Text { text, .. } => Some(text.to_string()),
             Value::Map(entries) => match entries.as_slice() {
                 [entry] => self.secret_of(fields, name, &entry.key, &entry.value),
@@ -58,13 +95,7 @@ impl Folder<'_> {
             },
             Value::Unreadable => None,
             Value::Null | Value::List(_) => refuse_form(fields, name, node.place, None),
-        }?;
-        let fits = (1..=4096).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-        if !fits {
-            let hint = "it is sent as a field's value".to_owned();
-            fields.refuse(node.place, name, "must be 1 to 4096 letters of printable ASCII without space", Some(hint));
         }
-        fits.then_some(text)
     }
 
     /// Reads the private key in the file that a key names.

@@ -113,6 +113,7 @@ fn roots(fields: &Fields<'_, '_>, folder: &mut Folder<'_>, name: &str) -> Option
 fn certificate(fields: &Fields<'_, '_>, folder: &mut Folder<'_>, chain_name: &str) -> Option<Placed<Certificate>> {
     let (chain, key) = (File::read(fields, folder, chain_name), File::read(fields, folder, "key"));
     let (chain, key) = (chain?, key?);
+    folder.inputs.hold_secret(&key.path);
     warn_of_readers(fields, &key);
     match Certificate::read(&chain.written, &chain.bytes, &key.bytes) {
         Ok(certificate) => {

@@ -32,7 +32,9 @@ pub(super) struct Authorized {
 pub(super) async fn authorize(exchange: &Exchange, parts: &Parts) -> Result<Authorized, Denial> {
     let mut token = TokenLabel::None;
     let authorized = decide(exchange, parts, &mut token).await;
-    exchange.plane.shared.metrics.decision(token, exchange.started.elapsed());
+    let took = exchange.started.elapsed();
+    exchange.plane.shared.metrics.decision(token, took);
+    exchange.trace.decided(token, took);
     authorized
 }
 

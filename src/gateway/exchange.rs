@@ -13,6 +13,8 @@ use crate::gateway::bearer::{Bearer, Note};
 use crate::gateway::data_plane::{DataPlane, View};
 use crate::gateway::forwarded::Story;
 use crate::gateway::request_content::Received;
+use crate::gateway::spans::{self, Ended};
+use crate::gateway::trace::Trace;
 use crate::gateway::tunnel::Tunnel;
 use crate::net::{Carried, Phase, Watch};
 use crate::policy::{Access, Denial, Found, Reason};
@@ -27,7 +29,7 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 const LONGEST: Duration = Duration::from_secs(48 * 3600);
 
 /// The status in records of requests whose peer left before any answer; no answer ever carries it.
-const PEER_LEFT: u16 = 499;
+pub(super) const PEER_LEFT: u16 = 499;
 
 /// What a connection is to all of its requests.
 #[derive(Debug)]
@@ -71,6 +73,7 @@ pub(super) struct Exchange {
     cut_off_by: Cell<Option<CutOff>>,
     in_flight: Cell<bool>,
     progress: RefCell<Progress>,
+    pub(super) trace: Trace,
 }
 
 /// What is known so far.
@@ -91,6 +94,7 @@ impl Exchange {
     pub(super) fn begin(plane: Rc<DataPlane>, view: Rc<View>, origin: Origin, parts: &Parts) -> Self {
         let Origin { connection, watch } = origin;
         Self {
+            trace: Trace::begin(&plane, &view, &connection, parts),
             request_id: plane.request_ids.choose(parts.headers.get(REQUEST_ID)),
             method: parts.method.clone(),
             uri: parts.uri.clone(),
@@ -214,11 +218,9 @@ impl Exchange {
         let snapshot = &self.view.snapshot;
         let token = progress.token.as_ref().map(|(remembered, _)| &remembered.token);
         let written = self.is_written(&progress);
-        let token_id = if written { self.token_id() } else { None };
-        let held = match &progress.token {
-            Some((_, bearer)) if written => Some(snapshot.table.catalog().text(bearer.standing.held())),
-            Some(_) | None => None,
-        };
+        let (token_id, trace_id) = if written { (self.token_id(), self.trace.id()) } else { (None, None) };
+        let held = progress.token.as_ref().filter(|_| written).map(|(_, bearer)| bearer.standing.held());
+        let held = held.map(|held| snapshot.table.catalog().text(held));
         let route = progress.found.map(|found| snapshot.table.route(found.route));
         let asked = progress.access.and(route).and_then(|route| snapshot.upstreams.get(route.upstream));
         let record = AccessRecord {
@@ -247,8 +249,24 @@ impl Exchange {
             bytes_in: self.content.bytes.get(),
             bytes_out: self.bytes_out.get(),
             cut_off_by: self.cut_off_by.get().filter(|_| progress.answered_by_upstream),
+            trace_id: trace_id.as_deref(),
         };
         telemetry::finish(&snapshot.routes, &self.plane.shared.log, &record);
+        self.end_trace(&record, &progress);
+    }
+
+    fn end_trace(&self, record: &AccessRecord<'_>, progress: &Progress) {
+        let Some(recorded) = self.trace.recorded() else { return };
+        let snapshot = &self.view.snapshot;
+        let route = progress.found.map(|found| snapshot.table.route(found.route));
+        let upstream = progress.access.and(route).and_then(|route| snapshot.upstreams.get(route.upstream));
+        let ended = Ended {
+            record,
+            route,
+            upstream: upstream.map(|upstream| &upstream.settings),
+            asked: progress.asked_at.map(|asked| asked.saturating_duration_since(self.started)),
+        };
+        spans::record(recorded, self, &ended);
     }
 }
 

@@ -148,6 +148,7 @@ fn write_fields(
     connection.story.tell(Told { style: settings.forwarded, public_url, tls, trusted }, &host, fields);
     add_via(received, fields);
     fields.insert(REQUEST_ID, exchange.request_id.clone());
+    exchange.trace.tell(fields);
     write_identity(exchange, grant, fields);
     let host = match &settings.host {
         HostRule::Keep => return Ok(()),
@@ -205,6 +206,7 @@ impl Sending<'_> {
     /// and there is no content (RFC 9110 §9.2.2). A request of which nothing was sent has not been tried yet.
     async fn send(&self, mut request: Request<RequestContent>) -> Result<Answered, Denial> {
         self.exchange.wait_within_bounds();
+        self.exchange.trace.reaches_for_upstream(self.exchange.started);
         // A connection is a peer: many people may share an address.
         let peer = Rc::as_ptr(&self.exchange.connection).addr();
         let mut lease = self.pool.connections.acquire(peer).await.map_err(|fault| self.no_connection(&fault))?;

@@ -32,6 +32,8 @@ mod seldom;
 mod service;
 mod settings;
 mod snapshot;
+mod spans;
+mod trace;
 mod tunnel;
 mod turned_away;
 mod upgrade;

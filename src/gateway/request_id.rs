@@ -27,13 +27,18 @@ impl RequestIds {
         }
     }
 
-    fn next(&self) -> HeaderValue {
+    /// A number that does not repeat within 2⁶⁴ numbers and ids.
+    pub(super) fn number(&self) -> u64 {
         let state = self.state.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
         self.state.set(state);
-        // The finaliser of SplitMix64: a permutation, so ids repeat only when the counter does.
+        // The finaliser of SplitMix64: a permutation, so numbers repeat only when the counter does.
         let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let mixed = mixed ^ (mixed >> 31);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn next(&self) -> HeaderValue {
+        let mixed = self.number();
         let mut digits = [b'0'; 16];
         for (position, digit) in digits.iter_mut().enumerate() {
             let nibble = (mixed >> (60 - 4 * position)) & 15;

@@ -14,6 +14,7 @@ use crate::gateway::seldom::Seldom;
 use crate::gateway::{Limits, ListenerSettings, RevealRoutes, UpstreamSettings};
 use crate::policy::RouteTable;
 use crate::telemetry::{Log, Metrics, RouteMetrics, UpstreamMetrics};
+use crate::traces::Tracer;
 use crate::verify::Issuers;
 
 /// The table, the issuers and the settings that were loaded together. Immutable; a reload makes another.
@@ -43,6 +44,8 @@ pub struct Snapshot {
     pub handover_timeout: Duration,
     /// `Scopegate-Route` of each route, by its index.
     pub route_ids: Vec<HeaderValue>,
+    /// Where spans go; `None` where there are no traces.
+    pub traces: Option<Arc<Tracer>>,
 }
 
 /// An upstream's settings with its counters.

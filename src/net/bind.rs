@@ -48,7 +48,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// `AddrInUse` where somebody does, or what the operating system says when the address cannot be had.
+    /// `AddrInUse` where somebody does, or where a path is that of anything but a socket; or what the operating system says when the address cannot be had.
     pub fn ensure_free(address: &ListenAddress) -> io::Result<()> {
         match address {
             ListenAddress::Tcp(address) => match tcp_socket(*address)?.bind(&(*address).into()) {
@@ -57,8 +57,7 @@ impl Listener {
                 }
                 bound => bound,
             },
-            // Binding a path is what finds out.
-            ListenAddress::Unix(_) => Ok(()),
+            ListenAddress::Unix(path) => socket_file::ensure_free(path).map(drop),
         }
     }
 

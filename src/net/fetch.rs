@@ -2,18 +2,19 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{AGE, CACHE_CONTROL, ETAG};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http::header::{AGE, CACHE_CONTROL, DATE, ETAG};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use rustls::ClientConfig;
 use tokio::time::timeout;
 
 use super::fetch_connection::{self, Connection};
 use super::fetch_request::{Sent, request};
+use super::tls_fault::hint_of;
 
 /// The bytes of a body beyond which an answer is refused.
 pub const BODY_LIMIT: usize = 1 << 20;
@@ -42,6 +43,9 @@ pub struct Answer {
     pub etag: Option<HeaderValue>,
     /// How much longer the answer is fresh, if it says so (RFC 9111 §4.2): `max-age` less `Age`.
     pub max_age: Option<Duration>,
+    /// What time it was at the origin when this was sent, since the Unix epoch and in whole seconds, if the answer says so (RFC 9110 §6.6.1):
+    /// `Date` and `Age` together.
+    pub sent_at: Option<Duration>,
     /// At most [`BODY_LIMIT`] bytes.
     pub body: Bytes,
 }
@@ -79,6 +83,34 @@ pub enum FetchFault {
 }
 
 impl FetchFault {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::TimedOut => "is a firewall or a network policy in between? does the server answer others?",
+            Self::TooLarge => "is this the right URL?",
+            Self::Url => "write an absolute URL",
+            Self::Unresolved(_) => "is the name spelt right, and does this machine's resolver know it?",
+            Self::Refused(_) => "is the server running, and are host and port right?",
+            Self::Roots(_) => "name a PEM file as `ca`, or install the system's certificates",
+            Self::Tls(cause) => return hint_of(cause),
+            Self::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+                "it does not take the credentials that it was shown"
+            }
+            Self::Status(status) if status.is_redirection() => {
+                "redirects are not followed: write the URL that it leads to"
+            }
+            Self::Status(StatusCode::NOT_FOUND) => "is this the right URL?",
+            Self::Status(_) => "what does the server's log say?",
+            Self::Protocol(_) => "does it speak HTTP/1.1 there?",
+        })
+    }
+
+    /// All of it in one line, with what caused it.
+    pub fn in_one_line(&self) -> String {
+        let cause = std::error::Error::source(self).map(|cause| format!(": {cause}")).unwrap_or_default();
+        format!("{self}{cause}")
+    }
+
     /// What the fault counts as: out of time, too large, or simply failed. Counts tell no more apart.
     pub fn counted_as<T>(&self, timed_out: T, too_large: T, failed: T) -> T {
         match self {
@@ -105,10 +137,29 @@ pub async fn fetch(settings: FetchSettings<'_>) -> Result<Answer, FetchFault> {
 }
 
 async fn fetch_unbounded(settings: FetchSettings<'_>) -> Result<Answer, FetchFault> {
+    let (mut connection, request) = open(&settings).await?;
+    connection.exchange(request).await
+}
+
+/// Fetches as [`fetch()`] does, whatever the status is.
+///
+/// # Errors
+///
+/// [`FetchFault`], for anything but a whole answer in time.
+pub async fn fetch_any(settings: FetchSettings<'_>) -> Result<(StatusCode, Answer), FetchFault> {
+    let fetching = async {
+        let (mut connection, request) = open(&settings).await?;
+        let response = connection.send(request).await?;
+        Ok((response.status(), read_whole(response, false).await?))
+    };
+    timeout(settings.timeout, fetching).await.unwrap_or(Err(FetchFault::TimedOut))
+}
+
+async fn open(settings: &FetchSettings<'_>) -> Result<(Connection, Request<Full<Bytes>>), FetchFault> {
     let FetchSettings { url, accept, timeout, ca, sent } = settings;
-    let request = request(url, accept, &sent, false)?;
-    let trust = trust(url, ca).await?;
-    Connection::open(url, timeout, trust).await?.exchange(request).await
+    let request = request(url, accept, sent, false)?;
+    let trust = trust(url, *ca).await?;
+    Ok((Connection::open(url, *timeout, trust).await?, request))
 }
 
 /// What a connection to `url` trusts: nothing is needed without TLS.
@@ -136,25 +187,40 @@ pub(super) async fn read(response: Response<Incoming>, conditional: bool) -> Res
     if response.status() != StatusCode::OK && !unchanged {
         return Err(FetchFault::Status(response.status()));
     }
+    read_whole(response, unchanged).await
+}
+
+async fn read_whole(response: Response<Incoming>, unchanged: bool) -> Result<Answer, FetchFault> {
     if response.body().size_hint().lower() > BODY_LIMIT as u64 {
         return Err(FetchFault::TooLarge);
     }
     let (max_age, etag) = (max_age(response.headers()), response.headers().get(ETAG).cloned());
+    let sent_at = sent_at(response.headers());
     let body = Limited::new(response.into_body(), BODY_LIMIT).collect().await.map_err(|cause| {
         if cause.is::<LengthLimitError>() {
             return FetchFault::TooLarge;
         }
         cause.downcast().map_or(FetchFault::TooLarge, |cause| FetchFault::Protocol(*cause))
     })?;
-    Ok(Answer { unchanged, etag, max_age, body: body.to_bytes() })
+    Ok(Answer { unchanged, etag, max_age, sent_at, body: body.to_bytes() })
 }
 
 /// RFC 9111 §4.2.1 and §5.2.2.1: of several `max-age` the least counts, and time spent in caches on the way is over.
 fn max_age(fields: &HeaderMap) -> Option<Duration> {
     let values = fields.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
     let seconds = values.flat_map(|value| value.split(',')).filter_map(directive_seconds).min()?;
-    let age = fields.get(AGE).and_then(|age| age.to_str().ok()).and_then(delta_seconds).unwrap_or(0);
-    Some(Duration::from_secs(u64::from(seconds.saturating_sub(age))))
+    Some(Duration::from_secs(u64::from(seconds.saturating_sub(age(fields)))))
+}
+
+/// RFC 9111 §4.2.3: what a cache hands on has grown older by `Age` since its `Date`.
+fn sent_at(fields: &HeaderMap) -> Option<Duration> {
+    let date = httpdate::parse_http_date(fields.get(DATE)?.to_str().ok()?).ok()?;
+    let date = date.duration_since(UNIX_EPOCH).ok()?;
+    Some(date + Duration::from_secs(u64::from(age(fields))))
+}
+
+fn age(fields: &HeaderMap) -> u32 {
+    fields.get(AGE).and_then(|age| age.to_str().ok()).and_then(delta_seconds).unwrap_or(0)
 }
 
 fn directive_seconds(directive: &str) -> Option<u32> {

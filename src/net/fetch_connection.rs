@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::IF_NONE_MATCH;
-use http::{Request, Uri};
+use http::{Request, Response, Uri};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -75,8 +76,16 @@ impl Connection {
     /// [`FetchFault`].
     pub(super) async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, FetchFault> {
         let conditional = request.headers().contains_key(IF_NONE_MATCH);
-        let response = self.sender.send_request(request).await.map_err(FetchFault::Protocol)?;
-        read(response, conditional).await
+        read(self.send(request).await?, conditional).await
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchFault::Protocol`].
+    pub(super) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, FetchFault> {
+        self.sender.send_request(request).await.map_err(FetchFault::Protocol)
     }
 }
 

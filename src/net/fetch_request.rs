@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, IF_NONE_MATCH, USER_AGENT};
-use http::{HeaderValue, Method, Request, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 
 use super::fetch::FetchFault;
@@ -19,6 +19,8 @@ pub struct Sent {
     pub if_none_match: Option<HeaderValue>,
     /// What is sent; with it the request is a POST.
     pub content: Option<Content>,
+    /// Further fields.
+    pub fields: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// The value of an `Authorization` field (RFC 9110 §11.6.2). Its Debug shows nothing of it.
@@ -58,7 +60,7 @@ impl fmt::Debug for Content {
 impl Sent {
     /// A GET with these credentials that need not repeat what has not changed since `if_none_match`.
     pub fn conditional(credentials: Option<Credentials>, if_none_match: Option<HeaderValue>) -> Self {
-        Self { credentials, if_none_match, content: None }
+        Self { credentials, if_none_match, ..Self::default() }
     }
 }
 
@@ -97,6 +99,9 @@ pub(super) fn request(
     if let Some(value) = &sent.if_none_match {
         request = request.header(IF_NONE_MATCH, value);
     }
+    for (name, value) in &sent.fields {
+        request = request.header(name, value);
+    }
     if let Some(content) = &sent.content {
         request = request.header(CONTENT_TYPE, content.media_type);
     }
@@ -113,7 +118,7 @@ mod tests {
         let content =
             Content { media_type: "application/x-www-form-urlencoded", bytes: Bytes::from_static(b"token=s3cret") };
         let credentials = Credentials::new("Bearer s3cret");
-        let shown = format!("{:?}", Sent { credentials, if_none_match: None, content: Some(content) });
+        let shown = format!("{:?}", Sent { credentials, content: Some(content), ..Sent::default() });
         assert!(!shown.contains("s3cret") && shown.contains("urlencoded"), "{shown}");
         assert_eq!(Credentials::new("Bearer a\r\nb"), None);
     }

@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
 use super::fetch_testing::{Behaviour, Server};
-use super::{Answer, BODY_LIMIT, Content, Credentials, FetchFault, FetchSettings, Fetcher, Sent, fetch};
+use super::{Answer, BODY_LIMIT, Content, Credentials, FetchFault, FetchSettings, Fetcher, Sent, fetch, fetch_any};
 
 async fn get(url: &Uri) -> Result<Answer, FetchFault> {
     send(url, Sent::default()).await
@@ -54,6 +54,29 @@ async fn an_answer_is_taken_only_whole_and_with_status_200() {
         assert_eq!(name(&get(&server.url()).await), expected);
         assert_eq!(server.requests(), 1, "no redirect is followed and nothing is tried twice");
     }
+}
+
+#[tokio::test]
+async fn rfc9110_6_6_1_an_answer_says_what_time_it_was_at_the_origin() {
+    for (fields, expected) in [
+        ("Date: Tue, 24 Nov 2026 01:00:00 GMT", Some(1_795_482_000)),
+        ("Date: Tue, 24 Nov 2026 01:00:00 GMT\r\nAge: 60", Some(1_795_482_060)),
+        ("Date: yesterday", None),
+        ("Date: Wed, 31 Dec 1969 23:59:59 GMT", None),
+        ("X: y", None),
+    ] {
+        let server = Server::start(Behaviour::ok_with(fields, "{}")).await;
+        let sent_at = get(&server.url()).await.unwrap().sent_at;
+        assert_eq!(sent_at, expected.map(Duration::from_secs), "{fields}");
+    }
+}
+
+#[tokio::test]
+async fn any_status_is_an_answer_to_whoever_asks_for_any() {
+    let server = Server::start(Behaviour::status("503 Not Now")).await;
+    let (url, timeout) = (server.url(), Duration::from_secs(20));
+    let settings = FetchSettings { url: &url, accept: "text/plain", timeout, ca: None, sent: Sent::default() };
+    assert_eq!(fetch_any(settings).await.unwrap().0.as_u16(), 503);
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ mod worker;
 pub use bind::Listener;
 pub use connect::{ConnectFault, Endpoint};
 pub use drain::{Drain, Drained};
-pub use fetch::{Answer, BODY_LIMIT, FetchFault, FetchSettings, fetch};
+pub use fetch::{Answer, BODY_LIMIT, FetchFault, FetchSettings, fetch, fetch_any};
 pub use fetch_request::{Content, Credentials, Sent, is_loopback};
 pub use fetcher::Fetcher;
 pub use framing::{is_incomplete, is_malformed};

@@ -66,9 +66,29 @@ pub(super) fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
 }
 
 fn remove_stale(path: &Path) -> io::Result<()> {
+    match ensure_free(path)? {
+        Left::Nothing => Ok(()),
+        Left::Stale => fs::remove_file(path),
+    }
+}
+
+/// What a path at which nobody listens holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    Nothing,
+    /// The file of a socket on which nobody listens any more.
+    Stale,
+}
+
+/// Makes sure that nobody listens at `path`; changes nothing.
+///
+/// # Errors
+///
+/// As [`bind()`].
+pub(super) fn ensure_free(path: &Path) -> io::Result<Left> {
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
-        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(Left::Nothing),
         Err(fault) => return Err(fault),
     };
     if !found.file_type().is_socket() {
@@ -78,7 +98,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     // A full queue is a live one, and not worth waiting for.
     asked.set_nonblocking(true)?;
     match asked.connect(&SockAddr::unix(path)?) {
-        Err(fault) if fault.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        Err(fault) if fault.kind() == io::ErrorKind::ConnectionRefused => Ok(Left::Stale),
         Ok(()) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens there")),
         Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => {
             Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens there"))

@@ -110,6 +110,11 @@ impl Certificate {
         self.facts.not_after.seconds
     }
 
+    /// The day on which it expires, such as `2026-11-24`.
+    pub fn expires_on(&self) -> &str {
+        &self.facts.not_after.day
+    }
+
     /// What speaks against it at `now`, in seconds since the Unix epoch.
     pub fn doubts(&self, now: i64) -> Vec<CertificateDoubt> {
         let facts = &self.facts;

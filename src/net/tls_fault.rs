@@ -1,5 +1,9 @@
 //! What can be wrong with certificates, keys and TLS settings.
 
+use std::io::{self, ErrorKind};
+
+use rustls::{AlertDescription, CertificateError};
+
 /// Why a certificate or its private key cannot be used. The texts go on from the name of a file: "`api.pem`, which …".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateFault {
@@ -92,7 +96,44 @@ pub enum AcceptFault {
     TimedOut,
     /// The two could not agree, or the peer's certificate is not trusted.
     #[error("the TLS handshake failed")]
-    Failed(#[source] std::io::Error),
+    Failed(#[source] io::Error),
+}
+
+/// What to do about a handshake that failed on this side, or by the other's alert (RFC 8446 §6.2).
+pub(super) fn hint_of(cause: &io::Error) -> Option<&'static str> {
+    if matches!(cause.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) {
+        return Some("does it speak TLS there? otherwise write `http://`");
+    }
+    hint_of_library(cause.get_ref()?.downcast_ref()?)
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library's faults are many, and say enough of themselves")]
+fn hint_of_library(cause: &rustls::Error) -> Option<&'static str> {
+    Some(match cause {
+        rustls::Error::InvalidCertificate(fault) => match fault {
+            CertificateError::UnknownIssuer => {
+                "name the authority that issued its certificate as `ca`; is its chain whole?"
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "name it as its certificate does: in the URL, or by `tls.server_name` of an upstream"
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "its certificate has expired: have it renewed; is the clock right?"
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "its certificate is not valid yet; is the clock right?"
+            }
+            _ => return None,
+        },
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired | AlertDescription::HandshakeFailure) => {
+            "does it ask for a client's certificate? write `tls.certificate` and `tls.key`"
+        }
+        rustls::Error::AlertReceived(
+            AlertDescription::UnknownCA | AlertDescription::BadCertificate | AlertDescription::CertificateUnknown,
+        ) => "it does not trust the certificate that it was shown: see `tls.certificate`",
+        rustls::Error::InvalidMessage(_) => "does it speak TLS there? otherwise write `http://`",
+        _ => return None,
+    })
 }
 
 /// Why there is no TLS connection to an upstream that can be reached.
@@ -103,16 +144,26 @@ pub enum HandshakeFault {
     OtherProtocol(&'static str),
     /// Its certificate is not trusted or has another name, it refuses ours, or the two could not agree.
     #[error("the TLS handshake with the upstream failed: {0}")]
-    Failed(#[source] std::io::Error),
+    Failed(#[source] io::Error),
 }
 
 impl HandshakeFault {
+    /// What to do about it, in the words of the gateway file.
+    pub fn hint(&self) -> Option<&'static str> {
+        let cause = match self {
+            Self::OtherProtocol("h2") => return Some("does it speak HTTP/2? otherwise remove `protocol: http2`"),
+            Self::OtherProtocol(_) => return Some("does it speak HTTP/2 alone? then write `protocol: http2`"),
+            Self::Failed(cause) => cause,
+        };
+        hint_of(cause)
+    }
+
     /// What an exchange failed of, if it was TLS: in 1.3 a client's handshake is over before the server has seen its certificate, and
     /// may refuse it (RFC 8446 §4.4.2.4).
     pub fn of_exchange(fault: &hyper::Error) -> Option<Self> {
         let mut causes = std::iter::successors(std::error::Error::source(fault), |cause| cause.source());
-        let cause = causes
-            .find_map(|cause| cause.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>())?;
-        Some(Self::Failed(std::io::Error::other(cause.clone())))
+        let cause =
+            causes.find_map(|cause| cause.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>())?;
+        Some(Self::Failed(io::Error::other(cause.clone())))
     }
 }

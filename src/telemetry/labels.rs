@@ -77,15 +77,22 @@ pub enum TokenLabel {
     None,
 }
 
-impl ClosedLabel for TokenLabel {
-    const ALL: &'static [Self] = &[Self::Cached, Self::Jwt, Self::Introspection, Self::None];
-    fn text(self) -> &'static str {
+impl TokenLabel {
+    /// Returns the text of the label.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Cached => "cached",
             Self::Jwt => "jwt",
             Self::Introspection => "introspection",
             Self::None => "none",
         }
+    }
+}
+
+impl ClosedLabel for TokenLabel {
+    const ALL: &'static [Self] = &[Self::Cached, Self::Jwt, Self::Introspection, Self::None];
+    fn text(self) -> &'static str {
+        self.as_str()
     }
     fn index(self) -> usize {
         self as usize

@@ -85,6 +85,7 @@ fn forwarded() -> AccessRecord<'static> {
         bytes_in: 0,
         bytes_out: 17,
         cut_off_by: None,
+        trace_id: None,
     }
 }
 
@@ -114,6 +115,7 @@ fn a_record_has_the_stable_names_and_leaves_out_what_is_absent() {
         subject: Some("alice\u{0}"),
         client_id: Some("console"),
         token_id: Some("0123456789abcdef"),
+        trace_id: Some("0af7651916cd43dd8448eb211c80319c"),
         ..refused(Reason::InsufficientScope, PEER)
     };
     fixture.log.access(&forwarded(), Some("automations-list"));
@@ -132,7 +134,7 @@ fn a_record_has_the_stable_names_and_leaves_out_what_is_absent() {
             "required": "automations", "missing": "automations", "scope": "apps apps:read",
             "roles": ["TenantAdmin", "a \"role\"\n"], "issuer": "https://idp.example.com/", "subject": "alice\u{0}",
             "client_id": "console", "token_id": "0123456789abcdef", "table": "f1", "duration_ms": 1.234,
-            "bytes_in": 0, "bytes_out": 17,
+            "bytes_in": 0, "bytes_out": 17, "trace_id": "0af7651916cd43dd8448eb211c80319c",
         }),
     ];
     assert_eq!(fixture.lines(), expected);

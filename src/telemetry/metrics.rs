@@ -16,17 +16,15 @@ use super::introspection::{IntrospectionFamilies, IntrospectionMetrics};
 use super::keys::{FetchedFamilies, KEYS, REVOCATIONS, ROLE_DIRECTORY};
 use super::labels::{CacheResult, Children, ClosedLabel, FetchResult, ReloadResult, TokenLabel};
 use super::routes::{LiveTable, RouteMetrics};
+use super::spans::{SpanResult, Spans};
 use super::tunnels::{TunnelEnd, TunnelMetrics};
 use super::upstreams::{UpstreamFamilies, UpstreamMetrics};
 
 /// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The revision that this build was made from: `SCOPEGATE_REVISION` when it was compiled, else `unknown`.
-pub const REVISION: &str = match option_env!("SCOPEGATE_REVISION") {
-    Some(revision) => revision,
-    None => "unknown",
-};
+/// The revision that this build was made from, which `build.rs` finds out, or `unknown`.
+pub const REVISION: &str = env!("SCOPEGATE_REVISION");
 
 /// Every metric of one gateway process.
 ///
@@ -48,6 +46,7 @@ pub struct Metrics {
     tokens: Tokens,
     reloads: Reloads,
     handovers: Handovers,
+    spans: Spans,
     log_lines_dropped: IntCounter,
 }
 
@@ -73,6 +72,7 @@ impl Metrics {
             tokens: Tokens::new(&families),
             reloads: Reloads::new(&families),
             handovers: Handovers::new(&families),
+            spans: Spans::new(&families),
             log_lines_dropped: families.counter(
                 "scopegate_log_lines_dropped_total",
                 "Log lines dropped: of allowed requests when the writer was behind, of any kind when they could not be written.",
@@ -222,6 +222,11 @@ impl Metrics {
     /// Observes how long one decision took, verification of the token included.
     pub fn decision(&self, token: TokenLabel, took: Duration) {
         observe(self.requests.decisions.get(token), took);
+    }
+
+    /// Counts spans by what became of them.
+    pub fn spans(&self, result: SpanResult, spans: usize) {
+        self.spans.count(result, spans);
     }
 
     /// Counts one log line that was not written.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::connection_labels::{ConnectionError, ConnectionProtocol, UpstreamFailure};
 use super::labels::{CacheResult, FetchResult, ReloadResult, TokenLabel};
-use super::{Metrics, VERSION};
+use super::{Metrics, REVISION, VERSION};
 
 const NOW: Duration = Duration::from_secs(1_790_000_000);
 
@@ -27,7 +27,10 @@ fn a_new_registry_shows_every_closed_list_at_zero() {
     ] {
         assert_eq!(value(&text, sample), Some(0.0), "{sample}\n{text}");
     }
-    assert_eq!(value(&text, &format!("scopegate_build_info{{revision=\"unknown\",version=\"{VERSION}\"}}")), Some(1.0));
+    assert_eq!(
+        value(&text, &format!("scopegate_build_info{{revision=\"{REVISION}\",version=\"{VERSION}\"}}")),
+        Some(1.0)
+    );
     assert!(value(&text, "process_resident_memory_bytes").is_some_and(|bytes| bytes > 0.0), "{text}");
 }
 

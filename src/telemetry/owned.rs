@@ -48,9 +48,10 @@ enum Text {
     TokenId,
     Table,
     Upstream,
+    TraceId,
 }
 
-const FIRST_ROLE: usize = Text::Upstream as usize + 1;
+const FIRST_ROLE: usize = Text::TraceId as usize + 1;
 
 impl OwnedRecord {
     pub(super) fn new(record: &AccessRecord<'_>, route: Option<&str>, time: Duration) -> Self {
@@ -110,6 +111,7 @@ impl OwnedRecord {
         line.number("bytes_in", self.bytes_in);
         line.number("bytes_out", self.bytes_out);
         line.text("cut_off_by", self.cut_off_by.map(CutOff::as_str));
+        line.text("trace_id", texts.get(Text::TraceId));
         line.end();
     }
 
@@ -175,6 +177,7 @@ impl Texts {
             record.token_id,
             Some(record.table),
             record.upstream,
+            record.trace_id,
         ];
         let texts = || fixed.into_iter().chain(record.roles.iter().map(|role| Some(&**role)));
         let mut copied = Self {

@@ -83,6 +83,8 @@ pub struct AccessRecord<'a> {
     pub bytes_out: u64,
     /// Who ended the response before its end, if somebody did.
     pub cut_off_by: Option<CutOff>,
+    /// The trace that the request belongs to, as 32 hex digits, where there are traces.
+    pub trace_id: Option<&'a str>,
 }
 
 /// Who ended a response before its end, after its status had gone out.

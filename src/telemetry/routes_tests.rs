@@ -78,6 +78,7 @@ fn record(route: Option<u32>) -> AccessRecord<'static> {
         bytes_in: 0,
         bytes_out: 0,
         cut_off_by: None,
+        trace_id: None,
     }
 }
 

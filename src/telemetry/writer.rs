@@ -154,7 +154,9 @@ impl<W: Write> Writer<W> {
 
     fn finish(mut self) {
         let sums = self.sums.end();
-        self.write_sums(&sums, self.shared.clock.now());
+        let now = self.shared.clock.now();
+        self.write_sums(&sums, now);
+        self.write_overflow(now);
         self.write();
     }
 

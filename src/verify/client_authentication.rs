@@ -57,7 +57,7 @@ impl ClientAuthentication {
             }
         };
         let content = Content { media_type: "application/x-www-form-urlencoded", bytes: Bytes::from(form.0) };
-        Some(Sent { credentials, if_none_match: None, content: Some(content) })
+        Some(Sent { credentials, content: Some(content), ..Sent::default() })
     }
 
     /// RFC 7523 §3: who asks, whom, and until when, once. The audience is the issuer and nothing else, so that no other server

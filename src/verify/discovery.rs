@@ -5,28 +5,41 @@ use std::time::Duration;
 
 use http::Uri;
 
-use super::issuer::Issuer;
 use crate::net::{FetchFault, FetchSettings, Sent, fetch, is_loopback};
 use crate::token::{MetadataFault, ServerMetadata};
 
 /// How one issuer's metadata is looked up.
 #[derive(Debug)]
 pub(super) struct Discovery<'a> {
-    pub(super) issuer: &'a Issuer,
+    /// Its name.
+    pub(super) issuer: &'a str,
     /// Whether `jwks_uri` may be `http` beyond loopback.
     pub(super) insecure_http: bool,
+    /// Whether its metadata has to say where it is asked about tokens, and may then name `http` beyond loopback.
+    pub(super) introspection: Option<bool>,
     pub(super) timeout: Duration,
     pub(super) ca: Option<&'a Path>,
 }
 
+/// What an issuer's metadata says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Discovered {
+    /// Where its keys are.
+    pub(super) keys: Uri,
+    /// Where it is asked about tokens; `None` also where that was not to be looked up.
+    pub(super) introspection: Option<Uri>,
+}
+
 /// Why an issuer's metadata tells nothing.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DiscoveryFault {
+pub enum DiscoveryFault {
     /// The issuer is no URL that has metadata.
     #[error("the issuer is no URL")]
     Issuer,
+    /// The document cannot be had.
     #[error(transparent)]
     Fetch(#[from] FetchFault),
+    /// The document is not what it should be.
     #[error(transparent)]
     Metadata(#[from] MetadataFault),
     /// A member names an address that may not be used.
@@ -35,30 +48,26 @@ pub(super) enum DiscoveryFault {
 }
 
 impl Discovery<'_> {
-    /// Looks the metadata up, tells the issuer where it is asked, and gives the address of its keys.
+    /// Looks the metadata up.
     ///
     /// # Errors
     ///
-    /// [`DiscoveryFault`]; then nothing is told.
-    pub(super) async fn run(&self) -> Result<Uri, DiscoveryFault> {
+    /// [`DiscoveryFault`].
+    pub(super) async fn run(&self) -> Result<Discovered, DiscoveryFault> {
         let metadata = self.metadata().await?;
         let keys = address(&metadata.jwks_uri, self.insecure_http).ok_or(DiscoveryFault::Address("jwks_uri"))?;
-        if let Some(introspection) = &self.issuer.introspection
-            && let Some(insecure_http) = introspection.to_be_discovered()
-        {
-            let endpoint = metadata.introspection_endpoint.as_deref().map(|text| address(text, insecure_http));
-            if endpoint == Some(None) {
-                return Err(DiscoveryFault::Address("introspection_endpoint"));
+        let introspection = match (self.introspection, metadata.introspection_endpoint.as_deref()) {
+            (Some(insecure_http), Some(text)) => {
+                Some(address(text, insecure_http).ok_or(DiscoveryFault::Address("introspection_endpoint"))?)
             }
-            introspection.discovered(endpoint.flatten());
-        }
-        Ok(keys)
+            (_, _) => None,
+        };
+        Ok(Discovered { keys, introspection })
     }
 
     /// RFC 8414 first; a server that has nothing there may be one of OpenID Connect.
     async fn metadata(&self) -> Result<ServerMetadata, DiscoveryFault> {
-        let name = self.issuer.name();
-        let [oauth, openid] = locations(name).ok_or(DiscoveryFault::Issuer)?;
+        let [oauth, openid] = locations(self.issuer).ok_or(DiscoveryFault::Issuer)?;
         match self.document(&oauth).await {
             Err(DiscoveryFault::Fetch(FetchFault::Status(_)) | DiscoveryFault::Metadata(MetadataFault::Unreadable)) => {
                 self.document(&openid).await
@@ -70,7 +79,7 @@ impl Discovery<'_> {
     async fn document(&self, url: &Uri) -> Result<ServerMetadata, DiscoveryFault> {
         let Self { timeout, ca, .. } = *self;
         let settings = FetchSettings { url, accept: "application/json", timeout, ca, sent: Sent::default() };
-        Ok(ServerMetadata::read(&fetch(settings).await?.body, self.issuer.name())?)
+        Ok(ServerMetadata::read(&fetch(settings).await?.body, self.issuer)?)
     }
 }
 

@@ -16,6 +16,8 @@
 //! A token that is no JWT is shown to the one issuer that introspects such tokens (RFC 7662): one question at a time about one
 //! token, a bounded number about all, and its answer is remembered for a while.
 //!
+//! [`Inquiry`] asks an issuer once, outside a running gateway: for `scopegate doctor`.
+//!
 //! What the checks are is the business of `token`; who may do what with a verified token is that of `policy`.
 
 mod budget;
@@ -25,6 +27,7 @@ mod discovery;
 mod feed;
 mod feed_reader;
 mod flights;
+mod inquiry;
 mod introspect;
 mod introspection;
 mod issuer;
@@ -53,6 +56,8 @@ mod verifier_tests;
 
 pub use budget::FairShare;
 pub use client_key::{ClientKey, ClientKeyFault};
+pub use discovery::DiscoveryFault;
+pub use inquiry::{Inquiry, IntrospectionInquiryFault, KeysFault, KeysTold};
 pub use issuers::{FeedState, IssuerFault, IssuerState, Issuers};
 pub use memory::Remembered;
 pub use refusal::{Provenance, Refusal};

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tokio::time::{sleep, timeout};
 
 use super::discovery::{Discovery, DiscoveryFault};
+use super::introspection::Introspection;
 use super::issuer::{Issuer, Refreshing};
 use super::key_set::KeySet;
 use super::settings::KeyAddress;
@@ -19,7 +20,7 @@ use crate::telemetry::FetchResult;
 use crate::token::{JwkSet, MetadataFault, SkippedKey};
 
 /// RFC 7517 §8.5.2, and what most issuers send.
-const ACCEPT: &str = "application/jwk-set+json, application/json;q=0.9";
+pub(super) const ACCEPT: &str = "application/jwk-set+json, application/json;q=0.9";
 /// Of one key set, so many odd keys are logged one by one.
 const MOST_LOGGED: usize = 16;
 
@@ -74,8 +75,15 @@ impl RemoteKeys {
         let url = match &self.address {
             KeyAddress::Url(url) => Cow::Borrowed(url),
             KeyAddress::Discovery { insecure_http } => {
-                let discovery = Discovery { issuer: &self.issuer, insecure_http: *insecure_http, timeout, ca };
-                Cow::Owned(discovery.run().await?)
+                let introspection = self.issuer.introspection.as_ref();
+                let sought = introspection.and_then(Introspection::to_be_discovered);
+                let (issuer, insecure_http) = (self.issuer.name(), *insecure_http);
+                let discovery = Discovery { issuer, insecure_http, introspection: sought, timeout, ca };
+                let discovered = discovery.run().await?;
+                if let (Some(introspection), Some(_)) = (introspection, sought) {
+                    introspection.discovered(discovered.introspection);
+                }
+                Cow::Owned(discovered.keys)
             }
         };
         Ok(fetch(FetchSettings { url: &url, accept: ACCEPT, timeout, ca, sent: Sent::default() }).await?)

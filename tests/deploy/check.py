@@ -229,6 +229,13 @@ def compose(binary, folder):
             source = volume["source"] if isinstance(volume, dict) else volume.split(":")[0]
             if source.startswith("."):
                 expect(f"compose: {name} finds {source}", (base / source).exists())
+    for name in ("gateway", "authorization-server"):
+        kind, command, *arguments = file["services"][name]["healthcheck"]["test"]
+        arguments = [argument.replace("/etc/scopegate", str(base / "gateway")) for argument in arguments]
+        environment = {**os.environ, "SCOPEGATE_CONFIG": str(base / "gateway/scopegate.yaml")}
+        probed = run([binary, *arguments], env=environment)
+        # Whoever answers there, or nobody: it knows whom to ask.
+        expect(f"compose: the health check of {name} can be run", (kind, command) == ("CMD", "/usr/bin/scopegate") and probed.returncode in (0, 1), probed.stderr)
     for name in ("scopegate.yaml", "authorization-server.yaml"):
         copy = folder / "compose"
         shutil.copytree(base, copy, dirs_exist_ok=True)
@@ -275,6 +282,7 @@ def image():
     ignored = (ROOT / ".dockerignore").read_text()
     dockerfile = (ROOT / "Dockerfile").read_text()
     expect("image: it is not root, has a stop signal and no shell form", all(line in dockerfile for line in ("USER 65532:65532", "STOPSIGNAL SIGTERM", 'ENTRYPOINT ["')))
+    expect("image: its health check needs no shell", re.search(r'^HEALTHCHECK .* CMD \["/usr/bin/scopegate", "probe"\]$', dockerfile, re.M))
     for path in re.findall(r"^!(.*)$", ignored, re.M):
         expect(f"image: {path} is there to be copied", (ROOT / path).exists())
     version = re.search(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.M)[1]

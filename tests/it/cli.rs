@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::support::Workplace;
+use crate::support::{Setup, Upstream, Workplace};
 
 const ISSUER: [&str; 4] = ["--issuer", "https://idp.test/", "--audience", "https://api.test"];
 
@@ -22,6 +22,19 @@ fn with_gateway(workplace: &Workplace) {
         "listeners: [{address: '127.0.0.1:0'}]\nissuers:\n  - {issuer: 'https://idp.test/', audience: ['https://api.test'], keys: {file: keys/jwks.json}}\n\
          upstreams: {api: {endpoints: ['http://127.0.0.1:9']}}\nceilings: {roles: on}\npolicy: [items.yaml]\n",
     );
+}
+
+#[test]
+fn version_and_revision_are_the_same_wherever_they_are_said() {
+    let (status, stdout, _) = Workplace::new().run(&["--version"]);
+    let gateway = Setup::default().start(&Upstream::echo());
+    let said = gateway.ask("GET", "/version").json();
+    let [version, revision] = ["version", "revision"].map(|member| said[member].as_str().expect("a text"));
+    assert_eq!((status, stdout), (0, format!("scopegate {version} ({revision})\n")));
+    let labels = [format!("version=\"{version}\""), format!("revision=\"{revision}\"")];
+    assert_eq!(gateway.metric("scopegate_build_info", &labels.each_ref().map(String::as_str)).to_string(), "1");
+    // Twelve digits of a commit, what the environment said, or `unknown`.
+    assert!(revision.len() >= 7 && !revision.contains(char::is_whitespace), "{revision}");
 }
 
 #[test]

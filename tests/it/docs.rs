@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use scopegate::policy::Reason;
-use scopegate::{cli, config};
+use scopegate::{cli, config, doctor};
 
 use crate::architecture::ROOMS;
 use crate::support::{Fence, ROOT, Workplace, documents, fences, shipped};
@@ -147,6 +147,14 @@ fn no_key_is_documented_that_is_not_there() {
 }
 
 #[test]
+fn every_check_of_doctor_is_documented_in_its_order() {
+    let names = doctor::Check::ALL.map(|check| format!("`{}`", check.as_str()));
+    let rows = table_rows("docs/doctor.md");
+    let of_checks: Vec<_> = rows.iter().filter(|row| row.len() == 4 && row[0].starts_with('`')).collect();
+    assert_eq!(of_checks.iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), names);
+}
+
+#[test]
 fn every_reason_is_documented_in_the_order_of_the_checks() {
     let documented: Vec<_> =
         table_rows("docs/refusals.md").into_iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
@@ -234,7 +242,10 @@ fn loads(fence: &Fence, text: &str) {
     let workplace = Workplace::new();
     workplace.write("shown.yaml", text);
     let (status, _, stderr) = workplace.run(&["check", "shown.yaml"]);
-    assert_eq!(status, 0, "{}:{}\n{stderr}", fence.document, fence.line);
+    // A build without traces says which feature it lacks.
+    let lacks = !cfg!(feature = "otel") && text.contains("\ntraces:");
+    assert!(!lacks || stderr.contains("feature `otel`"), "{stderr}");
+    assert_eq!(status, i32::from(lacks), "{}:{}\n{stderr}", fence.document, fence.line);
 }
 
 fn parses(words: &[&str], place: &str) {

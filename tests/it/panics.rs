@@ -111,6 +111,7 @@ fn snapshot(gateway: config::Gateway, clock: &Clock, metrics: &Arc<Metrics>) -> 
         limits: gateway.limits,
         realm: gateway.realm,
         reveal_routes: gateway.reveal_routes,
+        traces: None,
     }
 }
 

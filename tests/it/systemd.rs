@@ -1,10 +1,13 @@
 //! What systemd is told, and the sockets that it passes.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use crate::support::{Busy, DEADLINE, Place, Server, Service, Upstream, eventually, is_alive, signal};
 
@@ -151,4 +154,103 @@ fn systemds_own_activation_starts_it_at_the_first_connection() {
     signal(activation.id(), "TERM");
     let ended = eventually("it ends", || activation.try_wait().unwrap());
     assert!(ended.success() && path.exists());
+}
+
+/// The gateway as systemd starts it with `WatchdogSec=`: the variables name the very process.
+fn watched(folder: &Path) -> Service {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "WATCHDOG_PID=$$ exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_scopegate")])
+        .env("NOTIFY_SOCKET", folder.join("notify"))
+        .env("WATCHDOG_USEC", "200000");
+    Service::start_by(command, &Upstream::echo(), "workers: 2", "{file: jwks.json}", "")
+}
+
+/// What a manager is told, read at once as systemd does: few messages find room in its socket, and what finds none is lost.
+fn listen(folder: &Path) -> Receiver<String> {
+    let (manager, (tell, told)) = (manager(folder), channel());
+    manager.set_read_timeout(None).unwrap();
+    std::thread::spawn(move || while tell.send(hear(&manager)).is_ok() {});
+    told
+}
+
+/// Waits for a message that begins like this.
+fn hear_of(told: &Receiver<String>, beginning: &str) -> String {
+    let message = || told.recv_timeout(DEADLINE).ok().filter(|message| message.starts_with(beginning));
+    eventually(beginning, message)
+}
+
+/// Waits for a sign of life that is told from now on.
+fn hear_alive(told: &Receiver<String>) {
+    while told.try_recv().is_ok() {}
+    hear_of(told, "WATCHDOG=1");
+}
+
+/// Holds a thread up as a debugger does, until it is dropped; `None` where that is not allowed.
+struct HeldUp(std::process::Child);
+
+impl HeldUp {
+    fn worker(pid: u32) -> Option<Self> {
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+        let is_worker = |thread: &std::fs::DirEntry| {
+            std::fs::read_to_string(thread.path().join("comm")).is_ok_and(|name| name.trim() == "worker-1")
+        };
+        let thread = threads.into_iter().find(is_worker).expect("a worker").file_name();
+        // PTRACE_SEIZE and PTRACE_INTERRUPT; the thread goes on when its tracer has ended.
+        let code = "import ctypes, os, sys\nlibc = ctypes.CDLL(None)\nlibc.ptrace.argtypes = [ctypes.c_long, ctypes.c_int, \
+                    ctypes.c_void_p, ctypes.c_void_p]\nthread = int(sys.argv[1])\nheld = not libc.ptrace(0x4206, thread, 0, 0) and \
+                    not libc.ptrace(0x4207, thread, 0, 0)\nheld and os.waitpid(thread, 0x40000000)\nprint('held' if held else 'not \
+                    allowed', flush=True)\nsys.stdin.read()";
+        let mut command = Command::new("python3");
+        command.args(["-c", code]).arg(thread).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().ok()?;
+        let mut said = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        let held = Self(child);
+        (said == "held\n").then_some(held)
+    }
+}
+
+impl Drop for HeldUp {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+const STUCK: &str = "a worker does not answer, and the service manager is not told that the process is alive";
+
+#[test]
+fn the_watchdog_hears_of_the_process_while_every_worker_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = listen(folder.path());
+    let service = watched(folder.path());
+    hear_alive(&told);
+    let so_far = service.events(STUCK).len();
+    let Some(held) = HeldUp::worker(service.pid) else { return };
+    service.event(STUCK, so_far);
+    // Five times what the watchdog waits.
+    let silence = || told.recv_timeout(Duration::from_secs(1)).is_err().then_some(());
+    eventually("one of two workers stands still, and nothing is told", silence);
+    assert!(service.ask("/healthz").text().contains("ok"), "though the rest of the process lives");
+    drop(held);
+    hear_alive(&told);
+}
+
+#[test]
+fn the_watchdog_hears_of_the_process_that_has_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = listen(folder.path());
+    let mut service = watched(folder.path());
+    hear_alive(&told);
+    for _ in 0..2 {
+        let before = service.begin_hand_over();
+        let new = hear_of(&told, "MAINPID=");
+        assert_eq!(new, format!("MAINPID={}\nREADY=1\nSTATUS=serving\nWATCHDOG=1", service.pid));
+        service.await_end(before);
+        hear_alive(&told);
+    }
+    service.signal("TERM");
+    hear_of(&told, "STOPPING=1");
+    service.await_end(service.pid);
 }

@@ -165,6 +165,11 @@ impl Gateway {
         self.server.output().into_iter().map(parse).collect()
     }
 
+    /// Nobody reads its log from now on, or somebody does again.
+    pub fn leave_log_unread(&self, rests: bool) {
+        self.server.leave_unread(rests);
+    }
+
     pub fn write(&self, name: &str, text: &str) {
         write(self.folder.path(), name, text);
     }

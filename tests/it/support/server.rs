@@ -3,17 +3,31 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 use serde_json::Value;
 
 use super::eventually;
+use super::log_schema::fault_of;
 
-/// A server that runs. Dropped, it is killed.
+/// How many lines of one server are held to the schema of the log: all of them, but under load.
+const HELD_TO_SCHEMA: usize = 1000;
+
+/// A server that runs. Dropped, it is killed; what it has written is to have been of the schema of the log.
 pub struct Server {
     child: Child,
-    lines: Arc<Mutex<Vec<String>>>,
+    output: Arc<Output>,
+}
+
+/// What is read of its standard output.
+#[derive(Default)]
+struct Output {
+    lines: Mutex<Vec<String>>,
+    faults: Mutex<Vec<String>>,
+    /// Nobody reads for a while.
+    rests: Mutex<bool>,
+    goes_on: Condvar,
 }
 
 impl Server {
@@ -34,7 +48,7 @@ impl Server {
             .stderr(errors)
             .spawn()
             .unwrap_or_else(|fault| panic!("`{command:?}` does not start: {fault}"));
-        let lines = collect(child.stdout.take().expect("its output"));
+        let output = collect(child.stdout.take().expect("its output"));
         let mut errors: Box<dyn Read + Send> = match child.stderr.take() {
             Some(errors) => Box::new(errors),
             None => Box::new(std::io::empty()),
@@ -45,17 +59,23 @@ impl Server {
                 let _ = errors.read_to_string(&mut text);
                 panic!("`{command:?}` did not start: {text}");
             }
-            let lines = lines.lock().expect("unpoisoned");
+            let lines = output.lines.lock().expect("unpoisoned");
             let events = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
             events.into_iter().find(|event| event["msg"] == "serving")
         });
         thread::spawn(move || std::io::copy(&mut errors, &mut std::io::stderr()));
-        (Self { child, lines }, serving)
+        (Self { child, output }, serving)
     }
 
     /// Everything that it has written to standard output so far, line by line.
     pub fn output(&self) -> Vec<String> {
-        self.lines.lock().expect("unpoisoned").clone()
+        self.output.lines.lock().expect("unpoisoned").clone()
+    }
+
+    /// Nobody reads its standard output from now on, or somebody does again.
+    pub fn leave_unread(&self, rests: bool) {
+        *self.output.rests.lock().expect("unpoisoned") = rests;
+        self.output.goes_on.notify_all();
     }
 
     pub fn pid(&self) -> u32 {
@@ -87,16 +107,22 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
+        let faults = self.output.faults.lock().map(|faults| faults.clone()).unwrap_or_default();
+        assert!(thread::panicking() || faults.is_empty(), "not of docs/log.schema.json: {faults:#?}");
     }
 }
 
-fn collect(output: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
-    let lines: Arc<Mutex<Vec<String>>> = Arc::default();
-    let kept = Arc::clone(&lines);
+fn collect(read: impl Read + Send + 'static) -> Arc<Output> {
+    let output = Arc::new(Output::default());
+    let kept = Arc::clone(&output);
     thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            kept.lock().expect("unpoisoned").push(line);
+        for (number, line) in BufReader::new(read).lines().map_while(Result::ok).enumerate() {
+            let rests = kept.rests.lock().expect("unpoisoned");
+            drop(kept.goes_on.wait_while(rests, |rests| *rests).expect("unpoisoned"));
+            let fault = if number < HELD_TO_SCHEMA { fault_of(&line) } else { None };
+            kept.faults.lock().expect("unpoisoned").extend(fault);
+            kept.lines.lock().expect("unpoisoned").push(line);
         }
     });
-    lines
+    output
 }

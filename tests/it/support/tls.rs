@@ -112,10 +112,21 @@ pub struct TlsFront {
 impl TlsFront {
     /// Shows `certificate`, and asks for certificates of `clients` if there is such an authority.
     pub fn start(certificate: &Issued, clients: Option<&Authority>, to: SocketAddr) -> Self {
+        Self::start_with(server(certificate, clients), to)
+    }
+
+    /// The same for HTTP/2, by ALPN.
+    pub fn start_http2(certificate: &Issued, clients: Option<&Authority>, to: SocketAddr) -> Self {
+        let mut config = server(certificate, clients);
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Self::start_with(config, to)
+    }
+
+    fn start_with(config: ServerConfig, to: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.set_nonblocking(true).expect("a socket");
         let front = Self { address: listener.local_addr().expect("an address"), handshakes: Arc::default() };
-        let acceptor = TlsAcceptor::from(Arc::new(server(certificate, clients)));
+        let acceptor = TlsAcceptor::from(Arc::new(config));
         let handshakes = Arc::clone(&front.handshakes);
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
