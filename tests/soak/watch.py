@@ -43,16 +43,23 @@ class Watch:
             if len(self.rows) % 2 == 0:
                 metrics = await self.scrape() or metrics
             now, pid = time.monotonic() - record.start, self.run.stage.pid
-            for generation in self.generations:
+            running = self.running()
+            for generation in running:
                 self.cpu[generation["pid"]] = cpu_seconds(generation["pid"]) or self.cpu.get(generation["pid"], 0.0)
             row = {"at": round(now, 2), "generation": len(self.generations), "rss": memory(pid), "descriptors": descriptors(pid),
                    "in_flight": total(metrics, "scopegate_requests_in_flight"),
                    "connections": total(metrics, "scopegate_connections"), "requests": record.finished - finished}
-            old = [memory(generation["pid"]) for generation in self.generations[:-1]]
+            old = [memory(generation["pid"]) for generation in running if generation is not self.generations[-1]]
             row["draining"] = sum(filter(None, old))
             finished = record.finished
             self.rows.append(row)
             await asyncio.sleep(max(0.0, tick + 1 - time.monotonic()))
+
+    def running(self):
+        """The processes that have not ended. One that was gone once is not looked at again: its number may be another's by then."""
+        for generation in self.generations[:-1]:
+            generation["ended"] = generation.get("ended", False) or not memory(generation["pid"])
+        return [generation for generation in self.generations if not generation.get("ended")]
 
     async def scrape(self):
         """The metrics of the process that serves, or None while none answers."""
