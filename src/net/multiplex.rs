@@ -20,8 +20,13 @@ use super::{ConnectFault, PoolEvent, PoolSettings};
 
 pub(super) use super::multiplexed::Http2Lease;
 
-/// One that waits, to be given a stream or told why there is none.
-type Waiter<B> = oneshot::Sender<Result<Http2Lease<B>, ConnectFault>>;
+/// One that waits.
+struct Waiter<B> {
+    /// Connections that had been begun before.
+    begun: u64,
+    /// Where it is given a stream, or told why there is none.
+    turn: oneshot::Sender<Result<Http2Lease<B>, ConnectFault>>,
+}
 
 /// HTTP/2 connections to one upstream, kept by one worker.
 pub(super) struct Http2Pool<B> {
@@ -32,6 +37,8 @@ pub(super) struct Http2Pool<B> {
     open: Cell<usize>,
     /// Those being opened.
     opening: Cell<usize>,
+    /// All that were begun, whatever became of them.
+    begun: Cell<u64>,
     retired: Cell<bool>,
     waiting: RefCell<Turns<Waiter<B>>>,
     told: Box<dyn Fn(PoolEvent)>,
@@ -59,6 +66,7 @@ impl<B> Http2Pool<B> {
             connections: RefCell::default(),
             open: Cell::new(0),
             opening: Cell::new(0),
+            begun: Cell::new(0),
             retired: Cell::new(false),
             waiting: RefCell::default(),
             told: Box::new(told),
@@ -108,7 +116,7 @@ impl<B> Http2Pool<B> {
             let Some(lease) = self.free() else { return };
             let Some(waiter) = self.next_waiting() else { return };
             // INVARIANT: the waiter is there, for nothing runs between finding it open and this.
-            let _ = waiter.send(Ok(lease));
+            let _ = waiter.turn.send(Ok(lease));
         }
     }
 
@@ -116,21 +124,22 @@ impl<B> Http2Pool<B> {
     fn next_waiting(&self) -> Option<Waiter<B>> {
         let mut waiting = self.waiting.borrow_mut();
         while let Some(waiter) = waiting.pop() {
-            if !waiter.is_closed() {
+            if !waiter.turn.is_closed() {
                 return Some(waiter);
             }
         }
         None
     }
 
-    /// Tells those who wait that no connection can be had, unless others may still serve them.
-    fn failed(&self, fault: &ConnectFault) {
+    /// Tells those who wait that the connection with this number cannot be had, unless others may still serve them. Who came when it had
+    /// been begun already waits for the next: it may have been at its end by then.
+    fn failed(&self, number: u64, fault: &ConnectFault) {
         if self.opening.get() > 0 || self.connections.borrow().iter().any(|connection| connection.is_open()) {
             return;
         }
-        let waiting = self.waiting.borrow_mut().take();
-        for waiter in waiting {
-            let _ = waiter.send(Err(fault.repeated()));
+        let failed = self.waiting.borrow_mut().take_if(|waiter| waiter.begun < number || waiter.turn.is_closed());
+        for waiter in failed {
+            let _ = waiter.turn.send(Err(fault.repeated()));
         }
     }
 
@@ -166,10 +175,10 @@ where
         let room = self.settings.max.saturating_sub(self.open.get()) + self.opening.get();
         let most = self.settings.queue.saturating_add(room.saturating_mul(STREAMS));
         if waiting.len() >= most {
-            waiting.retain(|waiter| !waiter.is_closed());
+            waiting.retain(|waiter| !waiter.turn.is_closed());
         }
-        let (waiter, turn) = oneshot::channel();
-        if !waiting.push(peer, waiter, most) {
+        let (give, turn) = oneshot::channel();
+        if !waiting.push(peer, Waiter { begun: self.begun.get(), turn: give }, most) {
             return Err(ConnectFault::QueueFull);
         }
         Ok(turn)
@@ -187,6 +196,8 @@ where
     fn open_one(self: &Rc<Self>) {
         self.open.set(self.open.get() + 1);
         self.opening.set(self.opening.get() + 1);
+        let number = self.begun.get() + 1;
+        self.begun.set(number);
         let place = Place { pool: Rc::clone(self), opened: Cell::new(false) };
         let opening = Opening(Rc::clone(self));
         let pool = Rc::clone(self);
@@ -198,7 +209,10 @@ where
                     pool.add(connection);
                     pool.offer();
                 }
-                Err(fault) => pool.failed(&fault),
+                Err(fault) => {
+                    pool.failed(number, &fault);
+                    pool.open_for_waiting();
+                }
             }
         });
     }

@@ -64,9 +64,12 @@ impl<T> Turns<T> {
         Some(next.waiter)
     }
 
-    /// All of them.
-    pub(super) fn take(&mut self) -> impl Iterator<Item = T> + use<T> {
-        std::mem::take(&mut self.waiting).into_iter().map(|waiting| waiting.waiter)
+    /// Those of whom this is true, who wait no longer.
+    pub(super) fn take_if(&mut self, is_taken: impl Fn(&T) -> bool) -> Vec<T> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let (taken, left): (Vec<_>, _) = waiting.into_iter().partition(|waiting| is_taken(&waiting.waiter));
+        self.waiting = left.into();
+        taken.into_iter().map(|waiting| waiting.waiter).collect()
     }
 }
 

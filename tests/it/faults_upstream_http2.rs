@@ -60,7 +60,8 @@ fn finds_no_window(stage: &mut Stage, length: usize) {
     stage.ask("POST", &format!("Content-Length: {length}\r\n"), &"x".repeat(length));
     let path = stage.path();
     let wire = stage.accept_bare();
-    wire.serve_http2_with(&[(4, 0)]);
+    // What comes behind the request is a sign of life, and so the settings are acknowledged before.
+    wire.serve_http2_settled(&[(4, 0)]);
     wire.until_request(&path);
 }
 

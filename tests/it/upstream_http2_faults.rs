@@ -1,7 +1,7 @@
 //! What becomes of requests when an HTTP/2 upstream, or the peer, breaks off, refuses, stalls or falls silent.
 
 use std::io::{BufReader, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -11,7 +11,7 @@ use h2::server::Builder;
 use http::{HeaderValue, Response};
 use tokio::sync::Semaphore;
 
-use crate::support::{Answer, Gateway, Http2Client, Http2Upstream, Order, Setup, Upstream, eventually};
+use crate::support::{Answer, Gateway, Http2Client, Http2Upstream, Order, Setup, Upstream, Wire, eventually};
 
 fn start(upstream: &Http2Upstream, api: &str) -> Gateway {
     start_before(&upstream.endpoint(), api)
@@ -48,6 +48,24 @@ fn what_the_upstream_refused_is_sent_once_more() {
         assert_eq!(response.status, status, "{method} refused {refused} times");
     }
     assert_eq!(failures(&gateway, "retried"), 3.0);
+}
+
+#[test]
+fn who_comes_while_a_connection_is_about_to_fail_is_given_another() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let gateway = start_before(&format!("http://{}", listener.local_addr().unwrap()), "");
+    let [mut early, mut late] = [gateway.client(), gateway.client()];
+    early.send("GET /open/early HTTP/1.1\r\nHost: api.test\r\n\r\n");
+    let (silent, _) = listener.accept().unwrap();
+    late.send("GET /open/late HTTP/1.1\r\nHost: api.test\r\n\r\n");
+    eventually("both wait", || (gateway.metric("scopegate_requests_in_flight", &[]) == 2.0).then_some(()));
+    drop(silent);
+    assert_eq!(early.response_to("GET").status, 502);
+    let mut upstream = Wire::new(listener.accept().unwrap().0);
+    upstream.serve_http2();
+    let stream = upstream.until_request("/open/late");
+    upstream.answer_http2(stream, "well");
+    assert_eq!(late.response_to("GET").status, 200);
 }
 
 #[test]

@@ -98,6 +98,15 @@ impl Wire {
         self.frame(SETTINGS, 0, 0, &settings_payload(settings));
     }
 
+    /// The same, and acknowledges the other end's settings in the same write; later ones are not acknowledged.
+    #[track_caller]
+    pub fn serve_http2_settled(&mut self, settings: &[(u16, u32)]) {
+        self.serve_http2_without_settings();
+        self.answer_nothing();
+        self.until_settled();
+        self.send([frame(SETTINGS, 0, 0, &settings_payload(settings)), frame(SETTINGS, 1, 0, &[])].concat());
+    }
+
     /// Reads as a server, and has sent nothing yet.
     pub fn serve_http2_without_settings(&mut self) {
         self.http2 = Some(Http2::new(PREFACE.len()));
