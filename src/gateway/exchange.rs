@@ -13,11 +13,12 @@ use crate::gateway::bearer::{Bearer, Note};
 use crate::gateway::data_plane::{DataPlane, View};
 use crate::gateway::forwarded::Story;
 use crate::gateway::request_content::Received;
+use crate::gateway::snapshot::Upstream;
 use crate::gateway::spans::{self, Ended};
 use crate::gateway::trace::Trace;
 use crate::gateway::tunnel::Tunnel;
 use crate::net::{Carried, Phase, Watch};
-use crate::policy::{Access, Denial, Found, Reason};
+use crate::policy::{Access, Denial, Found, Reason, Route};
 use crate::telemetry::{self, AccessRecord, CutOff, Peer, Source};
 use crate::token::BearerToken;
 use crate::verify::{FairShare, Refusal, Remembered};
@@ -252,21 +253,20 @@ impl Exchange {
             trace_id: trace_id.as_deref(),
         };
         telemetry::finish(&snapshot.routes, &self.plane.shared.log, &record);
-        self.end_trace(&record, &progress);
+        self.end_trace(&record, route, asked, progress.asked_at);
     }
 
-    fn end_trace(&self, record: &AccessRecord<'_>, progress: &Progress) {
+    fn end_trace(
+        &self,
+        record: &AccessRecord<'_>,
+        route: Option<&Route>,
+        upstream: Option<&Upstream>,
+        asked_at: Option<Instant>,
+    ) {
         let Some(recorded) = self.trace.recorded() else { return };
-        let snapshot = &self.view.snapshot;
-        let route = progress.found.map(|found| snapshot.table.route(found.route));
-        let upstream = progress.access.and(route).and_then(|route| snapshot.upstreams.get(route.upstream));
-        let ended = Ended {
-            record,
-            route,
-            upstream: upstream.map(|upstream| &upstream.settings),
-            asked: progress.asked_at.map(|asked| asked.saturating_duration_since(self.started)),
-        };
-        spans::record(recorded, self, &ended);
+        let upstream = upstream.map(|upstream| &upstream.settings);
+        let asked = asked_at.map(|asked| asked.saturating_duration_since(self.started));
+        spans::record(recorded, self, &Ended { record, route, upstream, asked });
     }
 }
 
