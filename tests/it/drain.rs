@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::support::{Answer, DEADLINE, Load, Setup, Upstream, eventually};
 
 /// An upstream that hands each request's connection to the test.
-fn held() -> (Upstream, mpsc::Receiver<BufReader<TcpStream>>) {
+pub fn held() -> (Upstream, mpsc::Receiver<BufReader<TcpStream>>) {
     let (give, streams) = mpsc::channel();
     let give = std::sync::Mutex::new(give);
     let upstream = Upstream::answering(move |_| {

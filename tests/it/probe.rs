@@ -3,9 +3,9 @@
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::process::Command;
-use std::sync::mpsc;
 
-use crate::support::{Answer, AuthorizationServerSetup, Gateway, Setup, Upstream};
+use crate::drain::held;
+use crate::support::{AuthorizationServerSetup, Gateway, Setup, Upstream};
 
 /// Exit status and standard output; nothing is said anywhere else.
 fn probe(arguments: &[&str]) -> (i32, String) {
@@ -44,12 +44,7 @@ fn a_gateway_without_keys_is_alive_and_not_ready() {
 
 #[test]
 fn a_gateway_that_drains_is_alive_and_not_ready() {
-    let (give, streams) = mpsc::channel();
-    let give = std::sync::Mutex::new(give);
-    let upstream = Upstream::answering(move |_| {
-        let give = give.lock().unwrap().clone();
-        Answer::Take(Box::new(move |stream| give.send(stream).unwrap()))
-    });
+    let (upstream, streams) = held();
     let mut gateway = Setup::default().start(&upstream);
     let mut idle = gateway.client();
     idle.send("GET /nowhere HTTP/1.1\r\nHost: api.test\r\n\r\n");
