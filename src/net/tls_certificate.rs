@@ -10,6 +10,7 @@ use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
 use super::CertificateFault;
+use super::tls_names::is_for;
 use super::tls_pem::{read_certificates, read_private_key};
 use super::tls_provider::provider;
 
@@ -103,6 +104,12 @@ impl Certificate {
     /// The DNS names that it is for, in lower case; one may begin with `*.`.
     pub fn names(&self) -> &[String] {
         &self.facts.names
+    }
+
+    /// Whether one of its names is that of `host`, whatever its letter case.
+    pub fn is_for(&self, host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        self.facts.names.iter().any(|name| is_for(name, &host))
     }
 
     /// When it expires, in seconds since the Unix epoch.

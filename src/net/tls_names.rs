@@ -47,6 +47,14 @@ impl ResolvesServerCert for CertificatesByName {
     }
 }
 
+/// Whether a certificate's name is that of `host`, both in lower case (RFC 6125 §6.4): a wildcard stands for one label.
+pub(super) fn is_for(name: &str, host: &str) -> bool {
+    match name.strip_prefix("*.") {
+        Some(rest) => host.split_once('.').is_some_and(|(_, parent)| parent == rest),
+        None => name == host,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rcgen::{CertificateParams, KeyPair};
@@ -77,6 +85,19 @@ mod tests {
         ];
         for (name, expected) in cases {
             assert!(Arc::ptr_eq(names.find(name), all[expected].key()), "{name}");
+        }
+    }
+
+    #[test]
+    fn rfc6125_6_4_a_wildcard_stands_for_one_label() {
+        for (name, host, expected) in [
+            ("api.test", "api.test", true),
+            ("api.test", "www.api.test", false),
+            ("*.test", "api.test", true),
+            ("*.test", "a.api.test", false),
+            ("*.api.test", "api.test", false),
+        ] {
+            assert_eq!(is_for(name, host), expected, "{name} {host}");
         }
     }
 }
