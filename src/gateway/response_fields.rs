@@ -29,18 +29,6 @@ pub(super) fn clean(fields: &mut HeaderMap) {
     announce_only(fields, |name| !is_no_trailer(name));
 }
 
-/// Whether content comes in a coding that hyper does not take off, and that would reach the peer unsaid: any but `chunked`
-/// alone (RFC 9112 §6.1).
-pub(super) fn is_coded(fields: &HeaderMap) -> bool {
-    let codings = || fields.get_all(TRANSFER_ENCODING).iter().flat_map(members);
-    codings().count() > 1 || codings().any(|coding| !coding.eq_ignore_ascii_case(b"chunked"))
-}
-
-/// Whether the content's end is told in two ways, of which another reader might have believed the other (RFC 9112 §6.3).
-pub(super) fn is_framed_twice(fields: &HeaderMap) -> bool {
-    fields.contains_key(TRANSFER_ENCODING) && fields.contains_key(CONTENT_LENGTH)
-}
-
 /// Takes away from an answer's trailers what may not stand there (RFC 9110 §6.5.1).
 pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
     let names: SmallVec<[HeaderName; 4]> = trailers.keys().filter(|name| is_no_trailer(name)).cloned().collect();
