@@ -12,7 +12,7 @@ use crate::gateway::exchange::Exchange;
 use crate::gateway::{Limits, RevealRoutes};
 use crate::policy::{self, Access, Decision, Denial, Entry, Grant, RequestTarget, Terms};
 use crate::telemetry::TokenLabel;
-use crate::token::{BearerToken, CredentialFault};
+use crate::token::{CredentialFault, Credentials};
 use crate::verify::{Provenance, Refusal};
 
 /// Leave to forward, with the target to forward to.
@@ -83,15 +83,21 @@ fn size(fields: &HeaderMap) -> usize {
 /// Verifies the token that the request shows; `None` where it shows none.
 async fn verify(exchange: &Exchange, parts: &Parts, label: &mut TokenLabel) -> Result<Option<Rc<Bearer>>, Denial> {
     let snapshot = &exchange.view.snapshot;
-    let token = match BearerToken::from_fields(&parts.headers, snapshot.limits.token_bytes) {
-        Ok(token) => token,
+    let shown = match Credentials::from_fields(&parts.headers, snapshot.limits.token_bytes) {
+        Ok(shown) => shown,
         Err(CredentialFault::NoToken) => return Ok(None),
         Err(fault) => return Err(Denial::Credential(fault)),
     };
     let acts_alone = |client: &str| snapshot.table.acts_alone(client);
-    let verified =
-        exchange.plane.verifier.verify(&snapshot.issuers, token, &exchange.connection.fair_share, acts_alone).await;
-    let (remembered, provenance) = verified.map_err(denied)?;
+    let verifier = &exchange.plane.verifier;
+    let (remembered, provenance) = match verifier.recognize(&snapshot.issuers, shown, acts_alone) {
+        Some(remembered) => (remembered, Provenance::Cached),
+        None => {
+            let token = shown.token().map_err(Denial::Credential)?;
+            let share = &exchange.connection.fair_share;
+            verifier.verify(&snapshot.issuers, token, share, acts_alone).await.map_err(denied)?
+        }
+    };
     *label = match provenance {
         Provenance::Cached => TokenLabel::Cached,
         Provenance::Jwt => TokenLabel::Jwt,
