@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http::header::{AUTHORIZATION, HOST};
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use crate::gateway::bearer::{Bearer, Note};
 use crate::gateway::data_plane::{DataPlane, View};
 use crate::gateway::forwarded::Story;
+use crate::gateway::message::Message;
 use crate::gateway::request_content::Received;
 use crate::gateway::snapshot::Upstream;
 use crate::gateway::spans::{self, Ended};
@@ -66,7 +67,7 @@ pub(super) struct Exchange {
     method: Method,
     uri: Uri,
     host: Option<HeaderValue>,
-    /// Kept for the record's `token_id`, which is made only for records that are written.
+    /// Kept beyond the decision for the record's `token_id`, which is made only for records that are written.
     credentials: Option<HeaderValue>,
     pub(super) content: Rc<Received>,
     bytes_out: Cell<u64>,
@@ -92,15 +93,21 @@ struct Progress {
 }
 
 impl Exchange {
-    pub(super) fn begin(plane: Rc<DataPlane>, view: Rc<View>, origin: Origin, parts: &Parts) -> Self {
+    pub(super) fn begin(
+        plane: Rc<DataPlane>,
+        view: Rc<View>,
+        origin: Origin,
+        parts: &Parts,
+        message: &Message<'_>,
+    ) -> Self {
         let Origin { connection, watch } = origin;
         Self {
             trace: Trace::begin(&plane, &view, &connection, parts),
-            request_id: plane.request_ids.choose(parts.headers.get(REQUEST_ID)),
+            request_id: plane.request_ids.choose(message.request_id),
             method: parts.method.clone(),
             uri: parts.uri.clone(),
-            host: parts.headers.get(HOST).cloned(),
-            credentials: parts.headers.get(AUTHORIZATION).cloned(),
+            host: message.screening.host().cloned(),
+            credentials: message.screening.credentials().cloned(),
             plane,
             view,
             connection,
@@ -112,6 +119,16 @@ impl Exchange {
             in_flight: Cell::new(true),
             progress: RefCell::default(),
         }
+    }
+
+    /// The first `Host`.
+    pub(super) fn host(&self) -> Option<&HeaderValue> {
+        self.host.as_ref()
+    }
+
+    /// The first `Authorization`.
+    pub(super) fn credentials(&self) -> Option<&HeaderValue> {
+        self.credentials.as_ref()
     }
 
     pub(super) fn sent_to_peer(&self, bytes: usize) {

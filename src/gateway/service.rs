@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, EXPECT};
+use http::header::CONNECTION;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
@@ -19,6 +19,7 @@ use crate::gateway::data_plane::DataPlane;
 use crate::gateway::exchange::{Exchange, Origin, REQUEST_ID};
 use crate::gateway::forward::{Forwarded, forward};
 use crate::gateway::http2_request;
+use crate::gateway::message::Message;
 use crate::gateway::refusal_form::RefusalForm;
 use crate::gateway::tunnel::Tunnel;
 use crate::gateway::upgrade::Handshake;
@@ -63,9 +64,10 @@ async fn answer(
     let view = plane.view();
     let within_limit = plane.shared.begin_request(view.snapshot.limits.requests_in_flight);
     let is_http2 = parts.version == Version::HTTP_2;
-    let awaits_leave = parts.headers.contains_key(EXPECT);
     let shaped = if is_http2 { http2_request::reshape(&mut parts) } else { Ok(()) };
-    let exchange = Exchange::begin(plane, view, origin, &parts);
+    let message = Message::read(&parts);
+    let (awaits_leave, screened) = (message.awaits_leave, message.screening.end());
+    let exchange = Exchange::begin(plane, view, origin, &parts, &message);
     exchange.content.begin(content, parts.version);
     exchange.wait_within_bounds();
     let forwarding = async {
@@ -74,7 +76,7 @@ async fn answer(
         }
         shaped?;
         let handshake = handshake?;
-        let authorized = authorize(&exchange, &parts).await?;
+        let authorized = authorize(&exchange, &parts, screened).await?;
         forward(authorized, &exchange, parts, handshake).await
     };
     let forwarded = unless_cut(&exchange, pin!(forwarding)).await;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 
 use super::digest::TokenDigest;
 use super::fault::CredentialFault;
@@ -24,16 +24,25 @@ impl<'a> Credentials<'a> {
     ///
     /// # Errors
     ///
-    /// [`CredentialFault::NoToken`] without the field or with another scheme than `Bearer`,
-    /// [`CredentialFault::MultipleTokens`] with several fields of any scheme, [`CredentialFault::TokenTooLarge`] beyond
-    /// `limit`, and [`CredentialFault::MalformedToken`] if no space follows the scheme.
+    /// [`CredentialFault::NoToken`] without the field, [`CredentialFault::MultipleTokens`] with several fields of any scheme,
+    /// and those of [`Credentials::from_value`].
     pub fn from_fields(fields: &'a HeaderMap, limit: usize) -> Result<Self, CredentialFault> {
         let mut values = fields.get_all(AUTHORIZATION).iter();
         let value = values.next().ok_or(CredentialFault::NoToken)?;
         if values.next().is_some() {
             return Err(CredentialFault::MultipleTokens);
         }
-        Self::from_value(value.as_bytes(), limit)
+        Self::from_value(value, limit)
+    }
+
+    /// Takes what the value of the one `Authorization` field shows; `limit` is in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialFault::NoToken`] with another scheme than `Bearer`, [`CredentialFault::TokenTooLarge`] beyond `limit`, and
+    /// [`CredentialFault::MalformedToken`] if no space follows the scheme.
+    pub fn from_value(value: &'a HeaderValue, limit: usize) -> Result<Self, CredentialFault> {
+        Self::read(value.as_bytes(), limit)
     }
 
     /// The bytes behind the scheme and its spaces, at most as many as the limit allowed: a secret.
@@ -53,7 +62,7 @@ impl<'a> Credentials<'a> {
         std::str::from_utf8(self.0).map(BearerToken).map_err(|_| CredentialFault::MalformedToken)
     }
 
-    fn from_value(value: &'a [u8], limit: usize) -> Result<Self, CredentialFault> {
+    fn read(value: &'a [u8], limit: usize) -> Result<Self, CredentialFault> {
         // RFC 9110 §11.1: the scheme is a token, compared without case.
         let (scheme, rest) = value.split_at_checked(SCHEME.len()).ok_or(CredentialFault::NoToken)?;
         if !scheme.eq_ignore_ascii_case(SCHEME) || rest.first().is_some_and(|byte| is_tchar(*byte)) {
@@ -142,7 +151,6 @@ fn is_b64token_byte(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
     use proptest::prelude::*;
 
     use super::CredentialFault::{MalformedToken, MultipleTokens, NoToken, TokenTooLarge};
@@ -233,7 +241,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_answered(value in proptest::collection::vec(any::<u8>(), 0..40)) {
-            let _ = Credentials::from_value(&value, 20).and_then(Credentials::token);
+            let _ = Credentials::read(&value, 20).and_then(Credentials::token);
         }
 
         #[test]
