@@ -23,10 +23,12 @@ impl<'a> Authority<'a> {
             let port = if after.is_empty() { None } else { port(after.strip_prefix(':')?)? };
             return Some(Self { host: ipv6(address)?.into(), port });
         }
-        let (name, port) = match text.split_once(':') {
-            Some((name, digits)) => (name, port(digits)?),
-            None => (text, None),
-        };
+        // Too short for a search that looks at several bytes at a time to pay.
+        let (name, port) =
+            match text.bytes().position(|byte| byte == b':').and_then(|colon| text.split_at_checked(colon)) {
+                Some((name, rest)) => (name, port(rest.strip_prefix(':')?)?),
+                None => (text, None),
+            };
         Some(Self { host: host_name(name)?, port })
     }
 
@@ -57,17 +59,23 @@ fn ipv6(address: &str) -> Option<String> {
 /// are read differently by different upstreams.
 pub(super) fn host_name(text: &str) -> Option<Cow<'_, str>> {
     let name = text.strip_suffix('.').unwrap_or(text);
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    if name.is_empty() || name.len() > MOST_HOST_BYTES || !name.bytes().all(fits) {
+    if name.len() > MOST_HOST_BYTES {
         return None;
     }
-    if name.split('.').any(|label| label.is_empty() || label.len() > MOST_LABEL_BYTES) {
-        return None;
+    let (mut label_bytes, mut has_capitals) = (0, false);
+    for byte in name.bytes() {
+        label_bytes += 1;
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => {}
+            b'A'..=b'Z' => has_capitals = true,
+            b'.' if (2..=MOST_LABEL_BYTES + 1).contains(&label_bytes) => label_bytes = 0,
+            _ => return None,
+        }
     }
-    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Some(name.to_ascii_lowercase().into())
-    } else {
-        Some(name.into())
+    match label_bytes {
+        1..=MOST_LABEL_BYTES if has_capitals => Some(name.to_ascii_lowercase().into()),
+        1..=MOST_LABEL_BYTES => Some(name.into()),
+        _ => None,
     }
 }
 
@@ -95,8 +103,19 @@ mod tests {
     }
 
     #[test]
+    fn rfc1035_2_3_4_labels_and_names_may_be_as_long_as_that() {
+        let label = "a".repeat(MOST_LABEL_BYTES);
+        let name = ["a"; 127].join(".");
+        assert_eq!(name.len(), MOST_HOST_BYTES);
+        for host in [format!("{label}.test"), format!("test.{label}"), label, name] {
+            assert_eq!(Authority::parse(&host).map(|authority| authority.host.into_owned()), Some(host));
+        }
+    }
+
+    #[test]
     fn what_is_no_authority_is_refused() {
         let long_label = format!("{}.test", "a".repeat(64));
+        let long_end = format!("test.{}", "a".repeat(64));
         let long_name = ["a"; 128].join(".");
         for text in [
             "",
@@ -129,6 +148,7 @@ mod tests {
             "a\\b",
             "*.a",
             &long_label,
+            &long_end,
             &long_name,
         ] {
             assert_eq!(Authority::parse(text), None, "{text}");
