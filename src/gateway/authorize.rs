@@ -12,7 +12,7 @@ use crate::gateway::exchange::Exchange;
 use crate::gateway::{Limits, RevealRoutes};
 use crate::policy::{self, Access, Decision, Denial, Entry, Grant, RequestTarget, Terms};
 use crate::telemetry::TokenLabel;
-use crate::token::{CredentialFault, Credentials};
+use crate::token::{BearerCredentials, CredentialFault};
 use crate::verify::{Provenance, Refusal};
 
 /// Leave to forward, with the target to forward to.
@@ -88,7 +88,7 @@ fn screen(parts: &Parts, bytes: usize, limits: &Limits) -> Result<(), Denial> {
 async fn verify(exchange: &Exchange, label: &mut TokenLabel) -> Result<Option<Rc<Bearer>>, Denial> {
     let snapshot = &exchange.view.snapshot;
     let Some(credentials) = exchange.credentials() else { return Ok(None) };
-    let shown = match Credentials::from_value(credentials, snapshot.limits.token_bytes) {
+    let shown = match BearerCredentials::from_value(credentials, snapshot.limits.token_bytes) {
         Ok(shown) => shown,
         Err(CredentialFault::NoToken) => return Ok(None),
         Err(fault) => return Err(Denial::Credential(fault)),

@@ -13,19 +13,19 @@ const SCHEME: &[u8] = b"Bearer";
 
 /// What a peer shows as its token, before anybody has looked whether it is one. Its Debug prints `…`.
 #[derive(Clone, Copy)]
-pub struct Credentials<'a>(&'a [u8]);
+pub struct BearerCredentials<'a>(&'a [u8]);
 
 /// A token as one peer showed it: one b64token, not longer than the limit. Its Debug prints `…`.
 #[derive(Clone, Copy)]
 pub struct BearerToken<'a>(&'a str);
 
-impl<'a> Credentials<'a> {
+impl<'a> BearerCredentials<'a> {
     /// Takes what the one `Authorization` field shows; `limit` is in bytes. Body and query are never read.
     ///
     /// # Errors
     ///
     /// [`CredentialFault::NoToken`] without the field, [`CredentialFault::MultipleTokens`] with several fields of any scheme,
-    /// and those of [`Credentials::from_value`].
+    /// and those of [`BearerCredentials::from_value`].
     pub fn from_fields(fields: &'a HeaderMap, limit: usize) -> Result<Self, CredentialFault> {
         let mut values = fields.get_all(AUTHORIZATION).iter();
         let value = values.next().ok_or(CredentialFault::NoToken)?;
@@ -65,12 +65,13 @@ impl<'a> Credentials<'a> {
     fn read(value: &'a [u8], limit: usize) -> Result<Self, CredentialFault> {
         // RFC 9110 §11.1: the scheme is a token, compared without case.
         let (scheme, rest) = value.split_at_checked(SCHEME.len()).ok_or(CredentialFault::NoToken)?;
-        if !scheme.eq_ignore_ascii_case(SCHEME) || rest.first().is_some_and(|byte| is_tchar(*byte)) {
-            return Err(CredentialFault::NoToken);
-        }
         // RFC 6750 §2.1: credentials = "Bearer" 1*SP b64token.
         let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
         let (_, token) = rest.split_at_checked(spaces).ok_or(CredentialFault::MalformedToken)?;
+        let goes_on = spaces == 0 && token.first().is_some_and(|byte| is_tchar(*byte));
+        if goes_on || !scheme.eq_ignore_ascii_case(SCHEME) {
+            return Err(CredentialFault::NoToken);
+        }
         if token.len() > limit {
             return Err(CredentialFault::TokenTooLarge);
         }
@@ -83,9 +84,9 @@ impl<'a> BearerToken<'a> {
     ///
     /// # Errors
     ///
-    /// Those of [`Credentials::from_fields`] and of [`Credentials::token`].
+    /// Those of [`BearerCredentials::from_fields`] and of [`BearerCredentials::token`].
     pub fn from_fields(fields: &'a HeaderMap, limit: usize) -> Result<Self, CredentialFault> {
-        Credentials::from_fields(fields, limit)?.token()
+        BearerCredentials::from_fields(fields, limit)?.token()
     }
 
     /// Takes a token that came otherwise than in a field, such as the parameter of RFC 7662 §2.1; `limit` is in bytes.
@@ -117,9 +118,9 @@ impl<'a> BearerToken<'a> {
     }
 }
 
-impl fmt::Debug for Credentials<'_> {
+impl fmt::Debug for BearerCredentials<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credentials(…)")
+        f.write_str("BearerCredentials(…)")
     }
 }
 
@@ -224,7 +225,7 @@ mod tests {
         let mut fields = HeaderMap::new();
         fields.insert(AUTHORIZATION, HeaderValue::from_static("Bearer secret"));
         assert_eq!(format!("{:?}", BearerToken::from_fields(&fields, 100).unwrap()), "BearerToken(…)");
-        assert_eq!(format!("{:?}", Credentials::from_fields(&fields, 100).unwrap()), "Credentials(…)");
+        assert_eq!(format!("{:?}", BearerCredentials::from_fields(&fields, 100).unwrap()), "BearerCredentials(…)");
     }
 
     proptest! {
@@ -241,7 +242,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_answered(value in proptest::collection::vec(any::<u8>(), 0..40)) {
-            let _ = Credentials::read(&value, 20).and_then(Credentials::token);
+            let _ = BearerCredentials::read(&value, 20).and_then(BearerCredentials::token);
         }
 
         #[test]

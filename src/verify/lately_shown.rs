@@ -5,7 +5,7 @@ use std::fmt;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
-use crate::token::{Credentials, TokenDigest};
+use crate::token::{BearerCredentials, TokenDigest};
 
 /// So many tokens are kept at most.
 const SLOTS: usize = 256;
@@ -36,7 +36,7 @@ impl LatelyShown {
     }
 
     /// The digest of a token that is kept.
-    pub(super) fn digest(&self, shown: Credentials<'_>) -> Option<TokenDigest> {
+    pub(super) fn digest(&self, shown: BearerCredentials<'_>) -> Option<TokenDigest> {
         let slot = self.slots.get(place(shown.as_bytes())?)?;
         // How long this takes tells a peer nothing of the token that is kept, but that one of this length is.
         verify_slices_are_equal(&slot.token, shown.as_bytes()).ok()?;
@@ -102,7 +102,7 @@ mod tests {
     }
 
     fn found(lately: &LatelyShown, token: &str) -> Option<TokenDigest> {
-        lately.digest(Credentials::from_fields(&fields(token), 65_536).unwrap())
+        lately.digest(BearerCredentials::from_fields(&fields(token), 65_536).unwrap())
     }
 
     fn kept(tokens: &[&str]) -> LatelyShown {
@@ -121,7 +121,7 @@ mod tests {
             other.replace_range(position..=position, "_");
             assert_eq!(found(&lately, &other), None, "{other}");
         }
-        for other in ["x", &token[1..], &format!("x{token}"), &format!("{token}=")] {
+        for other in ["x", token.strip_prefix('h').unwrap(), &format!("x{token}"), &format!("{token}=")] {
             assert_eq!(found(&lately, other), None, "{other}");
         }
     }
@@ -132,7 +132,7 @@ mod tests {
         for shown in ["", "=", &"\u{fc}".repeat(16), &"\t".repeat(20)] {
             let value = http::HeaderValue::from_bytes(format!("Bearer {shown}").as_bytes()).unwrap();
             let fields = http::HeaderMap::from_iter([(http::header::AUTHORIZATION, value)]);
-            assert_eq!(lately.digest(Credentials::from_fields(&fields, 100).unwrap()), None, "{shown:?}");
+            assert_eq!(lately.digest(BearerCredentials::from_fields(&fields, 100).unwrap()), None, "{shown:?}");
         }
     }
 
