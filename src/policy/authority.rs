@@ -62,20 +62,47 @@ pub(super) fn host_name(text: &str) -> Option<Cow<'_, str>> {
     if name.len() > MOST_HOST_BYTES {
         return None;
     }
-    let (mut label_bytes, mut has_capitals) = (0, false);
+    let (mut label_bytes, mut seen) = (0, 0);
     for byte in name.bytes() {
+        let kind = KINDS.get(usize::from(byte)).unwrap_or(&kind::FOREIGN);
+        seen |= kind;
         label_bytes += 1;
-        match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => {}
-            b'A'..=b'Z' => has_capitals = true,
-            b'.' if (2..=MOST_LABEL_BYTES + 1).contains(&label_bytes) => label_bytes = 0,
-            _ => return None,
+        if *kind == kind::DOT {
+            if !(2..=MOST_LABEL_BYTES + 1).contains(&label_bytes) {
+                return None;
+            }
+            label_bytes = 0;
         }
     }
-    match label_bytes {
-        1..=MOST_LABEL_BYTES if has_capitals => Some(name.to_ascii_lowercase().into()),
-        1..=MOST_LABEL_BYTES => Some(name.into()),
-        _ => None,
+    if seen & kind::FOREIGN != 0 || !(1..=MOST_LABEL_BYTES).contains(&label_bytes) {
+        return None;
+    }
+    if seen & kind::CAPITAL != 0 { Some(name.to_ascii_lowercase().into()) } else { Some(name.into()) }
+}
+
+/// What a byte is in a host name, as bits, so that one pass tells all.
+mod kind {
+    pub(super) const CAPITAL: u8 = 1;
+    pub(super) const DOT: u8 = 2;
+    pub(super) const FOREIGN: u8 = 4;
+}
+
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let (mut left, mut byte): (&mut [u8], u8) = (&mut kinds, 0);
+    while let Some((kind, rest)) = left.split_first_mut() {
+        *kind = kind_of(byte);
+        (left, byte) = (rest, byte.wrapping_add(1));
+    }
+    kinds
+};
+
+const fn kind_of(byte: u8) -> u8 {
+    match byte {
+        b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => 0,
+        b'A'..=b'Z' => kind::CAPITAL,
+        b'.' => kind::DOT,
+        _ => kind::FOREIGN,
     }
 }
 
