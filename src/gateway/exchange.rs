@@ -93,6 +93,7 @@ struct Progress {
 }
 
 impl Exchange {
+    /// Begins an exchange, which waits from now on for what has a bound of its own.
     pub(super) fn begin(
         plane: Rc<DataPlane>,
         view: Rc<View>,
@@ -101,6 +102,8 @@ impl Exchange {
         message: &Message<'_>,
     ) -> Self {
         let Origin { connection, watch } = origin;
+        let started = Instant::now();
+        watch.enter(Phase::Upstream, started, LONGEST);
         Self {
             trace: Trace::begin(&plane, &view, &connection, parts),
             request_id: plane.request_ids.choose(message.request_id),
@@ -112,7 +115,7 @@ impl Exchange {
             view,
             connection,
             watch,
-            started: Instant::now(),
+            started,
             content: Rc::default(),
             bytes_out: Cell::new(0),
             cut_off_by: Cell::new(Some(CutOff::Peer)),
@@ -231,7 +234,7 @@ impl Exchange {
         BearerToken::from_fields(&fields, usize::MAX).ok().map(|token| token.digest().id())
     }
 
-    fn record(&self) {
+    fn record(&self, ended: Instant) {
         let progress = self.progress.borrow();
         let snapshot = &self.view.snapshot;
         let token = progress.token.as_ref().map(|(remembered, _)| &remembered.token);
@@ -261,7 +264,7 @@ impl Exchange {
             client_id: token.and_then(|token| token.client.as_deref()),
             token_id: token_id.as_deref(),
             table: snapshot.table.fingerprint(),
-            duration: self.started.elapsed(),
+            duration: ended.saturating_duration_since(self.started),
             upstream: asked.map(|upstream| &*upstream.settings.name),
             upstream_duration: progress.upstream_took,
             bytes_in: self.content.bytes.get(),
@@ -293,9 +296,9 @@ impl Drop for Exchange {
             self.denied(&Denial::Internal);
         }
         self.content.end();
-        let limits = &self.view.snapshot.limits;
-        self.watch.rest(Instant::now(), limits.keep_alive, limits.header_time);
+        let (ended, limits) = (Instant::now(), &self.view.snapshot.limits);
+        self.watch.rest(ended, limits.keep_alive, limits.header_time);
         self.leave_flight();
-        self.record();
+        self.record(ended);
     }
 }

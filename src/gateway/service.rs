@@ -76,7 +76,6 @@ async fn answer(
     let (awaits_leave, screened) = (message.awaits_leave, message.screening.end());
     let exchange = Exchange::begin(plane, view, origin, &parts, &message);
     exchange.content.begin(content, parts.version);
-    exchange.wait_within_bounds();
     let ready = if within_limit { shaped.and(handshake) } else { Err(Denial::Overloaded) };
     let granted = match ready {
         Ok(handshake) => {
