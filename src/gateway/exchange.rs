@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http::header::{AUTHORIZATION, HOST};
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use crate::gateway::bearer::{Bearer, Note};
 use crate::gateway::data_plane::{DataPlane, View};
 use crate::gateway::forwarded::Story;
+use crate::gateway::message::Message;
 use crate::gateway::request_content::Received;
 use crate::gateway::snapshot::Upstream;
 use crate::gateway::spans::{self, Ended};
@@ -66,7 +67,7 @@ pub(super) struct Exchange {
     method: Method,
     uri: Uri,
     host: Option<HeaderValue>,
-    /// Kept for the record's `token_id`, which is made only for records that are written.
+    /// Kept beyond the decision for the record's `token_id`, which is made only for records that are written.
     credentials: Option<HeaderValue>,
     pub(super) content: Rc<Received>,
     bytes_out: Cell<u64>,
@@ -92,26 +93,45 @@ struct Progress {
 }
 
 impl Exchange {
-    pub(super) fn begin(plane: Rc<DataPlane>, view: Rc<View>, origin: Origin, parts: &Parts) -> Self {
+    /// Begins an exchange, which waits from now on for what has a bound of its own.
+    pub(super) fn begin(
+        plane: Rc<DataPlane>,
+        view: Rc<View>,
+        origin: Origin,
+        parts: &Parts,
+        message: &Message<'_>,
+    ) -> Self {
         let Origin { connection, watch } = origin;
+        let started = Instant::now();
+        watch.enter(Phase::Upstream, started, LONGEST);
         Self {
             trace: Trace::begin(&plane, &view, &connection, parts),
-            request_id: plane.request_ids.choose(parts.headers.get(REQUEST_ID)),
+            request_id: plane.request_ids.choose(message.request_id),
             method: parts.method.clone(),
             uri: parts.uri.clone(),
-            host: parts.headers.get(HOST).cloned(),
-            credentials: parts.headers.get(AUTHORIZATION).cloned(),
+            host: message.screening.host().cloned(),
+            credentials: message.screening.credentials().cloned(),
             plane,
             view,
             connection,
             watch,
-            started: Instant::now(),
+            started,
             content: Rc::default(),
             bytes_out: Cell::new(0),
             cut_off_by: Cell::new(Some(CutOff::Peer)),
             in_flight: Cell::new(true),
             progress: RefCell::default(),
         }
+    }
+
+    /// The first `Host`.
+    pub(super) fn host(&self) -> Option<&HeaderValue> {
+        self.host.as_ref()
+    }
+
+    /// The first `Authorization`.
+    pub(super) fn credentials(&self) -> Option<&HeaderValue> {
+        self.credentials.as_ref()
     }
 
     pub(super) fn sent_to_peer(&self, bytes: usize) {
@@ -214,7 +234,7 @@ impl Exchange {
         BearerToken::from_fields(&fields, usize::MAX).ok().map(|token| token.digest().id())
     }
 
-    fn record(&self) {
+    fn record(&self, ended: Instant) {
         let progress = self.progress.borrow();
         let snapshot = &self.view.snapshot;
         let token = progress.token.as_ref().map(|(remembered, _)| &remembered.token);
@@ -245,7 +265,7 @@ impl Exchange {
             client_id: token.and_then(|token| token.client.as_deref()),
             token_id: token_id.as_deref(),
             table: snapshot.table.fingerprint(),
-            duration: self.started.elapsed(),
+            duration: ended.saturating_duration_since(self.started),
             upstream: asked.map(|upstream| &*upstream.settings.name),
             upstream_duration: progress.upstream_took,
             bytes_in: self.content.bytes.get(),
@@ -277,9 +297,9 @@ impl Drop for Exchange {
             self.denied(&Denial::Internal);
         }
         self.content.end();
-        let limits = &self.view.snapshot.limits;
-        self.watch.rest(Instant::now(), limits.keep_alive, limits.header_time);
+        let (ended, limits) = (Instant::now(), &self.view.snapshot.limits);
+        self.watch.rest(ended, limits.keep_alive, limits.header_time);
         self.leave_flight();
-        self.record();
+        self.record(ended);
     }
 }

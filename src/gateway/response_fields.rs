@@ -1,6 +1,6 @@
 //! The fields of an upstream's answer on their way to the peer.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
@@ -10,15 +10,17 @@ use crate::gateway::request_fields::{announce_only, members};
 /// spelling of a `Scopegate-` field, which only the gateway may write. `Content-Length` stays: hyper checks it against the
 /// content, and an answer to `HEAD` has nothing else to tell its size.
 pub(super) fn clean(fields: &mut HeaderMap) {
-    if fields.contains_key(TRANSFER_ENCODING) {
-        // RFC 9112 §6.3: the coding overrides the length, and was taken off with it.
-        fields.remove(CONTENT_LENGTH);
-    }
     let mut names: SmallVec<[HeaderName; 4]> = SmallVec::new();
+    let mut announces = false;
     for (name, value) in fields.iter() {
         if *name == CONNECTION {
             nominated(value, &mut names);
         }
+        if *name == TRANSFER_ENCODING {
+            // RFC 9112 §6.3: the coding overrides the length, and was taken off with it.
+            names.push(CONTENT_LENGTH);
+        }
+        announces |= *name == TRAILER;
         if is_of_this_hop(name.as_str()) || is_scopegate(name.as_str()) {
             names.push(name.clone());
         }
@@ -26,7 +28,9 @@ pub(super) fn clean(fields: &mut HeaderMap) {
     for name in &names {
         fields.remove(name);
     }
-    announce_only(fields, |name| !is_no_trailer(name));
+    if announces {
+        announce_only(fields, |name| !is_no_trailer(name));
+    }
 }
 
 /// Takes away from an answer's trailers what may not stand there (RFC 9110 §6.5.1).

@@ -56,7 +56,7 @@ mod shape_tests;
 pub(crate) mod testing;
 
 pub use algorithm::{Algorithm, AlgorithmSet};
-pub use bearer::BearerToken;
+pub use bearer::{BearerCredentials, BearerToken};
 pub use digest::TokenDigest;
 pub use fault::{CredentialFault, Outage, TokenFault};
 pub use introspection::IntrospectionFault;
