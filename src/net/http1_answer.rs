@@ -72,11 +72,13 @@ pub(super) fn take_head(bytes: &mut BytesMut, method: &Method, fields: &mut Head
         }
         fields.clear();
         fields.reserve(parsed.places.len());
+        let mut told = Told::default();
         for place in &parsed.places {
             let (name, value) = place.field(&taken).ok_or("a field that cannot be read")?;
+            told.see(&name, &value)?;
             fields.append(name, value);
         }
-        return parsed.head(method, fields).map(Some);
+        return parsed.head(method, &told, fields).map(Some);
     }
 }
 
@@ -124,20 +126,22 @@ impl Place {
 }
 
 impl Parsed {
-    fn head(self, method: &Method, fields: &mut HeaderMap) -> Result<Head, Flaw> {
-        let is_chunked = is_chunked(self.version, fields)?;
-        let length = length(fields)?;
+    fn head(self, method: &Method, told: &Told, fields: &mut HeaderMap) -> Result<Head, Flaw> {
+        if told.is_chunked && self.version != Version::HTTP_11 {
+            return Err("a transfer coding in HTTP/1.0");
+        }
         let ends = match self.status {
             // RFC 9112 §6.3, 1: whatever the fields say.
             StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => Ends::After(0),
             _ if *method == Method::HEAD => Ends::After(0),
-            _ if is_chunked => Ends::WithLastChunk,
-            _ => length.map_or(Ends::WithConnection, Ends::After),
+            _ if told.is_chunked => Ends::WithLastChunk,
+            _ => told.length.map_or(Ends::WithConnection, Ends::After),
         };
         // RFC 9112 §6.3, 3: told in two ways, of which another reader might have believed the other.
-        let is_clear = !(is_chunked && length.is_some());
-        let keeps_alive =
-            is_clear && self.status != StatusCode::SWITCHING_PROTOCOLS && keeps_alive(self.version, fields);
+        let is_clear = !(told.is_chunked && told.length.is_some());
+        // RFC 9112 §9.3.
+        let lasts = !told.closes && (self.version == Version::HTTP_11 || told.keeps_alive);
+        let keeps_alive = is_clear && lasts && self.status != StatusCode::SWITCHING_PROTOCOLS;
         let mut response = Response::new(());
         *response.status_mut() = self.status;
         *response.version_mut() = self.version;
@@ -149,42 +153,58 @@ impl Parsed {
     }
 }
 
-/// Whether content comes in chunks. Any other coding would reach the peer unsaid (RFC 9112 §6.1), and none is of HTTP/1.0.
-fn is_chunked(version: Version, fields: &HeaderMap) -> Result<bool, Flaw> {
-    let mut codings = fields.get_all(TRANSFER_ENCODING).iter().flat_map(members);
-    match (codings.next(), codings.next()) {
-        (None, _) if fields.contains_key(TRANSFER_ENCODING) => Err("an empty transfer coding"),
-        (None, _) => Ok(false),
-        (Some(only), None) if only.eq_ignore_ascii_case(b"chunked") && version == Version::HTTP_11 => Ok(true),
-        (Some(_), _) => Err("a transfer coding other than `chunked`"),
-    }
+/// What the fields tell of the content's end and of the connection's.
+#[derive(Default)]
+struct Told {
+    is_chunked: bool,
+    length: Option<u64>,
+    closes: bool,
+    keeps_alive: bool,
 }
 
-/// The one length that is told, however often (RFC 9112 §6.3, 5).
-fn length(fields: &HeaderMap) -> Result<Option<u64>, Flaw> {
-    let mut length = None;
-    for told in fields.get_all(CONTENT_LENGTH).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b',')) {
-        let told = number(told.trim_ascii()).ok_or("a length that is no number")?;
-        if length.is_some_and(|length| length != told) {
-            return Err("two lengths");
+impl Told {
+    fn see(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<(), Flaw> {
+        match *name {
+            TRANSFER_ENCODING => self.coding(value),
+            CONTENT_LENGTH => self.length(value),
+            CONNECTION => {
+                for option in members(value) {
+                    self.closes |= option.eq_ignore_ascii_case(b"close");
+                    self.keeps_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+                Ok(())
+            }
+            _ => Ok(()),
         }
-        length = Some(told);
     }
-    Ok(length)
+
+    /// Content comes in chunks, or in no coding: any other would reach the peer unsaid (RFC 9112 §6.1).
+    fn coding(&mut self, value: &HeaderValue) -> Result<(), Flaw> {
+        let is_chunked = value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+        if !is_chunked || self.is_chunked {
+            return Err("a transfer coding other than `chunked`");
+        }
+        self.is_chunked = true;
+        Ok(())
+    }
+
+    /// The one length that is told, however often (RFC 9112 §6.3, 5).
+    fn length(&mut self, value: &HeaderValue) -> Result<(), Flaw> {
+        for told in value.as_bytes().split(|byte| *byte == b',') {
+            let told = number(told.trim_ascii()).ok_or("a length that is no number")?;
+            if self.length.is_some_and(|length| length != told) {
+                return Err("two lengths");
+            }
+            self.length = Some(told);
+        }
+        Ok(())
+    }
 }
 
 fn number(digits: &[u8]) -> Option<u64> {
     // `parse` would take a sign.
     let text = str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_digit))?;
     text.parse().ok()
-}
-
-/// RFC 9112 §9.3.
-fn keeps_alive(version: Version, fields: &HeaderMap) -> bool {
-    let says = |option: &[u8]| {
-        fields.get_all(CONNECTION).iter().flat_map(members).any(|member| member.eq_ignore_ascii_case(option))
-    };
-    !says(b"close") && (version == Version::HTTP_11 || says(b"keep-alive"))
 }
 
 /// The members of a comma-separated list (RFC 9110 §5.6.1).
