@@ -57,7 +57,7 @@ pub(crate) mod testing;
 
 pub use algorithm::{Algorithm, AlgorithmSet};
 pub use bearer::{BearerCredentials, BearerToken};
-pub use digest::TokenDigest;
+pub use digest::{TokenDigest, TokenId};
 pub use fault::{CredentialFault, Outage, TokenFault};
 pub use introspection::IntrospectionFault;
 pub(crate) use json::{Json, Repeats};

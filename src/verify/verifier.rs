@@ -211,7 +211,7 @@ impl<N: Default> Verifier<N> {
 
     pub(super) fn remember(&self, digest: TokenDigest, token: VerifiedToken, origin: Origin) -> Rc<Remembered<N>> {
         let (issuer, revocations) = (origin.issuer, Cell::new(0));
-        let remembered = Rc::new(Remembered { token, note: N::default(), issuer, revocations });
+        let remembered = Rc::new(Remembered { token, note: N::default(), id: digest.id(), issuer, revocations });
         self.change_memory(|memory| memory.insert(digest, remembered.clone(), origin));
         remembered
     }
