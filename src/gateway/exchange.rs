@@ -81,6 +81,8 @@ pub(super) struct Exchange {
 #[derive(Debug, Default)]
 struct Progress {
     found: Option<Found>,
+    /// Of a token that had to be digested.
+    token_id: Option<TokenId>,
     token: Option<(Rc<Remembered<Note>>, Rc<Bearer>)>,
     access: Option<Access>,
     status: u16,
@@ -179,6 +181,10 @@ impl Exchange {
         self.progress.borrow_mut().found = Some(found);
     }
 
+    pub(super) fn digested(&self, id: TokenId) {
+        self.progress.borrow_mut().token_id = Some(id);
+    }
+
     pub(super) fn verified(&self, token: Rc<Remembered<Note>>, bearer: Rc<Bearer>) {
         self.progress.borrow_mut().token = Some((token, bearer));
     }
@@ -228,8 +234,9 @@ impl Exchange {
     }
 
     fn token_id(&self, progress: &Progress) -> Option<TokenId> {
-        if let Some((remembered, _)) = &progress.token {
-            return Some(remembered.id);
+        let known = progress.token.as_ref().map(|(remembered, _)| remembered.id).or(progress.token_id);
+        if known.is_some() {
+            return known;
         }
         let shown = BearerCredentials::from_value(self.credentials.as_ref()?, usize::MAX).ok()?;
         shown.token().ok().map(|token| token.digest().id())

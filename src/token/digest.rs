@@ -12,7 +12,7 @@ pub struct TokenDigest([u8; 32]);
 
 /// The first 8 bytes of a token's digest: `token_id` in logs, where `Display` shows them as 16 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct TokenId([u8; 8]);
+pub struct TokenId(u64);
 
 impl TokenDigest {
     /// Digests the token as it was shown.
@@ -26,17 +26,13 @@ impl TokenDigest {
 
     /// What logs call the token.
     pub fn id(&self) -> TokenId {
-        let mut bytes = [0; 8];
-        for (to, from) in bytes.iter_mut().zip(&self.0) {
-            *to = *from;
-        }
-        TokenId(bytes)
+        TokenId(self.0.first_chunk().map_or(0, |first| u64::from_be_bytes(*first)))
     }
 }
 
 impl fmt::Display for TokenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "{:016x}", self.0)
     }
 }
 

@@ -56,7 +56,7 @@ mod shape_tests;
 pub(crate) mod testing;
 
 pub use algorithm::{Algorithm, AlgorithmSet};
-pub use bearer::{BearerCredentials, BearerToken};
+pub use bearer::{BearerCredentials, BearerToken, DigestedToken};
 pub use digest::{TokenDigest, TokenId};
 pub use fault::{CredentialFault, Outage, TokenFault};
 pub use introspection::IntrospectionFault;
