@@ -258,7 +258,8 @@ impl Exchange {
             peer: self.connection.address.map_or(Peer::Unix, Peer::Address),
             method: &self.method,
             host: self.host.as_ref().and_then(|host| host.to_str().ok()),
-            path: Some(self.uri.path()),
+            // A CONNECT has none.
+            path: Some(self.uri.path()).filter(|path| !path.is_empty()),
             route: progress.found.map(|found| found.route),
             status: if progress.status == 0 { PEER_LEFT } else { progress.status },
             source: if progress.answered_by_upstream { Source::Upstream } else { Source::Gateway },
