@@ -12,7 +12,7 @@ use crate::gateway::exchange::Exchange;
 use crate::gateway::{Limits, RevealRoutes};
 use crate::policy::{self, Access, Decision, Denial, Entry, Grant, RequestTarget, Terms};
 use crate::telemetry::TokenLabel;
-use crate::token::{BearerCredentials, CredentialFault};
+use crate::token::{BearerCredentials, CredentialFault, DigestedToken};
 use crate::verify::{Provenance, Refusal};
 
 /// Leave to forward, with the target to forward to.
@@ -98,7 +98,8 @@ async fn verify(exchange: &Exchange, label: &mut TokenLabel) -> Result<Option<Rc
     let (remembered, provenance) = match verifier.recognize(&snapshot.issuers, shown, acts_alone) {
         Some(remembered) => (remembered, Provenance::Cached),
         None => {
-            let token = shown.token().map_err(Denial::Credential)?;
+            let token = DigestedToken::from(shown.token().map_err(Denial::Credential)?);
+            exchange.digested(token.digest().id());
             let share = &exchange.connection.fair_share;
             verifier.verify(&snapshot.issuers, token, share, acts_alone).await.map_err(denied)?
         }

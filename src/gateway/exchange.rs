@@ -5,9 +5,8 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderName, HeaderValue, Method, Uri};
 
 use crate::gateway::bearer::{Bearer, Note};
 use crate::gateway::data_plane::{DataPlane, View};
@@ -21,7 +20,7 @@ use crate::gateway::tunnel::Tunnel;
 use crate::net::{Carried, Phase, Watch};
 use crate::policy::{Access, Denial, Found, Reason, Route};
 use crate::telemetry::{self, AccessRecord, CutOff, Peer, Source};
-use crate::token::BearerToken;
+use crate::token::{BearerCredentials, TokenId};
 use crate::verify::{FairShare, Refusal, Remembered};
 
 /// The field that names one request in every record of it.
@@ -82,6 +81,8 @@ pub(super) struct Exchange {
 #[derive(Debug, Default)]
 struct Progress {
     found: Option<Found>,
+    /// Of a token that had to be digested.
+    token_id: Option<TokenId>,
     token: Option<(Rc<Remembered<Note>>, Rc<Bearer>)>,
     access: Option<Access>,
     status: u16,
@@ -180,6 +181,10 @@ impl Exchange {
         self.progress.borrow_mut().found = Some(found);
     }
 
+    pub(super) fn digested(&self, id: TokenId) {
+        self.progress.borrow_mut().token_id = Some(id);
+    }
+
     pub(super) fn verified(&self, token: Rc<Remembered<Note>>, bearer: Rc<Bearer>) {
         self.progress.borrow_mut().token = Some((token, bearer));
     }
@@ -228,10 +233,13 @@ impl Exchange {
         progress.reason.is_some() || self.plane.shared.log.wants_allowed()
     }
 
-    fn token_id(&self) -> Option<String> {
-        let mut fields = HeaderMap::with_capacity(1);
-        fields.insert(AUTHORIZATION, self.credentials.clone()?);
-        BearerToken::from_fields(&fields, usize::MAX).ok().map(|token| token.digest().id())
+    fn token_id(&self, progress: &Progress) -> Option<TokenId> {
+        let known = progress.token.as_ref().map(|(remembered, _)| remembered.id).or(progress.token_id);
+        if known.is_some() {
+            return known;
+        }
+        let shown = BearerCredentials::from_value(self.credentials.as_ref()?, usize::MAX).ok()?;
+        shown.token().ok().map(|token| token.digest().id())
     }
 
     fn record(&self, ended: Instant) {
@@ -239,7 +247,8 @@ impl Exchange {
         let snapshot = &self.view.snapshot;
         let token = progress.token.as_ref().map(|(remembered, _)| &remembered.token);
         let written = self.is_written(&progress);
-        let (token_id, trace_id) = if written { (self.token_id(), self.trace.id()) } else { (None, None) };
+        let (token_id, trace_id) = if written { (self.token_id(&progress), self.trace.id()) } else { (None, None) };
+        let token_id = token_id.map(|id| id.to_string());
         let held = progress.token.as_ref().filter(|_| written).map(|(_, bearer)| bearer.standing.held());
         let held = held.map(|held| snapshot.table.catalog().text(held));
         let route = progress.found.map(|found| snapshot.table.route(found.route));

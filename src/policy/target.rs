@@ -34,8 +34,7 @@ impl<'a> RequestTarget<'a> {
     /// printable ASCII, a malformed escape; and at every level of decoding, of which there may be 64: control characters,
     /// invalid UTF-8, and dot segments, where `\`, `%2F` and `%5C` count as slashes and `;…` is cut.
     pub fn read(uri: &'a Uri, host_field: &'a HeaderValue) -> Result<Self, Denial> {
-        let host =
-            std::str::from_utf8(host_field.as_bytes()).ok().and_then(Authority::parse).ok_or(Denial::BadRequest)?;
+        let host = host_field.to_str().ok().and_then(Authority::parse).ok_or(Denial::BadRequest)?;
         check_authority(uri, &host)?;
         let sent = uri.path();
         if !sent.starts_with('/') || !uri.query().unwrap_or("").bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -19,6 +19,13 @@ pub struct BearerCredentials<'a>(&'a [u8]);
 #[derive(Clone, Copy)]
 pub struct BearerToken<'a>(&'a str);
 
+/// A token with its digest, which is computed when this is made.
+#[derive(Clone, Copy, Debug)]
+pub struct DigestedToken<'a> {
+    token: BearerToken<'a>,
+    digest: TokenDigest,
+}
+
 impl<'a> BearerCredentials<'a> {
     /// Takes what the one `Authorization` field shows; `limit` is in bytes. Body and query are never read.
     ///
@@ -115,6 +122,24 @@ impl<'a> BearerToken<'a> {
     /// Digests the token with SHA-256.
     pub fn digest(&self) -> TokenDigest {
         TokenDigest::of(self.0.as_bytes())
+    }
+}
+
+impl<'a> DigestedToken<'a> {
+    /// The token.
+    pub fn token(&self) -> BearerToken<'a> {
+        self.token
+    }
+
+    /// Its digest.
+    pub fn digest(&self) -> TokenDigest {
+        self.digest
+    }
+}
+
+impl<'a> From<BearerToken<'a>> for DigestedToken<'a> {
+    fn from(token: BearerToken<'a>) -> Self {
+        Self { token, digest: token.digest() }
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct LatelyShown {
 #[derive(Default)]
 struct Slot {
     token: Vec<u8>,
+    /// The token's last bytes, to tell others apart at once.
+    tail: u128,
     digest: Option<TokenDigest>,
     /// Shown since the last sweep.
     is_fresh: Cell<bool>,
@@ -37,8 +39,12 @@ impl LatelyShown {
 
     /// The digest of a token that is kept.
     pub(super) fn digest(&self, shown: BearerCredentials<'_>) -> Option<TokenDigest> {
-        let slot = self.slots.get(place(shown.as_bytes())?)?;
-        // How long this takes tells a peer nothing of the token that is kept, but that one of this length is.
+        let tail = tail(shown.as_bytes())?;
+        let slot = self.slots.get(place(tail))?;
+        // How long this takes tells a peer whether all of the tail is right, which nobody guesses, and nothing of the rest.
+        if slot.tail != tail {
+            return None;
+        }
         verify_slices_are_equal(&slot.token, shown.as_bytes()).ok()?;
         slot.is_fresh.set(true);
         slot.digest
@@ -47,9 +53,11 @@ impl LatelyShown {
     /// Keeps a token in its slot, unless it is too long or too short.
     pub(super) fn keep(&mut self, token: &str, digest: TokenDigest) {
         let token = token.as_bytes();
-        let Some(slot) = place(token).and_then(|place| self.slots.get_mut(place)) else { return };
+        let Some(tail) = tail(token) else { return };
+        let Some(slot) = self.slots.get_mut(place(tail)) else { return };
         slot.clear();
         slot.token.extend_from_slice(token);
+        slot.tail = tail;
         slot.digest = Some(digest);
         slot.is_fresh.set(true);
     }
@@ -70,6 +78,7 @@ impl Slot {
     fn clear(&mut self) {
         self.token.fill(0);
         self.token.clear();
+        self.tail = 0;
         self.digest = None;
     }
 }
@@ -80,15 +89,17 @@ impl fmt::Debug for LatelyShown {
     }
 }
 
-/// The slot of a token.
-fn place(token: &[u8]) -> Option<usize> {
-    if token.len() > LONGEST {
-        return None;
-    }
-    let tail = u128::from_le_bytes(*token.last_chunk::<TAIL>()?);
+/// The last bytes of a token that may be kept.
+fn tail(token: &[u8]) -> Option<u128> {
+    let fits = token.len() <= LONGEST;
+    token.last_chunk::<TAIL>().filter(|_| fits).map(|tail| u128::from_le_bytes(*tail))
+}
+
+/// The slot of a token with such a tail.
+fn place(tail: u128) -> usize {
     // Fibonacci hashing of both halves: every byte has a say in the highest bits of the product.
     let mixed = (tail as u64 ^ ((tail >> 64) as u64).rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    usize::try_from(mixed >> 32).ok().map(|mixed| mixed % SLOTS)
+    usize::from(mixed.to_be_bytes()[0])
 }
 
 #[cfg(test)]

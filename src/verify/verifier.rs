@@ -22,7 +22,7 @@ use super::unknown_keys::UnknownKeys;
 use crate::clock::Clock;
 use crate::telemetry::{CacheResult, Metrics};
 use crate::token::{
-    BearerToken, JwtParts, KeyId, TokenDigest, TokenFault, UnverifiedToken, VerificationKey, VerifiedToken,
+    DigestedToken, JwtParts, KeyId, TokenDigest, TokenFault, UnverifiedToken, VerificationKey, VerifiedToken,
 };
 
 /// So many requests of one worker may wait for a refetch at once.
@@ -85,14 +85,14 @@ impl<N: Default> Verifier<N> {
     ///
     /// [`Refusal::Fault`] with the first check that fails, [`Refusal::Unavailable`] if the issuer's keys, its answer or its
     /// revocations are not to be had, [`Refusal::Overloaded`] if too many unknown tokens are being checked.
-    pub async fn verify(
+    pub async fn verify<'t>(
         &self,
         issuers: &Issuers,
-        token: BearerToken<'_>,
+        token: impl Into<DigestedToken<'t>>,
         fair_share: &FairShare,
         acts_alone: impl Fn(&str) -> bool,
     ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
-        let (remembered, provenance) = self.facts(issuers, token, fair_share, acts_alone).await?;
+        let (remembered, provenance) = self.facts(issuers, token.into(), fair_share, acts_alone).await?;
         // INVARIANT: after everything else, so that no way to the facts leads around it. A token that is revoked stays
         // remembered: its next showing costs no signature.
         self.admit(issuers, &remembered)?;
@@ -126,11 +126,11 @@ impl<N: Default> Verifier<N> {
     async fn facts(
         &self,
         issuers: &Issuers,
-        token: BearerToken<'_>,
+        token: DigestedToken<'_>,
         fair_share: &FairShare,
         acts_alone: impl Fn(&str) -> bool,
     ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
-        let digest = token.digest();
+        let (token, digest) = (token.token(), token.digest());
         let recalled = self.recall(issuers, &digest, &acts_alone);
         self.metrics.token_lookup(recalled.result());
         match recalled {
@@ -211,7 +211,7 @@ impl<N: Default> Verifier<N> {
 
     pub(super) fn remember(&self, digest: TokenDigest, token: VerifiedToken, origin: Origin) -> Rc<Remembered<N>> {
         let (issuer, revocations) = (origin.issuer, Cell::new(0));
-        let remembered = Rc::new(Remembered { token, note: N::default(), issuer, revocations });
+        let remembered = Rc::new(Remembered { token, note: N::default(), id: digest.id(), issuer, revocations });
         self.change_memory(|memory| memory.insert(digest, remembered.clone(), origin));
         remembered
     }
