@@ -55,8 +55,15 @@ class Counts:
                 self.calls[function, called] += int(value.split()[0])
                 inclusive = True
 
+    def total(self):
+        return sum(self.own.values())
+
     def allocations(self):
         return sum(count for (_, called), count in self.calls.items() if called in ALLOCATIONS)
+
+    def has_symbols(self):
+        """Whether valgrind knew the C library's functions, without which their instructions are told apart wrongly."""
+        return any(CHOSEN.match(function) for _, _, function in self.own)
 
     def chosen(self):
         """Instructions in what is chosen for the processor when the program runs: cryptography, and the C library's copies."""

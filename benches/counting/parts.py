@@ -42,6 +42,6 @@ def count(folder):
             run(number, RUNS)
             counts = callgrind.dump()
             chosen = counts.chosen()
-            counted[name] = {"instructions": round((sum(counts.own.values()) - chosen) / RUNS), "chosen": round(chosen / RUNS)}
+            counted[name] = {"instructions": round((counts.total() - chosen) / RUNS), "chosen": round(chosen / RUNS)}
         program.stdin.close()
     return counted

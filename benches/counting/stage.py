@@ -1,6 +1,7 @@
 """One gateway, started under a tool of valgrind or strace, an upstream behind it, and a client before it that can do no more than wait."""
 import base64
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -47,6 +48,7 @@ class Issuer:
         modulus = openssl("rsa", "-in", self.key, "-noout", "-modulus").decode().strip().removeprefix("Modulus=")
         return json.dumps({"keys": [{"kty": "RSA", "kid": "one", "alg": "RS256", "n": base64url(bytes.fromhex(modulus)), "e": "AQAB"}]})
 
+    @functools.cache
     def token(self, scope, number=0, lifetime=4 * 3600):
         """About 900 bytes, as access tokens are; `number` makes it another one."""
         now = int(time.time()) - 60
@@ -105,9 +107,12 @@ class Gateway:
     def __init__(self, binary, folder, issuer, scenario, upstream, tool):
         self.folder, self.issuer, self.scenario, self.tool, self.process = folder, issuer, scenario, tool, None
         tls = f"\n    tls: {{certificates: [{{chain: {issuer.chain}, key: {issuer.chain_key}}}], min_version: '1.3'}}" if scenario.tls else ""
-        (folder / "jwks.json").write_text(issuer.jwks())
-        (folder / "routes.yaml").write_text(policy(scenario.entries))
-        (folder / "scopegate.yaml").write_text(f"""\
+        # The gateway watches the folder of its files: nothing else may happen there.
+        files = folder / "files"
+        files.mkdir()
+        (files / "jwks.json").write_text(issuer.jwks())
+        (files / "routes.yaml").write_text(policy(scenario.entries))
+        (files / "scopegate.yaml").write_text(f"""\
 listeners:
   - address: {SERVER}:0{tls}
 admin: {{address: "{SERVER}:0"}}
@@ -119,12 +124,12 @@ upstreams:
 limits: {{verification: 1.0}}
 policy: [routes.yaml]
 """)
-        self.command = [*tool, binary, "serve", "--config", folder / "scopegate.yaml"]
+        self.command = [*tool, binary, "serve", "--config", files / "scopegate.yaml"]
 
     def __enter__(self):
         log = self.folder / "log"
         with log.open("wb") as out, (self.folder / "errors").open("wb") as errors:
-            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, cwd=self.folder)
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors)
         deadline = time.monotonic() + PATIENCE
         while not (port := self.listening(log)):
             if self.process.poll() is not None or time.monotonic() > deadline:

@@ -13,8 +13,9 @@ from stage import Client, Gateway
 
 # Before anything counts: connections, the token, and what is made at the first request.
 WARM_UP = 100
-CALLGRIND = ["valgrind", "--quiet", "--tool=callgrind", "--instr-atstart=no"]
+CALLGRIND = ["valgrind", "--quiet", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes"]
 DHAT = ["valgrind", "--quiet", "--tool=dhat", "--num-callers=40", "--read-inline-info=yes", "--fullpath-after="]
+CALL = re.compile(r"(\d+) +(\w+)\(")
 # `0x4001234: hyper::proto::parse (/root/.cargo/registry/src/…/hyper-1.12.0/src/proto/h1/role.rs:225)`, or `(in /usr/lib/…)`
 FRAME = re.compile(r"0x[0-9A-F]+: (.*) \((?:in )?([^()]*?)(?::\d+)?\)$")
 
@@ -56,14 +57,16 @@ class Callgrind:
         subprocess.run(["vgdb", f"--pid={self.pid}", *words], check=True, capture_output=True)
 
     def dump(self):
-        """What was counted since the last dump, or since the beginning."""
+        """What the thread that serves did since the last dump, or since the beginning. Other threads work by the clock: they write the log,
+        and look whether files have changed."""
         known = set(self.out.parent.glob("out.*"))
         self.tell("dump")
-        return Counts((set(self.out.parent.glob("out.*")) - known).pop())
+        threads = map(Counts, set(self.out.parent.glob("out.*")) - known)
+        return max(threads, key=lambda thread: (thread.by_crate()["hyper"], thread.total()))
 
 
 def instructions(job, requests):
-    """The instructions of so many requests: neither the process' start nor its end is in them."""
+    """The worker's instructions for so many requests: neither the process' start nor its end is in them."""
     counts = []
 
     def work(gateway, client):
@@ -79,13 +82,20 @@ def instructions(job, requests):
 
 
 def system_calls(job, requests):
-    """System calls by name, of so many requests."""
-    runs = []
-    for out in job.short_and_long(["strace", "-f", "-c", "-o", "OUT"], requests):
-        # % time, seconds, usecs/call, calls, [errors,] name
-        rows = (line.split() for line in out.read_text().splitlines())
-        runs.append(collections.Counter({row[-1]: int(row[3]) for row in rows if len(row) >= 5 and row[3].isdigit() and row[-1] != "total"}))
-    return runs[1] - runs[0]
+    """The worker's system calls by name, for so many requests."""
+    short, long = (worker_calls(out) for out in job.short_and_long(["strace", "-f", "-qq", "-o", "OUT"], requests))
+    return long - short
+
+
+def worker_calls(out):
+    """Of the thread that makes the most of them."""
+    threads = collections.defaultdict(collections.Counter)
+    with out.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            # `1234 recvfrom(9, …` and, when it is done, perhaps `1234 <... recvfrom resumed>…`
+            if call := CALL.match(line):
+                threads[call[1]][call[2]] += 1
+    return max(threads.values(), key=lambda calls: sum(calls.values()))
 
 
 def allocations(job, requests):
