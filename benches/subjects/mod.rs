@@ -45,7 +45,7 @@ pub(crate) fn all() -> Vec<Subject> {
     all.extend(readings());
     all.push(screening());
     all.extend(decide());
-    all.extend([Key::rsa(), Key::ec()].into_iter().flat_map(verify));
+    all.extend([Key::rsa(), Key::ec()].iter().flat_map(verify));
     all
 }
 
@@ -202,11 +202,11 @@ fn settings(folder: &Path, key: &Key) -> IssuerSettings {
     }
 }
 
-fn verify(key: Key) -> [Subject; 2] {
+fn verify(key: &Key) -> [Subject; 2] {
     let tokens: Vec<HeaderMap> = (0..64).map(|number| fields(&key.token(number))).collect();
     let one = tokens[0].clone();
     // A memory of one token: two tokens in turn are never remembered.
-    let (forgetful, remembering) = (Verifying::new(&key, 1), Verifying::new(&key, 1024));
+    let (forgetful, remembering) = (Verifying::new(key, 1), Verifying::new(key, 1024));
     let mut next = 0;
     let first = move || {
         next = (next + 1) % tokens.len();
