@@ -5,6 +5,9 @@ TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 BINARY ?= $(TARGET)/debug/scopegate
 SECONDS ?= 600
 OUTPUT ?= $(TARGET)/soak
+PEERS  ?= scopegate,nginx,nginx+token,haproxy,envoy,envoy+cache,tcp
+SCENARIOS ?= S1,S2,S5,S7h1t,S8-10,S8-1000,S8-20000
+REPETITIONS ?= 11
 FUZZ   ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 FILES  := routes.yaml deploy/example/scopegate.yaml deploy/example/authorization-server.yaml
 
@@ -12,7 +15,7 @@ FILES  := routes.yaml deploy/example/scopegate.yaml deploy/example/authorization
 PATHS := $(CURDIR)=scopegate $(abspath $(TARGET))=target $(or $(CARGO_HOME),$(HOME)/.cargo)=cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help check fmt lint docs test clients edge-clients browser soak alerts watching deploy-check examples dependencies notices sbom sbom-check demo bench dist fuzz clean
+.PHONY: help check fmt lint docs test clients edge-clients browser soak alerts watching deploy-check examples dependencies notices sbom sbom-check demo bench counts dist fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,8 +90,20 @@ sbom-check: sbom ## hold it to the schema of CycloneDX, which comes from PyPI
 demo: ## gateway, authorization server and an API on loopback, and a page that walks through them
 	$(CARGO) run --release --locked -- demo
 
-bench: ## measured figures: decide, lookup, readings, verify, one request
+bench: ## measured figures: times of the parts, counts of whole requests; with HARNESS=FOLDER also beside peers, as in the README
 	$(CARGO) bench --locked
+	$(CARGO) build --release --locked
+	benches/counts.py --parts --scopegate $(TARGET)/release/scopegate
+ifdef HARNESS
+	rm -f $(TARGET)/peers.jsonl
+	$(HARNESS)/bench.py run --scopegate $(abspath $(TARGET)/release/scopegate) -c $(PEERS) -s $(SCENARIOS) -r $(REPETITIONS) --out $(TARGET)/peers.jsonl
+	$(HARNESS)/bench.py table $(TARGET)/peers.jsonl
+	$(HARNESS)/bench.py plot $(TARGET)/peers.jsonl
+endif
+
+counts: ## instructions, system calls and allocations of a request, held to benches/baseline.json; needs valgrind, libc6-dbg, strace
+	$(CARGO) build --release --locked
+	benches/counts.py --check --scopegate $(TARGET)/release/scopegate
 
 dist: ## the smallest and fastest binary, in target/dist; the same bytes wherever it is built
 	CARGO_INCREMENTAL=0 RUSTFLAGS='$(foreach map,$(PATHS),--remap-path-prefix=$(map))' CFLAGS='$(foreach map,$(PATHS),-ffile-prefix-map=$(map))' \

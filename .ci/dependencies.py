@@ -18,14 +18,18 @@ import crates
 # What of deny.toml is understood, by table.
 KEYS = {
     "graph": {"all-features"},
-    "licenses": {"allow", "exceptions", "clarify", "unused-allowed-license", "unused-license-exception"},
+    "licenses": {"include-dev", "allow", "exceptions", "clarify", "unused-allowed-license", "unused-license-exception"},
     "bans": {"multiple-versions", "multiple-versions-include-dev", "wildcards", "deny", "skip"},
     "sources": {"unknown-registry", "unknown-git", "allow-registry", "allow-git"},
     # The advisories themselves are for cargo-deny: their database is no part of the registry.
     "advisories": {"yanked", "ignore"},
 }
+# What is understood of a crate's name and version.
+SPEC = re.compile(r"[A-Za-z0-9_-]+(@\d+(\.\d+){0,2}|:<\d+\.\d+\.\d+)?")
 ENTRIES = {"deny": {"crate", "reason", "wrappers"}, "skip": {"crate", "reason"}, "exceptions": {"crate", "allow"},
            "clarify": {"crate", "expression", "license-files"}, "ignore": {"id", "reason"}}
+# All that is looked at here is looked at by cargo-deny only if it is told to.
+EVERYTHING = [("graph", "all-features"), ("licenses", "include-dev"), ("bans", "multiple-versions-include-dev")]
 # Here a warning would be read by nobody.
 DENIED = [("bans", "multiple-versions"), ("bans", "wildcards"), ("sources", "unknown-registry"), ("sources", "unknown-git"),
           ("advisories", "yanked"), ("licenses", "unused-allowed-license"), ("licenses", "unused-license-exception")]
@@ -64,11 +68,16 @@ def faults_of_policy(policy):
             for entry in keys.get(name, []):
                 for key in sorted(set(entry) - wanted):
                     yield f"deny.toml: `{table}.{name}[].{key}` is not enforced"
+                if not SPEC.fullmatch(entry.get("crate", "any")):
+                    yield f"deny.toml: `{entry['crate']}` is none of `name`, `name@1.2` and `name:<1.2.3`"
                 if "reason" in wanted and not entry.get("reason"):
                     yield f"deny.toml: `{table}.{name}` has an entry without a reason: {entry}"
     for table, key in DENIED:
         if policy.get(table, {}).get(key) != "deny":
             yield f"deny.toml: `{table}.{key}` is not `deny`"
+    for table, key in EVERYTHING:
+        if policy.get(table, {}).get(key) is not True:
+            yield f"deny.toml: `{table}.{key}` is not `true`"
 
 
 def faults_of_licences(policy, packages):
@@ -195,13 +204,13 @@ def users(package, packages):
 
 
 def is_meant(package, spec):
-    """Whether `name`, `name@<1.2.3`, `name@1` or `name@1.2.3` means this package."""
-    name, _, wanted = spec.partition("@")
-    if package["name"] != name or not wanted:
+    """Whether `name`, `name@1`, `name@1.2.3` or `name:<1.2.3` means this package. To cargo-deny `name@<1.2.3` is 1.2.3 and no other."""
+    name, sign, wanted = re.fullmatch(r"([^@:]+)([@:]?)(.*)", spec).groups()
+    if package["name"] != name or not sign:
         return package["name"] == name
-    if wanted.startswith("<"):
-        return release(package["version"]) < release(wanted[1:])
-    has, wants = package["version"].split("."), wanted.removeprefix("=").split(".")
+    if sign == ":":
+        return release(package["version"]) < release(wanted.removeprefix("<"))
+    has, wants = package["version"].split("."), wanted.split(".")
     return has[:len(wants)] == wants
 
 

@@ -12,15 +12,19 @@ import dependencies
 
 REGISTRY = "registry+https://github.com/rust-lang/crates.io-index"
 POLICY = """
+[graph]
+all-features = true
 [licenses]
+include-dev = true
 allow = ["MIT", "Zlib"]
 unused-allowed-license = "deny"
 unused-license-exception = "deny"
 exceptions = [{ crate = "odd", allow = ["CC0-1.0"] }]
 [bans]
 multiple-versions = "deny"
+multiple-versions-include-dev = true
 wildcards = "deny"
-deny = [{ crate = "ring", reason = "one crypto library" }, { crate = "h2@<0.4.16", reason = "an advisory" }]
+deny = [{ crate = "ring", reason = "one crypto library" }, { crate = "h2:<0.4.16", reason = "an advisory" }]
 skip = [{ crate = "twice@1", reason = "another has not gone on" }]
 [sources]
 unknown-registry = "deny"
@@ -109,6 +113,17 @@ class Rules(unittest.TestCase):
     def test_a_banned_version(self):
         self.packages[-1] = package("h2", "0.4.15")
         self.assert_only("h2 0.4.15 is banned: an advisory")
+
+    def test_a_version_that_cargo_deny_would_read_otherwise(self):
+        self.policy["bans"]["deny"][1]["crate"] = "h2@<0.4.16"
+        self.assertIn("deny.toml: `h2@<0.4.16` is none of `name`, `name@1.2` and `name:<1.2.3`", self.faults())
+
+    def test_what_is_left_out_of_what_is_looked_at(self):
+        for table, key in dependencies.EVERYTHING:
+            with self.subTest(key):
+                self.policy = tomllib.loads(POLICY)
+                del self.policy[table][key]
+                self.assert_only(f"deny.toml: `{table}.{key}` is not `true`")
 
     def test_a_dependency_of_any_version(self):
         for place in [self.packages, self.own]:

@@ -50,7 +50,7 @@ impl Loaded {
     }
 }
 
-/// Whether the file has `listeners`.
+/// Whether it is a gateway file.
 ///
 /// # Errors
 ///
@@ -59,7 +59,7 @@ pub(super) fn is_gateway_file(path: &Path) -> Result<bool, Fault> {
     config::is_gateway_file(path).map_err(|error| Fault::read(path, error))
 }
 
-/// Whether the file has `database`.
+/// Whether it is an authorization server's file.
 ///
 /// # Errors
 ///

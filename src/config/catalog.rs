@@ -1,5 +1,6 @@
 //! The scopes of all policy files → one catalogue.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use crate::scope::{Catalog, CatalogFault, Scope, ScopeEntry, ScopeId, Side, Uses};
@@ -14,7 +15,11 @@ use super::suggest::did_you_mean;
 #[derive(Debug, Default)]
 pub(super) struct PlacedCatalog {
     pub(super) catalog: Catalog,
+    /// Whether every policy file was read, and every `scopes` in it: what is unknown otherwise may well be there.
+    pub(super) all_read: bool,
     places: HashMap<String, Place>,
+    /// Whether it has been told that there are no scopes.
+    told: Cell<bool>,
 }
 
 impl PlacedCatalog {
@@ -22,11 +27,11 @@ impl PlacedCatalog {
     pub(super) fn find(
         &self,
         name: Placed<&str>,
-        subject: impl FnOnce(String) -> String,
+        subject: impl Fn(String) -> String,
         faults: &Faults,
     ) -> Option<ScopeId> {
         let found = self.catalog.id(name.value);
-        if found.is_none() {
+        if found.is_none() && !self.is_lost(name.place, || subject(String::new()), name.value, faults) {
             let message = subject(format!("scope `{}` is not in the catalogue", name.value));
             let hint = match is_keyword(name.value) {
                 true => Some(format!("write `{}` by itself, instead of a pair or a list", name.value)),
@@ -35,6 +40,17 @@ impl PlacedCatalog {
             faults.push(Fault::error(name.place, message).hint_if(hint));
         }
         found
+    }
+
+    /// Whether an unknown name is the fault of the whole catalogue. That is told by what could not be read, or else once, by the first name.
+    pub(super) fn is_lost(&self, place: Place, subject: impl Fn() -> String, name: &str, faults: &Faults) -> bool {
+        let is_empty = self.catalog.ids().next().is_none();
+        if self.all_read && is_empty && !self.told.replace(true) {
+            let message = format!("{}scope `{name}` is in no catalogue, for no policy file lists scopes", subject());
+            let hint = "write a `scopes` section, or name the file that has it";
+            faults.push(Fault::error(place, message).hint(hint));
+        }
+        !self.all_read || is_empty
     }
 
     /// What an unknown name was probably meant to be.
@@ -50,7 +66,10 @@ impl PlacedCatalog {
 }
 
 /// Compiles the catalogue. Where an entry has a fault, the rest of the catalogue is still there to check routes against.
-pub(super) fn compile(policies: &[RawPolicy<'_>], faults: &Faults) -> PlacedCatalog {
+///
+/// `all_read` says whether there are no other policy files that could not be read.
+pub(super) fn compile(policies: &[RawPolicy<'_>], all_read: bool, faults: &Faults) -> PlacedCatalog {
+    let all_read = all_read && policies.iter().all(|policy| policy.has_all_scopes);
     let mut places: HashMap<String, Place> = HashMap::new();
     let mut written = Vec::new();
     for scope in policies.iter().flat_map(|policy| &policy.scopes) {
@@ -66,13 +85,16 @@ pub(super) fn compile(policies: &[RawPolicy<'_>], faults: &Faults) -> PlacedCata
     let entries = || written.iter().map(|(_, entry)| entry.clone());
     let catalog = Catalog::build(entries().collect()).unwrap_or_else(|found| {
         let names: Vec<&str> = written.iter().map(|(scope, _)| scope.name.value).collect();
-        for fault in found {
+        let unknown = |fault: &CatalogFault| {
+            matches!(fault, CatalogFault::UnknownImplied { .. } | CatalogFault::UnknownTwin { .. })
+        };
+        for fault in found.into_iter().filter(|fault| all_read || !unknown(fault)) {
             refuse(&fault, &written, &names, faults);
         }
         let bare = entries().map(|entry| ScopeEntry { implies: Vec::new(), twin: None, ..entry });
         Catalog::build(bare.collect()).unwrap_or_default()
     });
-    PlacedCatalog { catalog, places }
+    PlacedCatalog { catalog, all_read, places, told: Cell::new(false) }
 }
 
 /// Whether a method's entry means something else by this word; real APIs have scopes of these names all the same.

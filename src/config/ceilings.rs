@@ -22,7 +22,8 @@ pub(super) enum Switches {
 /// Whether a ceiling is on, and where that is written, if it is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Switch {
-    pub(super) on: bool,
+    /// `None` where what is written has a fault.
+    pub(super) on: Option<bool>,
     pub(super) place: Option<Place>,
 }
 
@@ -35,17 +36,18 @@ pub(super) fn compile(
 ) -> Ceilings {
     let roles_section = policies.iter().find_map(|policy| policy.roles_section);
     let clients_section = policies.iter().find_map(|policy| policy.clients_section);
+    let all_read = catalog.all_read;
     let client_scopes = policies.iter().flat_map(|policy| &policy.clients).find_map(|client| client.scopes_key);
     let (roles_on, clients_on, has_directory) = match switches {
         Switches::AsWritten => (roles_section.is_some(), client_scopes.is_some(), false),
         Switches::Written { roles, clients, directory } => {
             let limiting = roles_section.or(directory);
             let what = if roles_section.is_some() { "`roles` limits" } else { "`roles.directory` limits" };
-            Needs { section: "roles", written: limiting, limiting, what }.check(roles, faults);
+            Needs { section: "roles", written: limiting, limiting, what, all_read }.check(roles, faults);
             let what = "a client's `scopes` limit";
-            Needs { section: "clients", written: clients_section, limiting: client_scopes, what }
+            Needs { section: "clients", written: clients_section, limiting: client_scopes, what, all_read }
                 .check(clients, faults);
-            (roles.on, clients.on, directory.is_some())
+            (roles.on == Some(true), clients.on == Some(true), directory.is_some())
         }
     };
     let roles = roles(policies, catalog, faults);
@@ -66,26 +68,28 @@ struct Needs {
     limiting: Option<Place>,
     /// How that is called.
     what: &'static str,
+    /// Whether every policy file was read: another may have the section.
+    all_read: bool,
 }
 
 impl Needs {
     fn check(&self, switch: Switch, faults: &Faults) {
         let (section, what) = (self.section, self.what);
         match (switch.on, self.written, self.limiting) {
-            (true, None, _) => {
+            (Some(true), None, _) if self.all_read => {
                 let message = format!("`ceilings.{section}` is on, and no policy file has `{section}`");
                 let other = if section == "roles" { ", or name a role directory" } else { "" };
                 let hint = format!("write a `{section}` section; an empty one permits nothing{other}");
                 faults.push(Fault { place: switch.place, ..Fault::nowhere(message) }.hint(hint));
             }
-            (false, _, Some(limiting)) => {
+            (Some(false), _, Some(limiting)) => {
                 let message = format!("{what} nothing while `ceilings.{section}` is off");
                 let hint = format!("write `ceilings: {{{section}: on}}` in the gateway file");
                 let fault = Fault::error(limiting, message).hint(hint);
                 let off = switch.place.map(|place| (place, "off here".to_owned()));
                 faults.push(Fault { related: off, ..fault });
             }
-            (true, Some(_), _) | (false, _, None) => {}
+            (Some(_) | None, ..) => {}
         }
     }
 }
@@ -157,6 +161,7 @@ fn permitted(
         let matching = catalog.catalog.matching(name);
         match &matching {
             Some(set) => all.union_with(set),
+            None if catalog.is_lost(pattern.place, || format!("{subject}: "), name, faults) => {}
             None => refuse_pattern(subject, pattern, catalog, faults),
         }
         let listed = catalog.catalog.id(name).filter(|_| of_role);

@@ -19,7 +19,7 @@ use super::node::{Node, Value};
 use super::paths;
 use super::polled;
 use super::read::{Fields, Subject};
-use super::scalars::Wrong;
+use super::scalars::{Wrong, boolean};
 use super::secrets::Folder;
 use super::source::{Place, Placed};
 use super::tls;
@@ -33,8 +33,9 @@ pub(super) struct GatewayFile {
     pub(super) admin: AdminSettings,
     pub(super) workers: usize,
     pub(super) issuers: Vec<PlacedIssuer>,
-    /// Entries of `issuers`, those with a fault included.
-    pub(super) issuers_written: usize,
+    /// Entries of `issuers`, those with a fault included; `None` where something else than a list is written.
+    pub(super) issuers_written: Option<usize>,
+    pub(super) issuers_are_there: bool,
     pub(super) issuers_place: Place,
     pub(super) role_directory: Option<Polled>,
     /// Where `roles.directory` is written, with a fault or without.
@@ -59,13 +60,16 @@ pub(super) fn read(node: &Node<'_>, folder: &mut Folder<'_>, faults: &Faults) ->
     let ceilings = fields.section("ceilings");
     let place = |name| ceilings.node(name).map(|_| ceilings.place_of(name));
     let roles = fields.section("roles");
-    let switch = |name| Switch { on: ceilings.boolean(name), place: place(name) };
+    let are_read = fields.node("ceilings").is_none_or(|node| node.len().is_some());
+    let on = |name| ceilings.parsed(name, boolean).map(|placed| placed.value).filter(|_| are_read);
+    let switch = |name| Switch { on: on(name), place: place(name) };
     GatewayFile {
         listeners: listeners(&fields, folder),
         admin: admin(&fields.section("admin"), folder),
         workers: fields.count("workers"),
         issuers: issuers::read(&fields, folder),
-        issuers_written: fields.items("issuers").len(),
+        issuers_written: fields.node("issuers").map_or(Some(0), Node::items),
+        issuers_are_there: fields.node("issuers").is_some(),
         issuers_place: fields.place_of("issuers"),
         role_directory: roles.node("directory").and_then(|_| role_directory(&roles.section("directory"), folder)),
         role_directory_place: roles.node("directory").map(|_| roles.place_of("directory")),

@@ -2,11 +2,29 @@
 
 use super::keys::Key;
 use super::node::{Node, Value};
-use super::suggest::did_you_mean_word;
+use super::suggest::{did_you_mean_word, nearest};
 use super::{authorization_server_keys, gateway_keys, policy_keys};
+
+/// The key of the section that a key which it does not have was meant to be, where a few letters differ.
+pub(super) fn misspelt(written: &str, keys: &'static [Key]) -> Option<&'static str> {
+    if belongs_elsewhere(written, keys).is_some() {
+        return None;
+    }
+    nearest(written, keys.iter().map(|key| key.name))
+}
 
 /// For a key that its section does not have.
 pub(super) fn unknown_key(written: &str, keys: &'static [Key]) -> Option<String> {
+    let is_root = std::ptr::eq(keys, policy_keys::ROOT) || std::ptr::eq(keys, gateway_keys::ROOT);
+    let elsewhere = is_root && authorization_server_keys::ROOT.iter().any(|key| key.name == written);
+    let there = || format!("`{written}` belongs in the authorization server's file, the one that has `database`");
+    belongs_elsewhere(written, keys)
+        .or_else(|| did_you_mean_word(written, keys.iter().map(|key| key.name)))
+        .or_else(|| elsewhere.then(there))
+}
+
+/// For a key of another file or section, whatever it looks like here.
+fn belongs_elsewhere(written: &str, keys: &'static [Key]) -> Option<String> {
     let has = |keys: &[Key]| keys.iter().any(|key| key.name == written);
     let is_server = std::ptr::eq(keys, gateway_keys::ROOT) || std::ptr::eq(keys, authorization_server_keys::ROOT);
     if is_server && has(policy_keys::ROOT) {
@@ -20,9 +38,7 @@ pub(super) fn unknown_key(written: &str, keys: &'static [Key]) -> Option<String>
     if std::ptr::eq(keys, gateway_keys::ROLES) && !has(gateway_keys::ROLES) {
         return Some("roles with their scopes belong in a policy file, one that `policy` lists".to_owned());
     }
-    let elsewhere = (is_server || std::ptr::eq(keys, policy_keys::ROOT)) && has(authorization_server_keys::ROOT);
-    let there = || format!("`{written}` belongs in the authorization server's file, the one that has `database`");
-    did_you_mean_word(written, keys.iter().map(|key| key.name)).or_else(|| elsewhere.then(there))
+    None
 }
 
 /// For something else where a mapping is expected.

@@ -16,15 +16,21 @@ use super::diagnostic::Diagnostic;
 use super::faults::{Fault, Faults};
 use super::gateway_file::{self, GatewayFile};
 use super::inputs::Inputs;
+use super::keys::Key;
+use super::node::Node;
 use super::policy_files;
 use super::raw_policy::{self, RawPolicy};
 use super::routes::{PlacedRoute, Upstreams};
 use super::secrets::Folder;
-use super::source::{FileId, Sources};
+use super::source::{FileId, Placed, Sources};
+use super::suggest::nearest;
 use super::{
-    AuthorizationServerConfiguration, Gateway, Policy, TestReport, catalog, ceilings, inputs, routes, table, upstreams,
-    yaml,
+    AuthorizationServerConfiguration, Gateway, Policy, TestReport, authorization_server_keys, catalog, ceilings,
+    gateway_keys, inputs, policy_keys, routes, table, upstreams, yaml,
 };
+
+/// So many keys of a file are looked at to say of which kind it is.
+const MOST_ROOT_KEYS: usize = 64;
 
 /// Loads a gateway file with its policies and secrets, and runs the policies' `tests:`.
 ///
@@ -74,22 +80,38 @@ pub fn load_authorization_server(path: &Path) -> (Result<AuthorizationServerConf
     (outcome, inputs)
 }
 
-/// Says whether a file has `listeners`, and so is a gateway file. A text that is no YAML is one if a line begins so.
+/// Says whether a file has `listeners`, and so is a gateway file.
+///
+/// One that has neither this nor `database` is a policy file if it has `scopes` or `routes`, else of the kind of which it has the most
+/// keys, well spelt or not. A text that is no YAML is judged by the words that its lines begin with.
 ///
 /// # Errors
 /// When the file cannot be read, or is larger than 32 MiB.
 pub fn is_gateway_file(path: &Path) -> std::io::Result<bool> {
     let bytes = inputs::read_bytes(path, yaml::MAX_BYTES)?;
-    Ok(yaml::has_root_key(&String::from_utf8_lossy(&bytes), "listeners"))
+    Ok(is_of(&String::from_utf8_lossy(&bytes), "listeners", gateway_keys::ROOT))
 }
 
-/// Says whether a file has `database`, and so is an authorization server's file.
+/// Says whether a file has `database`, and so is an authorization server's file, or is one all the same, as in [`is_gateway_file`].
 ///
 /// # Errors
 /// As [`is_gateway_file`].
 pub fn is_authorization_server_file(path: &Path) -> std::io::Result<bool> {
     let bytes = inputs::read_bytes(path, yaml::MAX_BYTES)?;
-    Ok(yaml::has_root_key(&String::from_utf8_lossy(&bytes), "database"))
+    Ok(is_of(&String::from_utf8_lossy(&bytes), "database", authorization_server_keys::ROOT))
+}
+
+fn is_of(text: &str, own: &str, keys: &[Key]) -> bool {
+    let written = yaml::root_keys(text);
+    let has = |name: &str| written.iter().any(|key| key == name);
+    if has("listeners") || has("database") {
+        return has(own);
+    }
+    let is_near = |key: &str, keys: &[Key]| nearest(key, keys.iter().map(|key| key.name)).is_some();
+    let known = |keys: &[Key]| written.iter().take(MOST_ROOT_KEYS).filter(|key| is_near(key, keys)).count();
+    let others = [policy_keys::ROOT, gateway_keys::ROOT, authorization_server_keys::ROOT].into_iter();
+    let is_policy = has("scopes") || has("routes");
+    !is_policy && others.filter(|other| !std::ptr::eq(*other, keys)).all(|other| known(other) < known(keys))
 }
 
 /// Says where the admin listener of a gateway file is, or an authorization server listens, whatever else is in the file: it may have been
@@ -131,8 +153,7 @@ impl Reading {
         let mut names = Folder { path: folder, inputs: &mut self.inputs, now: Clock::system().now() };
         let settings = gateway_file::read(&node, &mut names, &self.faults);
         drop(node);
-        let paths = policy_files::expand(&settings.policy, folder, &mut self.inputs, &self.faults);
-        let files = self.read_all(&paths);
+        let files = self.policy_files(&settings.policy, folder);
         let (table, passed) = compile_for(&settings, &files, &self.sources, &self.faults)?;
         gateway(settings, table, passed)
     }
@@ -144,12 +165,11 @@ impl Reading {
         let mut names = Folder { path: folder, inputs: &mut self.inputs, now: Clock::system().now() };
         let read = authorization_server_file::read(&node, &mut names, &self.faults);
         drop(node);
-        let paths = policy_files::expand(&read.policy, folder, &mut self.inputs, &self.faults);
-        let files = self.read_all(&paths);
+        let files = self.policy_files(&read.policy, folder);
         let (sources, faults) = (&self.sources, &self.faults);
-        let nodes: Vec<_> = files.iter().filter_map(|file| yaml::parse(sources.text(*file), *file, faults)).collect();
+        let (nodes, all_read) = files.parse(sources, faults);
         let policies: Vec<RawPolicy<'_>> = nodes.iter().map(|node| raw_policy::read(node, faults)).collect();
-        let catalog = catalog::compile(&policies, faults);
+        let catalog = catalog::compile(&policies, all_read, faults);
         refuse_other_meanings(&catalog, faults);
         let catalogue = Catalogue::new(&catalog.catalog);
         let AuthorizationServerFile { settings, log, .. } = read;
@@ -159,7 +179,7 @@ impl Reading {
     fn probed_address(&mut self, path: &Path) -> Option<SocketAddr> {
         let file = self.read("file", path)?;
         let text = self.sources.text(file);
-        let is_gateway = yaml::has_root_key(text, "listeners");
+        let is_gateway = is_of(text, "listeners", gateway_keys::ROOT);
         let node = yaml::parse(text, file, &self.faults)?;
         let unheard = Faults::default();
         if is_gateway {
@@ -170,8 +190,14 @@ impl Reading {
     }
 
     fn policy(&mut self, paths: &[PathBuf]) -> Option<(Arc<RouteTable>, usize, Faults)> {
-        let files = self.read_all(paths);
+        let files = PolicyFiles { list: self.read_all(paths), expected: Some(paths.len()) };
         compile_alone(&files, &self.sources, &self.faults)
+    }
+
+    /// The files that `entries` name.
+    fn policy_files(&mut self, entries: &[Placed<String>], folder: &Path) -> PolicyFiles {
+        let (paths, are_all) = policy_files::expand(entries, folder, &mut self.inputs, &self.faults);
+        PolicyFiles { list: self.read_all(&paths), expected: are_all.then_some(paths.len()) }
     }
 
     fn read_all(&mut self, paths: &[PathBuf]) -> Vec<FileId> {
@@ -189,26 +215,45 @@ impl Reading {
     }
 }
 
+/// The policy files of a load that could be read.
+struct PolicyFiles {
+    list: Vec<FileId>,
+    /// How many there are; `None` where that cannot be said.
+    expected: Option<usize>,
+}
+
+impl PolicyFiles {
+    /// Their trees, and whether these are all that there are.
+    fn parse<'s>(&self, sources: &'s Sources, faults: &Faults) -> (Vec<Node<'s>>, bool) {
+        let parse = |file: &FileId| yaml::parse(sources.text(*file), *file, faults);
+        let nodes: Vec<_> = self.list.iter().filter_map(parse).collect();
+        let all_read = self.expected == Some(nodes.len());
+        (nodes, all_read)
+    }
+}
+
 /// Compiles policy files under a gateway file and runs their tests: the table, and how many passed; a failing one is a fault.
 fn compile_for(
     settings: &GatewayFile,
-    files: &[FileId],
+    files: &PolicyFiles,
     sources: &Sources,
     faults: &Faults,
 ) -> Option<(Arc<RouteTable>, usize)> {
-    let nodes: Vec<_> = files.iter().filter_map(|file| yaml::parse(sources.text(*file), *file, faults)).collect();
+    let (nodes, all_read) = files.parse(sources, faults);
     let policies: Vec<RawPolicy<'_>> = nodes.iter().map(|node| raw_policy::read(node, faults)).collect();
     let switches = Switches::Written {
         roles: settings.roles_ceiling,
         clients: settings.clients_ceiling,
         directory: settings.role_directory_place,
     };
-    let catalog = catalog::compile(&policies, faults);
+    let catalog = catalog::compile(&policies, all_read, faults);
     let ceilings = ceilings::compile(&policies, switches, &catalog, faults);
     let names = settings.upstreams.iter().map(|upstream| upstream.rules.name.to_string()).collect();
-    let routes = routes::compile(&policies, &catalog, &mut Upstreams::Listed(names), faults);
+    let mut upstreams = Upstreams::Listed { names, unknown: Vec::new() };
+    let routes = routes::compile(&policies, &catalog, &mut upstreams, faults);
     let issuers: Vec<String> = settings.issuers.iter().map(|issuer| issuer.name.clone()).collect();
-    let cases = cases::compile(&policies, Some(&issuers), faults);
+    let are_all = settings.issuers_written == Some(issuers.len());
+    let cases = cases::compile(&policies, are_all.then_some(&*issuers), faults);
     refuse_no_issuer(settings, &routes, faults);
     let rules = settings.upstreams.iter().map(|upstream| upstream.rules.clone()).collect();
     let table = table::build(&catalog, ceilings, rules, routes, faults)?;
@@ -217,10 +262,10 @@ fn compile_for(
 }
 
 /// Compiles policy files alone and runs their tests: the table, how many passed, and those that did not.
-fn compile_alone(files: &[FileId], sources: &Sources, faults: &Faults) -> Option<(Arc<RouteTable>, usize, Faults)> {
-    let nodes: Vec<_> = files.iter().filter_map(|file| yaml::parse(sources.text(*file), *file, faults)).collect();
+fn compile_alone(files: &PolicyFiles, sources: &Sources, faults: &Faults) -> Option<(Arc<RouteTable>, usize, Faults)> {
+    let (nodes, all_read) = files.parse(sources, faults);
     let policies: Vec<RawPolicy<'_>> = nodes.iter().map(|node| raw_policy::read(node, faults)).collect();
-    let catalog = catalog::compile(&policies, faults);
+    let catalog = catalog::compile(&policies, all_read, faults);
     let ceilings = ceilings::compile(&policies, Switches::AsWritten, &catalog, faults);
     let mut named = Upstreams::Named(Vec::new());
     let routes = routes::compile(&policies, &catalog, &mut named, faults);
@@ -255,10 +300,12 @@ fn run(cases: &Cases<'_>, table: &RouteTable, failed: &Faults) -> usize {
 /// Without an issuer no token is ever believed, so only public methods could be reached.
 fn refuse_no_issuer(settings: &GatewayFile, routes: &[PlacedRoute], faults: &Faults) {
     let asks = |placed: &PlacedRoute| placed.route.methods.iter().any(|(_, entry)| *entry != Entry::Public);
-    if settings.issuers_written == 0
+    if settings.issuers_written == Some(0)
         && let Some(placed) = routes.iter().find(|placed| asks(placed))
     {
-        let fault = Fault::error(settings.issuers_place, "`issuers` lists none, and not every method is public");
+        let what = if settings.issuers_are_there { "lists none" } else { "is missing" };
+        let message = format!("`issuers` {what}, and not every method is public");
+        let fault = Fault::error(settings.issuers_place, message);
         faults.push(fault.related(placed.path, "asks for a token"));
     }
 }

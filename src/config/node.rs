@@ -72,6 +72,14 @@ impl<'t> Node<'t> {
         }
     }
 
+    /// How many items it has, when this is a list.
+    pub(super) fn items(&self) -> Option<usize> {
+        match &self.value {
+            Value::List(items) => Some(items.len()),
+            Value::Null | Value::Unreadable | Value::Text { .. } | Value::Map(_) => None,
+        }
+    }
+
     /// The text, when this is one.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.value {

@@ -7,18 +7,26 @@ use super::faults::{Fault, Faults};
 use super::inputs::Inputs;
 use super::source::Placed;
 
-/// Lists the files of every entry, each file once; an entry that matches none is a fault.
-pub(super) fn expand(entries: &[Placed<String>], folder: &Path, inputs: &mut Inputs, faults: &Faults) -> Vec<PathBuf> {
+/// Lists the files of every entry, each file once, and says whether these are all: an entry that matches none is a fault.
+pub(super) fn expand(
+    entries: &[Placed<String>],
+    folder: &Path,
+    inputs: &mut Inputs,
+    faults: &Faults,
+) -> (Vec<PathBuf>, bool) {
     let mut seen = HashSet::new();
     let mut files = Vec::new();
+    let mut are_all = !entries.is_empty();
     for entry in entries {
-        for path in files_of(entry, folder, inputs, faults) {
+        let found = files_of(entry, folder, inputs, faults);
+        are_all &= !found.is_empty();
+        for path in found {
             if seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
                 files.push(path);
             }
         }
     }
-    files
+    (files, are_all)
 }
 
 fn files_of(entry: &Placed<String>, folder: &Path, inputs: &mut Inputs, faults: &Faults) -> Vec<PathBuf> {

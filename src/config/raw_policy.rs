@@ -15,6 +15,8 @@ use super::suggest::did_you_mean;
 #[derive(Debug, Default)]
 pub(super) struct RawPolicy<'n> {
     pub(super) scopes: Vec<RawScope<'n>>,
+    /// Whether what is written for `scopes`, if anything is, could be read as such.
+    pub(super) has_all_scopes: bool,
     /// Where the key stands, if it does: an empty section is a ceiling that permits nothing.
     pub(super) roles_section: Option<Place>,
     pub(super) roles: Vec<RawRole<'n>>,
@@ -109,6 +111,7 @@ pub(super) fn read<'n>(node: &'n Node<'_>, faults: &'n Faults) -> RawPolicy<'n> 
     let fields = Fields::read(node, policy_keys::ROOT, Subject::default(), faults);
     RawPolicy {
         scopes: fields.entries("scopes").iter().map(|entry| scope(entry, faults)).collect(),
+        has_all_scopes: node.len().is_some() && fields.node("scopes").is_none_or(|scopes| scopes.len().is_some()),
         roles_section: fields.node("roles").map(|_| fields.place_of("roles")),
         roles: fields.entries("roles").iter().map(|entry| role(entry, faults)).collect(),
         clients_section: fields.node("clients").map(|_| fields.place_of("clients")),

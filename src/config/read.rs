@@ -53,7 +53,8 @@ pub(super) struct Fields<'n, 't> {
 }
 
 impl<'n, 't> Fields<'n, 't> {
-    /// Reads a mapping: every unknown and every missing key is a fault. What is no mapping has no keys.
+    /// Reads a mapping: every unknown and every missing key is a fault; one that is misspelt is no missing one. What is no mapping has
+    /// no keys.
     pub(super) fn read(node: &'n Node<'t>, keys: &'static [Key], subject: Subject, faults: &'n Faults) -> Self {
         Self::read_at(node, node.place, keys, subject, faults)
     }
@@ -96,13 +97,26 @@ impl<'n, 't> Fields<'n, 't> {
     }
 
     fn take(&mut self, entries: &'n [Entry<'t>]) {
+        let mut unknown: SmallVec<[&'n Entry<'t>; 2]> = SmallVec::new();
         for entry in entries {
-            let position = self.keys.iter().position(|key| key.name == entry.key);
-            match position.and_then(|position| self.written.get_mut(position)) {
+            match self.slot(&entry.key) {
                 Some(slot) => *slot = Some(entry),
-                None => self.refuse_unknown(entry),
+                None => unknown.push(entry),
             }
         }
+        // One that is misspelt stands for what was meant: the file is refused already, and nothing is missed that is there.
+        for entry in unknown {
+            self.refuse_unknown(entry);
+            let meant = hints::misspelt(&entry.key, self.keys).and_then(|name| self.slot(name));
+            if let Some(slot) = meant.filter(|slot| slot.is_none()) {
+                *slot = Some(entry);
+            }
+        }
+    }
+
+    fn slot(&mut self, name: &str) -> Option<&mut Option<&'n Entry<'t>>> {
+        let position = self.keys.iter().position(|key| key.name == name)?;
+        self.written.get_mut(position)
     }
 
     fn refuse_unknown(&self, entry: &Entry<'_>) {

@@ -10,6 +10,7 @@ use super::catalog::PlacedCatalog;
 use super::faults::{Fault, Faults};
 use super::lookalikes::foreign_segment;
 use super::raw_policy::{RawPolicy, RawRoute};
+use super::read::Subject;
 use super::scalars::shown;
 use super::source::{Place, Placed};
 use super::suggest::did_you_mean;
@@ -32,10 +33,19 @@ pub(super) struct PlacedRoute {
 /// The upstreams that routes may name.
 #[derive(Debug)]
 pub(super) enum Upstreams {
-    /// Those of the gateway file, in its order.
-    Listed(Vec<String>),
+    /// Those of the gateway file, in its order; and what routes name besides.
+    Listed { names: Vec<String>, unknown: Vec<Unknown> },
     /// A policy checked alone: those that its routes name, in the order of being named.
     Named(Vec<String>),
+}
+
+/// A name that is not in the gateway file, and the routes that forward there.
+#[derive(Debug)]
+pub(super) struct Unknown {
+    name: String,
+    first: (Subject, Place),
+    /// How many others.
+    others: usize,
 }
 
 /// Compiles every route that has no fault.
@@ -58,7 +68,9 @@ pub(super) fn compile(
         }
     }
     let mut ids = HashMap::with_capacity(groups.len());
-    groups.iter().filter_map(|group| merge(group, upstreams, &mut ids, faults)).collect()
+    let routes = groups.iter().filter_map(|group| merge(group, upstreams, &mut ids, faults)).collect();
+    upstreams.refuse_unknown(faults);
+    routes
 }
 
 /// One entry of `routes`, with everything that can be compiled by itself.
@@ -159,7 +171,7 @@ fn merge<'r>(
     }
     let (methods, places) = merge_methods(group, faults);
     let id = name(first, id, ids, faults);
-    let upstream = upstreams.find(first.raw, upstream?, faults);
+    let upstream = upstreams.find(first.raw, upstream?);
     let whole = group.iter().all(|part| part.whole) && !methods.is_empty();
     let route = Route {
         id: id?,
@@ -238,11 +250,11 @@ impl Upstreams {
     /// The names, in the order of their positions.
     pub(super) fn names(&self) -> &[String] {
         match self {
-            Self::Listed(names) | Self::Named(names) => names,
+            Self::Listed { names, .. } | Self::Named(names) => names,
         }
     }
 
-    fn find(&mut self, raw: &RawRoute<'_>, name: Placed<&str>, faults: &Faults) -> Option<usize> {
+    fn find(&mut self, raw: &RawRoute<'_>, name: Placed<&str>) -> Option<usize> {
         if let Some(position) = self.names().iter().position(|listed| listed == name.value) {
             return Some(position);
         }
@@ -251,12 +263,31 @@ impl Upstreams {
                 names.push(name.value.to_owned());
                 names.len().checked_sub(1)
             }
-            Self::Listed(names) => {
-                let message = raw.subject.tell(format_args!("upstream `{}` is not in the gateway file", name.value));
-                let hint = did_you_mean(name.value, names.iter().map(String::as_str));
-                faults.push(Fault::error(name.place, message).hint_if(hint));
+            Self::Listed { unknown, .. } => {
+                match unknown.iter_mut().find(|unknown| unknown.name == name.value) {
+                    Some(unknown) => unknown.others += 1,
+                    None => {
+                        let first = (raw.subject.clone(), name.place);
+                        unknown.push(Unknown { name: name.value.to_owned(), first, others: 0 });
+                    }
+                }
                 None
             }
+        }
+    }
+
+    /// Each name that is not listed is one fault, however many routes have it; of a file that lists none, that has been said.
+    fn refuse_unknown(&self, faults: &Faults) {
+        let Self::Listed { names, unknown } = self else { return };
+        for Unknown { name, first: (subject, place), others } in unknown.iter().filter(|_| !names.is_empty()) {
+            let others = match others {
+                0 => String::new(),
+                1 => ", and one more route names it".to_owned(),
+                _ => format!(", and {others} more routes name it"),
+            };
+            let message = subject.tell(format_args!("upstream `{name}` is not in the gateway file{others}"));
+            let hint = did_you_mean(name, names.iter().map(String::as_str));
+            faults.push(Fault::error(*place, message).hint_if(hint));
         }
     }
 }

@@ -42,19 +42,20 @@ pub(super) fn parse<'t>(text: &'t str, file: FileId, faults: &Faults) -> Option<
     tree.root
 }
 
-/// Whether the outermost map has `key`, as far as the text can be read at all.
-pub(super) fn has_root_key(text: &str, key: &str) -> bool {
+/// The keys of the outermost map; of a text that is no YAML the words that begin a line and end with a colon.
+pub(super) fn root_keys(text: &str) -> Vec<Cow<'_, str>> {
+    let mut keys = Vec::new();
     let mut depth = 0_usize;
     let mut at_key = true;
     for event in parser(text) {
         let Ok((event, _)) = event else {
-            return text.lines().any(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
+            return text.lines().filter_map(|line| Some(Cow::Borrowed(line.split_once(':')?.0))).collect();
         };
         match event {
-            Event::SequenceStart(..) if depth == 0 => return false,
+            Event::SequenceStart(..) if depth == 0 => return keys,
             Event::MappingStart(..) | Event::SequenceStart(..) => depth += 1,
             Event::MappingEnd | Event::SequenceEnd => depth = depth.saturating_sub(1),
-            Event::Scalar(text, ..) if depth == 1 && at_key && text == key => return true,
+            Event::Scalar(ref text, ..) if depth == 1 && at_key => keys.push(text.clone()),
             Event::Scalar(..) | Event::Alias(_) | Event::UnresolvedAlias(_) => {}
             Event::StreamStart
             | Event::StreamEnd
@@ -68,7 +69,7 @@ pub(super) fn has_root_key(text: &str, key: &str) -> bool {
             at_key = !at_key;
         }
     }
-    false
+    keys
 }
 
 fn parser(text: &str) -> impl Iterator<Item = Result<(Event<'_>, Span), ScanError>> {

@@ -26,6 +26,7 @@ mod revocations;
 mod served;
 mod template;
 mod token;
+mod trace_context;
 mod upstream_readings;
 
 #[cfg(test)]
@@ -40,12 +41,13 @@ pub use request_target::request_target;
 pub use revocations::revocations;
 pub use template::template;
 pub use token::token;
+pub use trace_context::trace_context;
 
 /// A body: it returns where every rule holds.
 pub type Body = fn(&[u8]);
 
 /// Every body by the name of its target, which is also that of its folder in `fuzz/corpus/`.
-pub const TARGETS: [(&str, Body); 9] = [
+pub const TARGETS: [(&str, Body); 10] = [
     ("host", host),
     ("introspection", introspection),
     ("key_set", key_set),
@@ -54,5 +56,6 @@ pub const TARGETS: [(&str, Body); 9] = [
     ("revocations", revocations),
     ("template", template),
     ("token", token),
+    ("trace_context", trace_context),
     ("yaml", yaml),
 ];

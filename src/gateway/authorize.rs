@@ -2,17 +2,17 @@
 
 use std::rc::Rc;
 
-use http::header::{AUTHORIZATION, HOST};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue};
 
 use crate::gateway::bearer::Bearer;
 use crate::gateway::exchange::Exchange;
 use crate::gateway::{Limits, RevealRoutes};
 use crate::policy::{self, Access, Decision, Denial, Entry, Grant, RequestTarget, Terms};
 use crate::telemetry::TokenLabel;
-use crate::token::{BearerToken, CredentialFault};
+use crate::token::{BearerCredentials, CredentialFault, DigestedToken};
 use crate::verify::{Provenance, Refusal};
 
 /// Leave to forward, with the target to forward to.
@@ -24,37 +24,46 @@ pub(super) struct Authorized {
     pub(super) unchecked_credentials: bool,
 }
 
-/// Decides one request, in the order in which refusals take precedence, and times it.
+/// Decides one request, in the order in which refusals take precedence, and times it; `screened` is what came of its fields.
 ///
 /// # Errors
 ///
 /// The denial that the peer is answered with.
-pub(super) async fn authorize(exchange: &Exchange, parts: &Parts) -> Result<Authorized, Denial> {
+pub(super) async fn authorize(
+    exchange: &Exchange,
+    parts: &Parts,
+    screened: Result<usize, Denial>,
+) -> Result<Authorized, Denial> {
     let mut token = TokenLabel::None;
-    let authorized = decide(exchange, parts, &mut token).await;
+    let authorized = decide(exchange, parts, screened, &mut token).await;
     let took = exchange.started.elapsed();
     exchange.plane.shared.metrics.decision(token, took);
     exchange.trace.decided(token, took);
     authorized
 }
 
-async fn decide(exchange: &Exchange, parts: &Parts, label: &mut TokenLabel) -> Result<Authorized, Denial> {
+async fn decide(
+    exchange: &Exchange,
+    parts: &Parts,
+    screened: Result<usize, Denial>,
+    label: &mut TokenLabel,
+) -> Result<Authorized, Denial> {
     let snapshot = &exchange.view.snapshot;
     let table = &*snapshot.table;
-    let host = screen(parts, &snapshot.limits)?;
+    screen(parts, screened?, &snapshot.limits)?;
     if !table.knows_method(&parts.method) {
         return Err(Denial::MethodUnknown);
     }
-    let target = RequestTarget::read(&parts.uri, host)?;
+    let target = RequestTarget::read(&parts.uri, exchange.host().ok_or(Denial::BadRequest)?)?;
     let found = table.find(&target, &parts.method);
     if let Ok(found) = found {
         exchange.found(found);
     }
     let (found, bearer) = match (found, snapshot.reveal_routes) {
         (Ok(found), _) if *table.entry(found) == Entry::Public => (found, None),
-        (found, RevealRoutes::Always) => (found?, verify(exchange, parts, label).await?),
+        (found, RevealRoutes::Always) => (found?, verify(exchange, label).await?),
         (found, RevealRoutes::Authenticated) => {
-            let bearer = verify(exchange, parts, label).await?.ok_or(Denial::NoToken { scope: None })?;
+            let bearer = verify(exchange, label).await?.ok_or(Denial::NoToken { scope: None })?;
             (found?, Some(bearer))
         }
     };
@@ -64,34 +73,37 @@ async fn decide(exchange: &Exchange, parts: &Parts, label: &mut TokenLabel) -> R
     }
 }
 
-/// Policy §9 over the fields, and the limits on them; the one `Host` field.
-fn screen<'a>(parts: &'a Parts, limits: &Limits) -> Result<&'a HeaderValue, Denial> {
-    policy::screen_fields(&parts.method, parts.version, &parts.headers)?;
-    if parts.headers.len() > limits.fields || size(&parts.headers) > limits.header_bytes {
+/// The limits on the fields, whose names and values have so many bytes, and on the target.
+fn screen(parts: &Parts, bytes: usize, limits: &Limits) -> Result<(), Denial> {
+    if parts.headers.len() > limits.fields || bytes > limits.header_bytes {
         return Err(Denial::TooLarge { target: false });
     }
     if parts.uri.path_and_query().map_or(0, |target| target.as_str().len()) > limits.target_bytes {
         return Err(Denial::TooLarge { target: true });
     }
-    parts.headers.get(HOST).ok_or(Denial::BadRequest)
-}
-
-fn size(fields: &HeaderMap) -> usize {
-    fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+    Ok(())
 }
 
 /// Verifies the token that the request shows; `None` where it shows none.
-async fn verify(exchange: &Exchange, parts: &Parts, label: &mut TokenLabel) -> Result<Option<Rc<Bearer>>, Denial> {
+async fn verify(exchange: &Exchange, label: &mut TokenLabel) -> Result<Option<Rc<Bearer>>, Denial> {
     let snapshot = &exchange.view.snapshot;
-    let token = match BearerToken::from_fields(&parts.headers, snapshot.limits.token_bytes) {
-        Ok(token) => token,
+    let Some(credentials) = exchange.credentials() else { return Ok(None) };
+    let shown = match BearerCredentials::from_value(credentials, snapshot.limits.token_bytes) {
+        Ok(shown) => shown,
         Err(CredentialFault::NoToken) => return Ok(None),
         Err(fault) => return Err(Denial::Credential(fault)),
     };
     let acts_alone = |client: &str| snapshot.table.acts_alone(client);
-    let verified =
-        exchange.plane.verifier.verify(&snapshot.issuers, token, &exchange.connection.fair_share, acts_alone).await;
-    let (remembered, provenance) = verified.map_err(denied)?;
+    let verifier = &exchange.plane.verifier;
+    let (remembered, provenance) = match verifier.recognize(&snapshot.issuers, shown, acts_alone) {
+        Some(remembered) => (remembered, Provenance::Cached),
+        None => {
+            let token = DigestedToken::from(shown.token().map_err(Denial::Credential)?);
+            exchange.digested(token.digest().id());
+            let share = &exchange.connection.fair_share;
+            verifier.verify(&snapshot.issuers, token, share, acts_alone).await.map_err(denied)?
+        }
+    };
     *label = match provenance {
         Provenance::Cached => TokenLabel::Cached,
         Provenance::Jwt => TokenLabel::Jwt,

@@ -9,12 +9,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use crate::gateway::exchange::Exchange;
 use crate::gateway::request_content::{ContentTimes, RequestContent};
 use crate::gateway::response_fields;
-use crate::net::{self, Lease, Phase, Watch, reset};
+use crate::net::{ExchangeFault, Lease, Phase, Watch};
 use crate::telemetry::{ConnectionError, UpstreamFailure, UpstreamMetrics};
 
 /// Bytes of content that are taken before an HTTP/2 peer asks for them; only the part that reaches it may go beyond.
@@ -37,9 +36,10 @@ enum Content {
 }
 
 pub(super) struct UpstreamContent {
-    incoming: Incoming,
-    /// Given back when the content has ended.
+    /// What brings it; given back when it has ended.
     lease: Option<Lease<RequestContent>>,
+    /// Its length was known from the beginning.
+    has_length: bool,
     metrics: UpstreamMetrics,
     times: ContentTimes,
     /// What was taken before the peer asked for it.
@@ -53,7 +53,7 @@ pub(super) struct UpstreamContent {
 pub(super) enum AnswerFault {
     /// The upstream broke off. The cause is kept from hyper, which would tell an HTTP/2 peer of faults that are not its own.
     #[error("the upstream broke off its answer: {0}")]
-    Upstream(hyper::Error),
+    Upstream(ExchangeFault),
     /// The upstream reset its stream for a reason that concerns the peer; hyper finds it here and resets the peer's likewise.
     #[error("the upstream reset its stream")]
     Reset(#[source] h2::Error),
@@ -142,14 +142,10 @@ impl Body for AnswerContent {
 }
 
 impl UpstreamContent {
-    pub(super) fn new(
-        incoming: Incoming,
-        lease: Lease<RequestContent>,
-        metrics: UpstreamMetrics,
-        times: ContentTimes,
-    ) -> Self {
-        let mut content =
-            Self { incoming, lease: Some(lease), metrics, times, ahead: VecDeque::new(), has_ended: false };
+    pub(super) fn new(lease: Lease<RequestContent>, metrics: UpstreamMetrics, times: ContentTimes) -> Self {
+        let has_length = lease.size().exact().is_some();
+        let ahead = VecDeque::new();
+        let mut content = Self { lease: Some(lease), has_length, metrics, times, ahead, has_ended: false };
         content.release_at_end();
         content
     }
@@ -163,8 +159,14 @@ impl UpstreamContent {
         let taken = match self.ahead.pop_front() {
             Some(frame) => Some(frame),
             None if self.has_ended => None,
-            None => match Pin::new(&mut self.incoming).poll_frame(context) {
-                Poll::Ready(polled) => self.taken(polled),
+            None => match self.poll_lease(context).map(|polled| self.taken(polled)) {
+                // What came before it goes out first.
+                Poll::Ready(Some(Err(fault))) => {
+                    self.ahead.push_back(Err(fault));
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Ready(taken) => taken,
                 Poll::Pending => return self.wait(watch),
             },
         };
@@ -172,6 +174,15 @@ impl UpstreamContent {
             watch.enter(Phase::Peer, Instant::now(), self.times.peer);
         }
         Poll::Ready(taken)
+    }
+
+    fn poll_lease(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ExchangeFault>>> {
+        self.lease.as_mut().map_or(Poll::Ready(None), |lease| lease.poll_content(context))
+    }
+
+    /// Whether nothing more comes of the upstream.
+    fn has_all(&self) -> bool {
+        self.lease.as_ref().is_none_or(Lease::has_ended)
     }
 
     /// Nothing is there: waits for the upstream, unless it took too long.
@@ -200,7 +211,7 @@ impl UpstreamContent {
     /// What the upstream brought, as the peer gets it. Gives the connection back, or closes it, if that was the last.
     fn taken(
         &mut self,
-        polled: Option<Result<Frame<Bytes>, hyper::Error>>,
+        polled: Option<Result<Frame<Bytes>, ExchangeFault>>,
     ) -> Option<Result<Frame<Bytes>, AnswerFault>> {
         match polled {
             Some(Ok(frame)) => {
@@ -209,8 +220,11 @@ impl UpstreamContent {
             }
             Some(Err(fault)) => {
                 self.lease = None;
-                let is_malformed = net::is_malformed(&fault);
-                self.metrics.failure(if is_malformed { UpstreamFailure::Protocol } else { UpstreamFailure::Closed });
+                self.metrics.failure(if fault.is_malformed() {
+                    UpstreamFailure::Protocol
+                } else {
+                    UpstreamFailure::Closed
+                });
                 Some(Err(AnswerFault::from(fault)))
             }
             None if self.is_short() => {
@@ -250,7 +264,7 @@ impl UpstreamContent {
 
     /// Whether no more is to be taken ahead, or would not bring the end.
     fn is_ahead(&self) -> bool {
-        self.ahead_bytes() + self.incoming.size_hint().lower() > AHEAD as u64
+        self.ahead_bytes() + self.lease.as_ref().map_or(0, |lease| lease.size().lower()) > AHEAD as u64
     }
 
     fn ahead_bytes(&self) -> u64 {
@@ -260,11 +274,11 @@ impl UpstreamContent {
 
     fn poll_ahead(&mut self, context: &mut Context<'_>) {
         while !self.has_ended && !self.is_ahead() {
-            if self.incoming.is_end_stream() {
+            if self.has_all() {
                 self.has_ended = true;
                 return;
             }
-            let Poll::Ready(polled) = Pin::new(&mut self.incoming).poll_frame(context) else { return };
+            let Poll::Ready(polled) = self.poll_lease(context) else { return };
             let taken = self.taken(polled);
             self.has_ended = !matches!(taken, Some(Ok(_)));
             self.ahead.extend(taken.map(|taken| taken.map(keep)));
@@ -273,18 +287,19 @@ impl UpstreamContent {
 
     /// Whether nothing is left to give.
     fn is_end_stream(&self) -> bool {
-        self.ahead.is_empty() && (self.has_ended || self.incoming.is_end_stream())
+        self.ahead.is_empty() && (self.has_ended || self.has_all())
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.incoming.size_hint().exact() {
-            Some(length) => SizeHint::with_exact(length + self.ahead_bytes()),
-            None => SizeHint::default(),
+        if !self.has_length {
+            return SizeHint::default();
         }
+        let left = self.lease.as_ref().and_then(|lease| lease.size().exact()).unwrap_or(0);
+        SizeHint::with_exact(left + self.ahead_bytes())
     }
 
     fn is_short(&self) -> bool {
-        self.lease.as_ref().is_some_and(Lease::is_stream) && !self.incoming.is_end_stream()
+        self.lease.as_ref().is_some_and(|lease| lease.is_stream() && !lease.has_ended())
     }
 
     /// Has the record know of what goes to the peer, and whether it is the last of it.
@@ -307,7 +322,7 @@ impl UpstreamContent {
 
     /// Gives the connection back as soon as nothing more can come, before the peer has taken the last of it.
     fn release_at_end(&mut self) {
-        if self.incoming.is_end_stream() {
+        if self.has_all() {
             self.release();
         }
     }
@@ -334,9 +349,9 @@ fn pass(frame: Frame<Bytes>) -> Frame<Bytes> {
     }
 }
 
-impl From<hyper::Error> for AnswerFault {
-    fn from(fault: hyper::Error) -> Self {
-        let cause = reset(&fault).filter(|cause| cause.is_remote() && cause.is_reset());
+impl From<ExchangeFault> for AnswerFault {
+    fn from(fault: ExchangeFault) -> Self {
+        let cause = fault.reset().filter(|cause| cause.is_remote() && cause.is_reset());
         match cause.and_then(h2::Error::reason) {
             // Others speak of the connection, or would have the peer believe that nothing was done.
             Some(reason @ (h2::Reason::CANCEL | h2::Reason::ENHANCE_YOUR_CALM)) => Self::Reset(reason.into()),

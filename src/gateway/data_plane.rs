@@ -125,9 +125,10 @@ impl DataPlane {
         }
     }
 
-    /// Closes upstream connections that have been idle for too long. A worker without requests so also comes to see, and let go
+    /// Closes upstream connections that have been idle for too long, and lets go of the text of tokens that nobody shows. A worker without requests so also comes to see, and let go
     /// of, what a reload has replaced.
     pub(super) fn reap(&self, now: Instant) {
+        self.verifier.sweep();
         let view = self.view();
         for pool in &view.pools {
             pool.connections.reap(now);

@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http::header::{AUTHORIZATION, HOST};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderName, HeaderValue, Method, Uri};
 
 use crate::gateway::bearer::{Bearer, Note};
 use crate::gateway::data_plane::{DataPlane, View};
 use crate::gateway::forwarded::Story;
+use crate::gateway::message::Message;
 use crate::gateway::request_content::Received;
 use crate::gateway::snapshot::Upstream;
 use crate::gateway::spans::{self, Ended};
@@ -20,7 +20,7 @@ use crate::gateway::tunnel::Tunnel;
 use crate::net::{Carried, Phase, Watch};
 use crate::policy::{Access, Denial, Found, Reason, Route};
 use crate::telemetry::{self, AccessRecord, CutOff, Peer, Source};
-use crate::token::BearerToken;
+use crate::token::{BearerCredentials, TokenId};
 use crate::verify::{FairShare, Refusal, Remembered};
 
 /// The field that names one request in every record of it.
@@ -66,7 +66,7 @@ pub(super) struct Exchange {
     method: Method,
     uri: Uri,
     host: Option<HeaderValue>,
-    /// Kept for the record's `token_id`, which is made only for records that are written.
+    /// Kept beyond the decision for the record's `token_id`, which is made only for records that are written.
     credentials: Option<HeaderValue>,
     pub(super) content: Rc<Received>,
     bytes_out: Cell<u64>,
@@ -81,6 +81,8 @@ pub(super) struct Exchange {
 #[derive(Debug, Default)]
 struct Progress {
     found: Option<Found>,
+    /// Of a token that had to be digested.
+    token_id: Option<TokenId>,
     token: Option<(Rc<Remembered<Note>>, Rc<Bearer>)>,
     access: Option<Access>,
     status: u16,
@@ -92,26 +94,45 @@ struct Progress {
 }
 
 impl Exchange {
-    pub(super) fn begin(plane: Rc<DataPlane>, view: Rc<View>, origin: Origin, parts: &Parts) -> Self {
+    /// Begins an exchange, which waits from now on for what has a bound of its own.
+    pub(super) fn begin(
+        plane: Rc<DataPlane>,
+        view: Rc<View>,
+        origin: Origin,
+        parts: &Parts,
+        message: &Message<'_>,
+    ) -> Self {
         let Origin { connection, watch } = origin;
+        let started = Instant::now();
+        watch.enter(Phase::Upstream, started, LONGEST);
         Self {
             trace: Trace::begin(&plane, &view, &connection, parts),
-            request_id: plane.request_ids.choose(parts.headers.get(REQUEST_ID)),
+            request_id: plane.request_ids.choose(message.request_id),
             method: parts.method.clone(),
             uri: parts.uri.clone(),
-            host: parts.headers.get(HOST).cloned(),
-            credentials: parts.headers.get(AUTHORIZATION).cloned(),
+            host: message.screening.host().cloned(),
+            credentials: message.screening.credentials().cloned(),
             plane,
             view,
             connection,
             watch,
-            started: Instant::now(),
+            started,
             content: Rc::default(),
             bytes_out: Cell::new(0),
             cut_off_by: Cell::new(Some(CutOff::Peer)),
             in_flight: Cell::new(true),
             progress: RefCell::default(),
         }
+    }
+
+    /// The first `Host`.
+    pub(super) fn host(&self) -> Option<&HeaderValue> {
+        self.host.as_ref()
+    }
+
+    /// The first `Authorization`.
+    pub(super) fn credentials(&self) -> Option<&HeaderValue> {
+        self.credentials.as_ref()
     }
 
     pub(super) fn sent_to_peer(&self, bytes: usize) {
@@ -158,6 +179,10 @@ impl Exchange {
 
     pub(super) fn found(&self, found: Found) {
         self.progress.borrow_mut().found = Some(found);
+    }
+
+    pub(super) fn digested(&self, id: TokenId) {
+        self.progress.borrow_mut().token_id = Some(id);
     }
 
     pub(super) fn verified(&self, token: Rc<Remembered<Note>>, bearer: Rc<Bearer>) {
@@ -208,18 +233,22 @@ impl Exchange {
         progress.reason.is_some() || self.plane.shared.log.wants_allowed()
     }
 
-    fn token_id(&self) -> Option<String> {
-        let mut fields = HeaderMap::with_capacity(1);
-        fields.insert(AUTHORIZATION, self.credentials.clone()?);
-        BearerToken::from_fields(&fields, usize::MAX).ok().map(|token| token.digest().id())
+    fn token_id(&self, progress: &Progress) -> Option<TokenId> {
+        let known = progress.token.as_ref().map(|(remembered, _)| remembered.id).or(progress.token_id);
+        if known.is_some() {
+            return known;
+        }
+        let shown = BearerCredentials::from_value(self.credentials.as_ref()?, usize::MAX).ok()?;
+        shown.token().ok().map(|token| token.digest().id())
     }
 
-    fn record(&self) {
+    fn record(&self, ended: Instant) {
         let progress = self.progress.borrow();
         let snapshot = &self.view.snapshot;
         let token = progress.token.as_ref().map(|(remembered, _)| &remembered.token);
         let written = self.is_written(&progress);
-        let (token_id, trace_id) = if written { (self.token_id(), self.trace.id()) } else { (None, None) };
+        let (token_id, trace_id) = if written { (self.token_id(&progress), self.trace.id()) } else { (None, None) };
+        let token_id = token_id.map(|id| id.to_string());
         let held = progress.token.as_ref().filter(|_| written).map(|(_, bearer)| bearer.standing.held());
         let held = held.map(|held| snapshot.table.catalog().text(held));
         let route = progress.found.map(|found| snapshot.table.route(found.route));
@@ -229,7 +258,8 @@ impl Exchange {
             peer: self.connection.address.map_or(Peer::Unix, Peer::Address),
             method: &self.method,
             host: self.host.as_ref().and_then(|host| host.to_str().ok()),
-            path: Some(self.uri.path()),
+            // A CONNECT has none.
+            path: Some(self.uri.path()).filter(|path| !path.is_empty()),
             route: progress.found.map(|found| found.route),
             status: if progress.status == 0 { PEER_LEFT } else { progress.status },
             source: if progress.answered_by_upstream { Source::Upstream } else { Source::Gateway },
@@ -244,7 +274,7 @@ impl Exchange {
             client_id: token.and_then(|token| token.client.as_deref()),
             token_id: token_id.as_deref(),
             table: snapshot.table.fingerprint(),
-            duration: self.started.elapsed(),
+            duration: ended.saturating_duration_since(self.started),
             upstream: asked.map(|upstream| &*upstream.settings.name),
             upstream_duration: progress.upstream_took,
             bytes_in: self.content.bytes.get(),
@@ -276,9 +306,9 @@ impl Drop for Exchange {
             self.denied(&Denial::Internal);
         }
         self.content.end();
-        let limits = &self.view.snapshot.limits;
-        self.watch.rest(Instant::now(), limits.keep_alive, limits.header_time);
+        let (ended, limits) = (Instant::now(), &self.view.snapshot.limits);
+        self.watch.rest(ended, limits.keep_alive, limits.header_time);
         self.leave_flight();
-        self.record();
+        self.record(ended);
     }
 }

@@ -6,12 +6,11 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HOST};
 use http::request::Parts;
 use http::uri::{self, Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
-use hyper::body::Incoming;
 
 use crate::gateway::authorize::Authorized;
 use crate::gateway::body::UpstreamContent;
@@ -24,7 +23,7 @@ use crate::gateway::snapshot::Upstream;
 use crate::gateway::tunnel::{Asking, Opened};
 use crate::gateway::upgrade::Handshake;
 use crate::gateway::{HostRule, UpstreamSettings, response_fields};
-use crate::net::{self, ConnectFault, HandshakeFault, Lease, Phase, Protocol, SendFault, Switched};
+use crate::net::{ConnectFault, ExchangeFault, HandshakeFault, Lease, Phase, Protocol, SendFault, Switched};
 use crate::policy::{Denial, Grant};
 use crate::telemetry::{ConnectionError, UpstreamFailure};
 
@@ -39,7 +38,7 @@ const ROUTE: HeaderName = HeaderName::from_static("scopegate-route");
 const UNSENT: usize = 4;
 
 /// An answer's head and content, with the connection that it comes on.
-type Answered = (Response<Incoming>, Lease<RequestContent>);
+type Answered = (Response<()>, Lease<RequestContent>);
 
 /// What came of a forwarded request.
 pub(super) enum Forwarded {
@@ -80,14 +79,11 @@ pub(super) async fn forward(
     write_authority(&upstream.settings, &mut request)?;
 
     let sending = Sending { exchange, upstream, pool, response_time, asking: asking.as_ref() };
-    let (response, mut lease) = sending.send(request).await?;
-    let (mut head, incoming) = response.into_parts();
-    if response_fields::is_framed_twice(&head.headers) {
-        lease.use_no_more();
-    }
+    let (response, lease) = sending.send(request).await?;
+    let (mut head, ()) = response.into_parts();
     response_fields::clean(&mut head.headers);
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        let switched = sending.switched(lease).await?;
+        let switched = sending.switched(lease)?;
         let opened = asking.ok_or(Denial::Internal)?.open(switched);
         exchange.answered(head.status.as_u16(), Instant::now());
         return Ok(Forwarded::Tunnel(head.headers, opened));
@@ -99,18 +95,13 @@ pub(super) async fn forward(
     }
     // The version of the peer's connection is hyper's to write.
     head.version = Version::HTTP_11;
-    let content = upstream_content(exchange, upstream, incoming, lease);
+    let content = upstream_content(exchange, upstream, lease);
     Ok(Forwarded::Answer(Response::from_parts(head, ()), content))
 }
 
-fn upstream_content(
-    exchange: &Exchange,
-    upstream: &Upstream,
-    incoming: Incoming,
-    lease: Lease<RequestContent>,
-) -> UpstreamContent {
+fn upstream_content(exchange: &Exchange, upstream: &Upstream, lease: Lease<RequestContent>) -> UpstreamContent {
     let times = ContentTimes { peer: exchange.view.snapshot.limits.body_idle, upstream: upstream.settings.idle };
-    UpstreamContent::new(incoming, lease, upstream.metrics.clone(), times)
+    UpstreamContent::new(lease, upstream.metrics.clone(), times)
 }
 
 /// Writes the fields that the upstream receives; the grant says which side was granted.
@@ -136,12 +127,9 @@ fn write_fields(
     let protocol = settings.protocol;
     request_fields::clean(fields, Removal { more: &settings.remove, authorization, forwarding: !trusted, protocol });
     match length {
-        None if protocol == Protocol::Http2 => {}
-        // Said outright, for hyper takes content of unknown length for none where the method is GET or HEAD.
-        None => drop(fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
         // RFC 9110 §8.6: a method that expects content says that there is none.
-        Some(0) if !says_length => {}
-        Some(length) => drop(fields.insert(CONTENT_LENGTH, HeaderValue::from(length))),
+        Some(length) if length > 0 || says_length => drop(fields.insert(CONTENT_LENGTH, HeaderValue::from(length))),
+        Some(_) | None => {}
     }
     let public_url = listener.and_then(|listener| listener.public_url.as_ref());
     let tls = listener.is_some_and(|listener| listener.tls.is_some());
@@ -218,21 +206,27 @@ impl Sending<'_> {
             let fault = match self.attempt(lease, request).await? {
                 Ok(answered) => return Ok(answered),
                 Err(fault) => match self.exchange.content.broke_off.get() {
-                    Some(how) => return Err(self.bad_content(how)),
+                    Some(how) => {
+                        if how != BrokeOff::Malformed {
+                            // Whoever serves the peer may know that it has left: then there is nobody to answer.
+                            tokio::task::yield_now().await;
+                        }
+                        return Err(self.bad_content(how));
+                    }
                     None => fault,
                 },
             };
-            let is_untouched = fault.unprocessed || (is_reused && !fault.answered && !fault.is_reset());
-            request = match (fault.unsent, spare) {
-                (Some(unsent), _) if is_reused && unsent_left > 0 => {
+            let is_untouched = fault.unprocessed || (is_reused && !fault.answered && !fault.source.is_reset());
+            request = match fault.request.or(spare) {
+                Some(unsent) if fault.unsent && is_reused && unsent_left > 0 => {
                     unsent_left -= 1;
                     unsent
                 }
-                (None, Some(spare)) if is_untouched && may_repeat(&spare, fault.unprocessed) => {
+                Some(spare) if !(fault.unsent || is_last) && is_untouched && may_repeat(&spare, fault.unprocessed) => {
                     is_last = true;
                     spare
                 }
-                (Some(_) | None, _) => return Err(self.broke_off(&fault.source)),
+                Some(_) | None => return Err(self.broke_off(&fault.source)),
             };
             self.upstream.metrics.failure(UpstreamFailure::Retried);
             self.exchange.wait_within_bounds();
@@ -259,8 +253,8 @@ impl Sending<'_> {
     }
 
     /// The upstream's stream after its 101.
-    async fn switched(&self, lease: Lease<RequestContent>) -> Result<Switched, Denial> {
-        lease.switched().await.ok_or_else(|| self.gone())
+    fn switched(&self, lease: Lease<RequestContent>) -> Result<Switched, Denial> {
+        lease.switched().ok_or_else(|| self.gone())
     }
 
     /// A connection that broke off in the midst of an exchange.
@@ -269,7 +263,7 @@ impl Sending<'_> {
         Denial::UpstreamUnreachable
     }
 
-    fn broke_off(&self, fault: &hyper::Error) -> Denial {
+    fn broke_off(&self, fault: &ExchangeFault) -> Denial {
         let kind = match HandshakeFault::of_exchange(fault) {
             Some(fault) => {
                 self.upstream.tell(&fault);
@@ -311,9 +305,8 @@ impl Sending<'_> {
                 // Nobody asked for it, or it does not answer what was asked.
                 Err(self.unreadable())
             }
-            Some(Ok(response)) if response_fields::is_coded(response.headers()) => Err(self.unreadable()),
             Some(Ok(response)) => Ok(Ok((response, lease))),
-            Some(Err(fault)) if fault.source.is_parse() || net::is_malformed(&fault.source) => Err(self.unreadable()),
+            Some(Err(fault)) if fault.source.is_malformed() => Err(self.unreadable()),
             Some(Err(fault)) => Ok(Err(fault)),
             None => {
                 lease.suspect();
@@ -365,10 +358,9 @@ fn failure_of(fault: &HandshakeFault) -> UpstreamFailure {
     }
 }
 
-/// A copy to send again, of a request for which that may come to pass.
+/// A copy to send again, of a request that does not come back if its sending fails.
 fn spare(request: &Request<RequestContent>, lease: &Lease<RequestContent>) -> Option<Request<RequestContent>> {
-    let may_die = lease.is_reused() && is_idempotent(request.method()) && request.body().is_empty();
-    if !may_die && !lease.is_stream() {
+    if !lease.is_stream() {
         return None;
     }
     let mut copy = Request::new(request.body().spare());

@@ -22,6 +22,7 @@ mod fields_fuzzing;
 mod forward;
 mod forwarded;
 mod http2_request;
+mod message;
 mod peers;
 mod refusal_form;
 mod request_content;

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{Request, Response, Version};
+use http::{Request, Version};
 use hyper::body::Incoming;
 
 use crate::gateway::Limits;
@@ -18,7 +18,7 @@ use crate::gateway::challenge::refuse;
 use crate::gateway::data_plane::DataPlane;
 use crate::gateway::exchange::{Origin, PeerConnection};
 use crate::gateway::forwarded::Story;
-use crate::gateway::service::respond;
+use crate::gateway::service::{Answer, respond};
 use crate::gateway::turned_away::{answer_at_once, shed};
 use crate::net::{
     AcceptFault, Accepted, Acceptor, Application, BACKLOG, ConnectionEnd, ConnectionEvent, Drained, Excess, Phase,
@@ -171,13 +171,13 @@ struct Peer {
 }
 
 impl Application for Peer {
-    type Content = AnswerContent;
+    type Content = Box<AnswerContent>;
 
     fn answer(
         &self,
         request: Request<Incoming>,
         watch: Rc<Watch>,
-    ) -> impl Future<Output = Result<Response<AnswerContent>, Infallible>> + 'static {
+    ) -> impl Future<Output = Result<Answer, Infallible>> + 'static {
         if request.version() == Version::HTTP_2 {
             self.plane.watch(&watch);
         }

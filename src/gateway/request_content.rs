@@ -76,6 +76,8 @@ enum Rest {
 impl From<&hyper::Error> for BrokeOff {
     fn from(fault: &hyper::Error) -> Self {
         match () {
+            // Of a connection that ends it tells itself (RFC 9113 §5.4.1).
+            () if reset(fault).is_some_and(h2::Error::is_go_away) => Self::Failed,
             () if net::is_malformed(fault) => Self::Malformed,
             () if net::is_incomplete(fault) => Self::Incomplete,
             () => Self::Failed,

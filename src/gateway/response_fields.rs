@@ -1,6 +1,6 @@
 //! The fields of an upstream's answer on their way to the peer.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
@@ -10,15 +10,17 @@ use crate::gateway::request_fields::{announce_only, members};
 /// spelling of a `Scopegate-` field, which only the gateway may write. `Content-Length` stays: hyper checks it against the
 /// content, and an answer to `HEAD` has nothing else to tell its size.
 pub(super) fn clean(fields: &mut HeaderMap) {
-    if fields.contains_key(TRANSFER_ENCODING) {
-        // RFC 9112 §6.3: the coding overrides the length, and was taken off with it.
-        fields.remove(CONTENT_LENGTH);
-    }
     let mut names: SmallVec<[HeaderName; 4]> = SmallVec::new();
+    let mut announces = false;
     for (name, value) in fields.iter() {
         if *name == CONNECTION {
             nominated(value, &mut names);
         }
+        if *name == TRANSFER_ENCODING {
+            // RFC 9112 §6.3: the coding overrides the length, and was taken off with it.
+            names.push(CONTENT_LENGTH);
+        }
+        announces |= *name == TRAILER;
         if is_of_this_hop(name.as_str()) || is_scopegate(name.as_str()) {
             names.push(name.clone());
         }
@@ -26,19 +28,9 @@ pub(super) fn clean(fields: &mut HeaderMap) {
     for name in &names {
         fields.remove(name);
     }
-    announce_only(fields, |name| !is_no_trailer(name));
-}
-
-/// Whether content comes in a coding that hyper does not take off, and that would reach the peer unsaid: any but `chunked`
-/// alone (RFC 9112 §6.1).
-pub(super) fn is_coded(fields: &HeaderMap) -> bool {
-    let codings = || fields.get_all(TRANSFER_ENCODING).iter().flat_map(members);
-    codings().count() > 1 || codings().any(|coding| !coding.eq_ignore_ascii_case(b"chunked"))
-}
-
-/// Whether the content's end is told in two ways, of which another reader might have believed the other (RFC 9112 §6.3).
-pub(super) fn is_framed_twice(fields: &HeaderMap) -> bool {
-    fields.contains_key(TRANSFER_ENCODING) && fields.contains_key(CONTENT_LENGTH)
+    if announces {
+        announce_only(fields, |name| !is_no_trailer(name));
+    }
 }
 
 /// Takes away from an answer's trailers what may not stand there (RFC 9110 §6.5.1).

@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, EXPECT};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use crate::gateway::authorize::authorize;
@@ -19,8 +19,9 @@ use crate::gateway::data_plane::DataPlane;
 use crate::gateway::exchange::{Exchange, Origin, REQUEST_ID};
 use crate::gateway::forward::{Forwarded, forward};
 use crate::gateway::http2_request;
+use crate::gateway::message::Message;
 use crate::gateway::refusal_form::RefusalForm;
-use crate::gateway::tunnel::Tunnel;
+use crate::gateway::tunnel::{Opened, Tunnel};
 use crate::gateway::upgrade::Handshake;
 use crate::net::Watch;
 use crate::policy::Denial;
@@ -29,12 +30,15 @@ use crate::telemetry::ConnectionError;
 /// Turns that a request's content gets to end beside its answer.
 const TURNS: usize = 4;
 
+/// An answer. Its content is boxed, for it carries the exchange, and hyper hands it on by value many times.
+pub(super) type Answer = Response<Box<AnswerContent>>;
+
 /// Answers one request. A panic on the way answers 500, counts, and touches no other request.
 pub(super) async fn respond(
     plane: Rc<DataPlane>,
     origin: Origin,
     mut request: Request<Incoming>,
-) -> Result<Response<AnswerContent>, Infallible> {
+) -> Result<Answer, Infallible> {
     // RFC 9113 §8.2.2: over HTTP/2 the connection says itself that it ends.
     let says_close = request.version() != Version::HTTP_2;
     let form = RefusalForm::of(&request);
@@ -43,13 +47,17 @@ pub(super) async fn respond(
     let is_last = !matches!(handshake, Ok(None)) || *request.method() == Method::CONNECT;
     let survivor = Rc::clone(&plane);
     let answered = catch(pin!(answer(plane, origin, request, handshake, form))).await;
-    let response = answered.unwrap_or_else(|_| {
+    let mut response = answered.unwrap_or_else(|_| {
         survivor.shared.metrics.connection_error(ConnectionError::Panic);
         let realm = &survivor.view().snapshot.realm;
-        form.refuse(&Denial::Internal, realm, &survivor.request_ids.choose(None)).map(AnswerContent::lone_text)
+        let refusal = form.refuse(&Denial::Internal, realm, &survivor.request_ids.choose(None));
+        refusal.map(|text| Box::new(AnswerContent::lone_text(text)))
     });
     let goes_on = !(is_last || survivor.draining.get()) || response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    Ok(closing_if(says_close && !goes_on, response))
+    if says_close && !goes_on {
+        say_close(&mut response);
+    }
+    Ok(response)
 }
 
 async fn answer(
@@ -58,63 +66,54 @@ async fn answer(
     request: Request<Incoming>,
     handshake: Result<Option<Handshake>, Denial>,
     form: RefusalForm,
-) -> Response<AnswerContent> {
+) -> Answer {
     let (mut parts, content) = request.into_parts();
     let view = plane.view();
     let within_limit = plane.shared.begin_request(view.snapshot.limits.requests_in_flight);
     let is_http2 = parts.version == Version::HTTP_2;
-    let awaits_leave = parts.headers.contains_key(EXPECT);
     let shaped = if is_http2 { http2_request::reshape(&mut parts) } else { Ok(()) };
-    let exchange = Exchange::begin(plane, view, origin, &parts);
+    let message = Message::read(&parts);
+    let (awaits_leave, screened) = (message.awaits_leave, message.screening.end());
+    let exchange = Exchange::begin(plane, view, origin, &parts, &message);
     exchange.content.begin(content, parts.version);
-    exchange.wait_within_bounds();
-    let forwarding = async {
-        if !within_limit {
-            return Err(Denial::Overloaded);
+    let ready = if within_limit { shaped.and(handshake) } else { Err(Denial::Overloaded) };
+    let granted = match ready {
+        Ok(handshake) => {
+            let authorized = unless_cut(&exchange, pin!(authorize(&exchange, &parts, screened))).await;
+            authorized.map(|authorized| (authorized, handshake))
         }
-        shaped?;
-        let handshake = handshake?;
-        let authorized = authorize(&exchange, &parts).await?;
-        forward(authorized, &exchange, parts, handshake).await
+        Err(denial) => Err(denial),
     };
-    let forwarded = unless_cut(&exchange, pin!(forwarding)).await;
-    match forwarded {
-        Ok(Forwarded::Answer(head, content)) => passed_on(head, content, exchange, is_http2).await,
-        Ok(Forwarded::Tunnel(fields, opened)) => {
-            let id = exchange.request_id.clone();
-            let switching = Tunnel::begin(exchange, opened, fields);
-            with_id(id, switching.map(|()| AnswerContent::lone_text(Bytes::new())))
+    let forwarded = match granted {
+        Ok((authorized, handshake)) => {
+            unless_cut(&exchange, pin!(forward(authorized, &exchange, parts, handshake))).await
         }
+        Err(denial) => Err(denial),
+    };
+    let (mut response, is_last) = match forwarded {
+        Ok(Forwarded::Answer(head, mut content)) => {
+            let is_last = is_early(&exchange.watch, &mut content, is_http2).await;
+            (passed_on(head, content, exchange), is_last)
+        }
+        Ok(Forwarded::Tunnel(fields, opened)) => (switched(fields, opened, exchange), false),
         Err(denial) => {
-            if is_http2 {
-                // The stream is reset when it has been answered (RFC 9113 §8.1), and its connection goes on.
-                exchange.content.refuse();
-            }
-            let is_last = !is_http2 && is_left_over(&exchange, awaits_leave).await;
-            closing_if(is_last, refused(&denial, exchange, form))
+            let is_last = is_left_over(&exchange, is_http2, awaits_leave).await;
+            (refused(&denial, exchange, form), is_last)
         }
-    }
-}
-
-/// An upstream's answer. Over HTTP/1.1 the connection ends with one that comes before the content's end.
-async fn passed_on(
-    head: Response<()>,
-    mut content: UpstreamContent,
-    exchange: Exchange,
-    is_http2: bool,
-) -> Response<AnswerContent> {
-    let is_last = if is_http2 {
-        content.take_ahead().await;
-        false
-    } else {
-        is_early(&exchange.watch).await
     };
-    let id = exchange.request_id.clone();
-    closing_if(is_last, with_id(id, head.map(|()| AnswerContent::upstream(content, exchange))))
+    if is_last {
+        say_close(&mut response);
+    }
+    response
 }
 
 /// Whether content is left that cannot be waited for, over HTTP/1.1: what follows on this connection could not be told from it.
-async fn is_left_over(exchange: &Exchange, awaits_leave: bool) -> bool {
+async fn is_left_over(exchange: &Exchange, is_http2: bool, awaits_leave: bool) -> bool {
+    if is_http2 {
+        // The stream is reset when it has been answered (RFC 9113 §8.1), and its connection goes on.
+        exchange.content.refuse();
+        return false;
+    }
     if !exchange.watch.has_content_open() {
         return false;
     }
@@ -124,16 +123,47 @@ async fn is_left_over(exchange: &Exchange, awaits_leave: bool) -> bool {
     awaits_leave || !exchange.content.rest_is_there(&exchange.watch).await
 }
 
-fn closing_if(is_last: bool, mut response: Response<AnswerContent>) -> Response<AnswerContent> {
-    if is_last {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+/// Whether content still comes although it has been answered, over HTTP/1.1, so that the connection ends with the answer.
+async fn is_early(watch: &Watch, content: &mut UpstreamContent, is_http2: bool) -> bool {
+    if is_http2 {
+        content.take_ahead().await;
+        return false;
     }
-    response
+    // The end may be at hand.
+    for _ in 0..TURNS {
+        if !watch.has_content_open() {
+            return false;
+        }
+        tokio::task::yield_now().await;
+    }
+    watch.has_content_open()
 }
 
-fn with_id(id: HeaderValue, mut response: Response<AnswerContent>) -> Response<AnswerContent> {
-    response.headers_mut().insert(REQUEST_ID, id);
-    response
+/// An upstream's answer.
+fn passed_on(head: Response<()>, content: UpstreamContent, exchange: Exchange) -> Answer {
+    let id = exchange.request_id.clone();
+    let mut answer = head.map(|()| Box::new(AnswerContent::upstream(content, exchange)));
+    answer.headers_mut().insert(REQUEST_ID, id);
+    answer
+}
+
+/// The answer to a handshake, behind which a tunnel begins.
+fn switched(fields: HeaderMap, opened: Opened, exchange: Exchange) -> Answer {
+    let id = exchange.request_id.clone();
+    let mut answer = Tunnel::begin(exchange, opened, fields).map(|()| Box::new(AnswerContent::lone_text(Bytes::new())));
+    answer.headers_mut().insert(REQUEST_ID, id);
+    answer
+}
+
+fn refused(denial: &Denial, exchange: Exchange, form: RefusalForm) -> Answer {
+    exchange.denied(denial);
+    let mut refusal = form.refuse(denial, &exchange.view.snapshot.realm, &exchange.request_id);
+    refusal.headers_mut().insert(REQUEST_ID, exchange.request_id.clone());
+    refusal.map(|text| Box::new(AnswerContent::text(text, exchange)))
+}
+
+fn say_close(answer: &mut Answer) {
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
 }
 
 /// Runs to its end what asks an upstream, unless the drain's time ends first.
@@ -146,25 +176,6 @@ async fn unless_cut<T>(
         polled @ (Poll::Pending | Poll::Ready(_)) => polled,
     })
     .await
-}
-
-/// Whether content still comes although it has been answered, over HTTP/1.1, so that the connection ends with the answer.
-async fn is_early(watch: &Watch) -> bool {
-    // The end may be at hand.
-    for _ in 0..TURNS {
-        if !watch.has_content_open() {
-            return false;
-        }
-        tokio::task::yield_now().await;
-    }
-    watch.has_content_open()
-}
-
-fn refused(denial: &Denial, exchange: Exchange, form: RefusalForm) -> Response<AnswerContent> {
-    exchange.denied(denial);
-    let mut response = form.refuse(denial, &exchange.view.snapshot.realm, &exchange.request_id);
-    response.headers_mut().insert(REQUEST_ID, exchange.request_id.clone());
-    response.map(|text| AnswerContent::text(text, exchange))
 }
 
 /// Runs a future to its end or to its first panic.

@@ -1,35 +1,33 @@
 //! One HTTP/1.1 connection to an upstream, lent for one exchange.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fmt;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Request;
-use http_body::Body;
-use hyper::client::conn::http1::SendRequest;
-use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::pool::Http1Pool;
-use super::{Exchanged, SendFault, Switched};
-
-/// Where a connection's task hands its stream after a 101, if somebody asked for one.
-pub(super) type SwitchedSlot = Rc<Cell<Option<oneshot::Sender<Switched>>>>;
+use super::http1_exchange::Http1Connection;
+use super::pool::{Http1Pool, Place};
+use super::{ExchangeFault, SendFault, Switched};
 
 /// What the upstream may take to read the rest of a request that it has answered already.
 const REST_TIME: Duration = Duration::from_secs(1);
 
 /// A connection in use. Given back by [`Http1Lease::release`]; merely dropped, it is closed.
 pub(super) struct Http1Lease<B> {
-    pool: Rc<Http1Pool<B>>,
-    sender: SendRequest<B>,
-    read: Rc<Cell<u64>>,
+    /// Shared with whoever sends the rest of a request that was answered early, and with nobody else.
+    connection: Rc<RefCell<Http1Connection<B>>>,
+    uploading: Option<AbortOnDropHandle<()>>,
     exchanges: u64,
-    connection: AbortHandle,
-    is_last: bool,
-    slot: SwitchedSlot,
-    switched: Option<oneshot::Receiver<Switched>>,
+    is_switching: bool,
+    place: Place<B>,
 }
 
 impl<B> fmt::Debug for Http1Lease<B> {
@@ -39,26 +37,21 @@ impl<B> fmt::Debug for Http1Lease<B> {
 }
 
 impl<B> Http1Lease<B> {
-    pub(super) fn new(
-        pool: Rc<Http1Pool<B>>,
-        sender: SendRequest<B>,
-        read: Rc<Cell<u64>>,
-        connection: AbortHandle,
-        slot: SwitchedSlot,
-    ) -> Self {
-        Self { pool, sender, read, exchanges: 0, connection, is_last: false, slot, switched: None }
+    pub(super) fn new(connection: Http1Connection<B>, place: Place<B>) -> Self {
+        let connection = Rc::new(RefCell::new(connection));
+        Self { connection, uploading: None, exchanges: 0, is_switching: false, place }
     }
 
-    /// Says that the next request asks for another protocol. Whatever the answer, the connection serves no other exchange.
+    /// Says that the next request asks for another protocol. Whatever the answer, the connection serves no other exchange: the upstream
+    /// may believe that it speaks it.
     pub(super) fn expect_switch(&mut self) {
-        let (give, take) = oneshot::channel();
-        self.slot.set(Some(give));
-        self.switched = Some(take);
+        self.is_switching = true;
     }
 
-    /// After a 101: the stream. `None` if it has failed, or nobody expected it.
-    pub(super) async fn switched(mut self) -> Option<Switched> {
-        self.switched.take()?.await.ok()
+    /// After a 101: the stream. `None` if nobody expected it.
+    pub(super) fn switched(self) -> Option<Switched> {
+        let connection = Rc::into_inner(self.connection).filter(|_| self.is_switching)?;
+        Some(connection.into_inner().switched())
     }
 
     /// Whether the connection has carried an exchange already, so that the upstream may be closing it just now.
@@ -66,65 +59,97 @@ impl<B> Http1Lease<B> {
         self.exchanges > 0
     }
 
-    /// Has the connection closed after this exchange instead of kept.
-    pub(super) fn use_no_more(&mut self) {
-        self.is_last = true;
+    /// Whether a connection at rest is open, and nothing was said on it; `context` is woken when that changes.
+    pub(super) fn poll_quiet(&self, context: &mut Context<'_>) -> bool {
+        self.connection.borrow_mut().poll_quiet(context)
     }
 
-    pub(super) fn is_closed(&self) -> bool {
-        self.sender.is_closed()
+    pub(super) fn poll_content(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ExchangeFault>>> {
+        self.connection.borrow_mut().poll_content(context)
     }
 
-    /// Waits until the connection can take a request; `false` if it has closed.
-    pub(super) async fn ready(&mut self) -> bool {
-        self.sender.ready().await.is_ok()
+    /// Whether the last of the content has been taken.
+    pub(super) fn has_ended(&self) -> bool {
+        self.connection.borrow().has_ended()
+    }
+
+    /// How much content is still to come.
+    pub(super) fn size(&self) -> SizeHint {
+        self.connection.borrow().size()
     }
 }
 
 impl<B> Http1Lease<B>
 where
-    B: Body + 'static,
+    B: Body<Data = Bytes> + Unpin + 'static,
 {
     /// Sends a request and waits for the head of its answer.
     ///
     /// # Errors
     ///
     /// [`SendFault`], which says what may be sent again without harm.
-    pub(super) async fn send(&mut self, request: Request<B>) -> Result<Exchanged, SendFault<B>> {
+    pub(super) async fn send(&mut self, request: Request<B>) -> Result<Response<()>, SendFault<B>> {
         self.exchanges += 1;
-        let before = self.read.get();
-        self.sender.try_send_request(request).await.map_err(|mut fault| SendFault {
-            unsent: fault.take_message(),
-            answered: self.read.get() > before,
-            unprocessed: false,
-            source: fault.into_error(),
-        })
+        let (mut parts, body) = request.into_parts();
+        self.connection.borrow_mut().begin(&parts, body);
+        // The request's fields give their space to the answer's.
+        let fields = &mut parts.headers;
+        let answered = poll_fn(|context| self.connection.borrow_mut().poll_head(context, fields)).await;
+        match answered {
+            Ok(head) => {
+                if !self.connection.borrow().is_sent() {
+                    self.uploading = Some(AbortOnDropHandle::new(tokio::task::spawn_local(self.upload())));
+                }
+                Ok(head)
+            }
+            Err(source) => {
+                let mut connection = self.connection.borrow_mut();
+                Err(SendFault {
+                    request: connection.take_body().map(|body| Request::from_parts(parts, body)),
+                    unsent: !connection.has_begun(),
+                    answered: connection.has_answered(),
+                    unprocessed: false,
+                    source,
+                })
+            }
+        }
+    }
+
+    /// Sends the rest of a request that has been answered: its peer may read nothing before all of it is gone.
+    fn upload(&self) -> impl Future<Output = ()> + use<B> {
+        let connection = Rc::clone(&self.connection);
+        poll_fn(move |context| connection.borrow_mut().poll_upload(context))
     }
 
     /// Gives the connection back for the next exchange once it can take one; closes it if it never will.
     pub(super) fn release(mut self) {
-        // An upstream that was asked for another protocol may believe that it speaks it.
-        if self.is_last || self.switched.is_some() {
+        let (may_go_on, is_sent) = {
+            let connection = self.connection.borrow();
+            (connection.may_go_on() && !self.is_switching, connection.is_sent())
+        };
+        if !may_go_on {
             return;
         }
-        if self.sender.is_ready() {
-            let pool = Rc::clone(&self.pool);
-            pool.keep(self);
-        } else if !self.sender.is_closed() {
-            // The answer came before the request was sent whole: what hyper holds of it still goes out, if the upstream takes it.
-            tokio::task::spawn_local(async move {
-                if tokio::time::timeout(REST_TIME, self.ready()).await == Ok(true) {
-                    let pool = Rc::clone(&self.pool);
-                    pool.keep(self);
-                }
-            });
+        self.uploading = None;
+        if is_sent {
+            return self.rest();
         }
+        // The answer came before the request was sent whole: what there is of it still goes out, if the upstream takes it.
+        tokio::task::spawn_local(async move {
+            let sent = timeout(REST_TIME, self.upload()).await.is_ok();
+            let may_go_on = self.connection.borrow().may_go_on();
+            if sent && may_go_on {
+                self.rest();
+            }
+        });
     }
-}
 
-impl<B> Drop for Http1Lease<B> {
-    fn drop(&mut self) {
-        // hyper closes a connection only after all that it holds to be sent has been: an upstream that reads nothing would keep it.
-        self.connection.abort();
+    fn rest(self) {
+        self.connection.borrow_mut().rest();
+        let pool = Rc::clone(self.place.pool());
+        Http1Pool::keep(&pool, self);
     }
 }

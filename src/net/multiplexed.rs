@@ -5,18 +5,19 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use http::Request;
-use http_body::Body;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
 
 use super::multiplex::{Http2Pool, Place};
-use super::upstream_pool::reset;
-use super::{ConnectFault, Exchanged, Metered, SendFault};
+use super::{ConnectFault, ExchangeFault, Metered, SendFault};
 
 /// Exchanges at once on one connection, at most, whatever its upstream allows.
 pub(super) const STREAMS: usize = 128;
@@ -51,6 +52,8 @@ pub(super) struct Http2Lease<B> {
     is_reused: bool,
     /// Bytes that the connection had brought when the request was sent.
     read_before: u64,
+    /// The answer's content, once its head has come.
+    content: Option<Incoming>,
 }
 
 /// A connection whose upstream has not sent its settings: closed if nobody waits for them any more.
@@ -185,7 +188,13 @@ impl<B> Multiplexed<B> {
         let sender = connection.sender.borrow().as_ref()?.clone();
         connection.streams.set(streams + 1);
         let is_reused = connection.has_carried.replace(true);
-        Some(Http2Lease { connection: Rc::clone(connection), sender, is_reused, read_before: connection.read.get() })
+        Some(Http2Lease {
+            connection: Rc::clone(connection),
+            sender,
+            is_reused,
+            read_before: connection.read.get(),
+            content: None,
+        })
     }
 
     /// Opens no more streams; those that are open go on, and the connection is closed after the last.
@@ -211,18 +220,37 @@ impl<B> Http2Lease<B>
 where
     B: Body + 'static,
 {
-    pub(super) async fn send(&mut self, request: Request<B>) -> Result<Exchanged, SendFault<B>> {
+    pub(super) async fn send(&mut self, request: Request<B>) -> Result<Response<()>, SendFault<B>> {
         self.read_before = self.connection.read.get();
-        self.sender.try_send_request(request).await.map_err(|mut fault| {
-            let unsent = fault.take_message();
-            let source = fault.into_error();
-            let fault = SendFault { unsent, answered: false, unprocessed: is_unprocessed(&source), source };
-            if !fault.is_reset() {
-                // The connection ends, and the next request is not to meet it again.
-                self.connection.close();
+        match self.sender.try_send_request(request).await {
+            Ok(answer) => Ok(answer.map(|content| drop(self.content.replace(content)))),
+            Err(mut fault) => {
+                let request = fault.take_message();
+                let source = ExchangeFault::Http2(fault.into_error());
+                if !source.is_reset() {
+                    // The connection ends, and the next request is not to meet it again.
+                    self.connection.close();
+                }
+                let (unsent, unprocessed) = (request.is_some(), is_unprocessed(&source));
+                Err(SendFault { request, unsent, answered: false, unprocessed, source })
             }
-            fault
-        })
+        }
+    }
+
+    pub(super) fn poll_content(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ExchangeFault>>> {
+        let Some(content) = &mut self.content else { return Poll::Ready(None) };
+        Pin::new(content).poll_frame(context).map_err(ExchangeFault::Http2)
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.content.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    pub(super) fn size(&self) -> SizeHint {
+        self.content.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 
@@ -241,8 +269,8 @@ impl<B> Drop for Http2Lease<B> {
 }
 
 /// RFC 9113 §8.7: a stream that was refused, or that is above the last that a `GOAWAY` names, was not processed.
-fn is_unprocessed(fault: &hyper::Error) -> bool {
-    reset(fault).is_some_and(|cause| {
+fn is_unprocessed(fault: &ExchangeFault) -> bool {
+    fault.reset().is_some_and(|cause| {
         cause.is_remote() && (cause.is_go_away() || cause.reason() == Some(h2::Reason::REFUSED_STREAM))
     })
 }

@@ -2,17 +2,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use http_body::Body;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::lease::{Http1Lease, SwitchedSlot};
+use super::http1_exchange::Http1Connection;
+use super::lease::Http1Lease;
 use super::turns::Turns;
-use super::{ConnectFault, Metered, PoolEvent, PoolSettings, Switched};
+use super::{ConnectFault, PoolEvent, PoolSettings};
 
 /// Connections to one upstream, kept by one worker: the one used last is used next, so that the others can fall idle.
 pub(super) struct Http1Pool<B> {
@@ -22,6 +23,10 @@ pub(super) struct Http1Pool<B> {
     retired: Cell<bool>,
     waiting: RefCell<Turns<oneshot::Sender<Turn<B>>>>,
     told: Box<dyn Fn(PoolEvent)>,
+    /// Lets go of those at rest that the upstream closes.
+    watching: RefCell<Option<AbortOnDropHandle<()>>>,
+    /// Wakes it.
+    watcher: RefCell<Waker>,
 }
 
 struct Resting<B> {
@@ -58,6 +63,8 @@ impl<B> Http1Pool<B> {
             retired: Cell::new(false),
             waiting: RefCell::default(),
             told: Box::new(told),
+            watching: RefCell::default(),
+            watcher: RefCell::new(Waker::noop().clone()),
         })
     }
 
@@ -69,9 +76,13 @@ impl<B> Http1Pool<B> {
     /// Closes what has been idle for longer than the settings allow; to be called now and then.
     pub(super) fn reap(&self, now: Instant) {
         let limit = self.settings.idle;
+        self.rest_if(|resting| now.saturating_duration_since(resting.since) < limit);
+    }
+
+    fn rest_if(&self, mut may_rest: impl FnMut(&Resting<B>) -> bool) {
         // Closing a connection runs its place's end, which looks at this list: let go of it first.
         let mut idle = self.idle.take();
-        idle.retain(|resting| !resting.lease.is_closed() && now.saturating_duration_since(resting.since) < limit);
+        idle.retain(|resting| may_rest(resting));
         let mut newer = self.idle.replace(idle);
         self.idle.borrow_mut().append(&mut newer);
     }
@@ -93,6 +104,7 @@ impl<B> Http1Pool<B> {
     /// Closes what is idle, and from now on every connection after its exchange: another pool has taken this one's place.
     pub(super) fn retire(&self) {
         self.retired.set(true);
+        drop(self.watching.take());
         drop(self.idle.take());
     }
 
@@ -101,6 +113,7 @@ impl<B> Http1Pool<B> {
         Place { pool: Rc::clone(self), opened: false, is_offered_on: false }
     }
 
+    /// Gives a connection to the first that waits for one, or has it rest.
     pub(super) fn keep(&self, mut lease: Http1Lease<B>) {
         loop {
             let Some(waiter) = self.waiting.borrow_mut().pop() else { break };
@@ -110,26 +123,23 @@ impl<B> Http1Pool<B> {
                 Err(Turn::Place(_)) => return,
             }
         }
-        if !self.retired.get() {
+        if !self.retired.get() && lease.poll_quiet(&mut Context::from_waker(&self.watcher.borrow())) {
             self.idle.borrow_mut().push(Resting { lease, since: Instant::now() });
         }
     }
 }
 
-impl<B> Http1Pool<B>
-where
-    B: Body + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+impl<B: 'static> Http1Pool<B> {
     /// A connection to use for one exchange: an idle one, a new one, or the first that others give back.
     ///
     /// # Errors
     ///
     /// [`ConnectFault`]; `QueueFull` when `queue` requests wait already, or none came free in the time for connecting.
     pub(super) async fn acquire(self: &Rc<Self>, peer: usize) -> Result<Http1Lease<B>, ConnectFault> {
-        while let Some(mut resting) = self.take_idle() {
-            if resting.ready().await {
+        // One whose end the runtime has heard of is none; its watcher may not have had its turn.
+        let mut context = Context::from_waker(Waker::noop());
+        while let Some(resting) = self.take_idle() {
+            if resting.poll_quiet(&mut context) {
                 return Ok(resting);
             }
         }
@@ -175,27 +185,32 @@ where
     }
 
     async fn open(self: &Rc<Self>, mut place: Place<B>) -> Result<Http1Lease<B>, ConnectFault> {
-        let stream =
-            Metered::new(self.settings.endpoint.connect(self.settings.connect, self.settings.tls.as_ref()).await?);
-        let read = stream.bytes_read();
-        let slot = SwitchedSlot::default();
-        let given = Rc::clone(&slot);
-        let (sender, mut connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|fault| ConnectFault::Refused(std::io::Error::other(fault)))?;
+        let stream = self.settings.endpoint.connect(self.settings.connect, self.settings.tls.as_ref()).await?;
         place.opened = true;
         (self.told)(PoolEvent::Opened);
-        let driving = tokio::task::spawn_local(async move {
-            // A fault of the connection reaches the request that it carries; one without a request concerns nobody.
-            let ended = (&mut connection).await;
-            if let (Ok(()), Some(give)) = (ended, given.take()) {
-                // hyper ends its part without a shutdown after a 101. After anything else nobody waits for the stream.
-                let parts = connection.into_parts();
-                let _ = give.send(Switched { stream: parts.io.into_inner().into_inner(), early: parts.read_buf });
-            }
-            drop(place);
+        self.watch_those_at_rest();
+        Ok(Http1Lease::new(Http1Connection::new(stream), place))
+    }
+
+    fn watch_those_at_rest(self: &Rc<Self>) {
+        let mut watching = self.watching.borrow_mut();
+        if watching.is_some() || self.retired.get() {
+            return;
+        }
+        let pool = Rc::downgrade(self);
+        let task = poll_fn(move |context| {
+            let Some(pool) = pool.upgrade() else { return Poll::Ready(()) };
+            *pool.watcher.borrow_mut() = context.waker().clone();
+            pool.rest_if(|resting| resting.lease.poll_quiet(context));
+            Poll::Pending
         });
-        Ok(Http1Lease::new(Rc::clone(self), sender, read, driving.abort_handle(), slot))
+        *watching = Some(AbortOnDropHandle::new(tokio::task::spawn_local(task)));
+    }
+}
+
+impl<B> Place<B> {
+    pub(super) fn pool(&self) -> &Rc<Http1Pool<B>> {
+        &self.pool
     }
 }
 

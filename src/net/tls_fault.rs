@@ -4,6 +4,8 @@ use std::io::{self, ErrorKind};
 
 use rustls::{AlertDescription, CertificateError};
 
+use super::ExchangeFault;
+
 /// Why a certificate or its private key cannot be used. The texts go on from the name of a file: "`api.pem`, which …".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateFault {
@@ -160,7 +162,7 @@ impl HandshakeFault {
 
     /// What an exchange failed of, if it was TLS: in 1.3 a client's handshake is over before the server has seen its certificate, and
     /// may refuse it (RFC 8446 §4.4.2.4).
-    pub fn of_exchange(fault: &hyper::Error) -> Option<Self> {
+    pub fn of_exchange(fault: &ExchangeFault) -> Option<Self> {
         let mut causes = std::iter::successors(std::error::Error::source(fault), |cause| cause.source());
         let cause =
             causes.find_map(|cause| cause.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>())?;

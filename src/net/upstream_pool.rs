@@ -1,18 +1,18 @@
 //! A worker's connections to one upstream, whichever version of HTTP they speak.
 
-use std::error::Error as _;
 use std::fmt;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::{Request, Response};
-use http_body::Body;
-use hyper::body::Incoming;
+use http_body::{Body, Frame, SizeHint};
 
 use super::lease::Http1Lease;
 use super::multiplex::{Http2Lease, Http2Pool};
 use super::pool::Http1Pool;
-use super::{ClientTls, ConnectFault, Endpoint, Protocol, Switched};
+use super::{ClientTls, ConnectFault, Endpoint, ExchangeFault, Protocol, Switched};
 
 /// How many connections a worker may hold to one upstream, and how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,20 +64,19 @@ enum Lent<B> {
     Http2(Http2Lease<B>),
 }
 
-/// The head of an answer, with its content still to come.
-pub type Exchanged = Response<Incoming>;
-
 /// Why a request got no answer.
 #[derive(Debug)]
 pub struct SendFault<B> {
-    /// The request, if not a byte of it was sent.
-    pub unsent: Option<Request<B>>,
+    /// The request, if it is still there.
+    pub request: Option<Request<B>>,
+    /// Not a byte of it was sent.
+    pub unsent: bool,
     /// Whether the upstream had begun to answer.
     pub answered: bool,
     /// Whether the upstream says that it did nothing with the request (RFC 9113 §8.7): sent again, it takes effect once.
     pub unprocessed: bool,
-    /// What hyper says.
-    pub source: hyper::Error,
+    /// What became of it.
+    pub source: ExchangeFault,
 }
 
 impl<B> Clone for UpstreamPool<B> {
@@ -109,8 +108,7 @@ impl<B> fmt::Debug for Lease<B> {
 
 impl<B> UpstreamPool<B>
 where
-    B: Body + Unpin + 'static,
-    B::Data: Send,
+    B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     /// A pool without connections; `told` hears of each that opens or closes.
@@ -182,35 +180,15 @@ where
     }
 }
 
-impl<B> SendFault<B> {
-    /// Whether one stream ended and not the connection: the upstream is well, and has answered in its way.
-    pub fn is_reset(&self) -> bool {
-        reset(&self.source).is_some_and(h2::Error::is_reset)
-    }
-}
-
-/// What HTTP/2 knows of a fault.
-pub fn reset(fault: &hyper::Error) -> Option<&h2::Error> {
-    fault.source().and_then(|cause| cause.downcast_ref())
-}
-
 impl<B> Lease<B>
 where
-    B: Body + 'static,
+    B: Body<Data = Bytes> + Unpin + 'static,
 {
     /// Whether the connection has carried an exchange already, so that the upstream may be closing it just now.
     pub fn is_reused(&self) -> bool {
         match &self.0 {
             Lent::Http1(lease) => lease.is_reused(),
             Lent::Http2(lease) => lease.is_reused(),
-        }
-    }
-
-    /// Has the connection closed after this exchange instead of kept; a stream of HTTP/2 has no other to be mistaken for.
-    pub fn use_no_more(&mut self) {
-        match &mut self.0 {
-            Lent::Http1(lease) => lease.use_no_more(),
-            Lent::Http2(_) => {}
         }
     }
 
@@ -231,24 +209,47 @@ where
         }
     }
 
-    /// After a 101: the stream, with what the upstream has sent on it already. `None` if it has failed, or nobody called
-    /// [`Lease::expect_switch`].
-    pub async fn switched(self) -> Option<Switched> {
+    /// After a 101: the stream, with what the upstream has sent on it already. `None` if nobody called [`Lease::expect_switch`].
+    pub fn switched(self) -> Option<Switched> {
         match self.0 {
-            Lent::Http1(lease) => lease.switched().await,
+            Lent::Http1(lease) => lease.switched(),
             Lent::Http2(_) => None,
         }
     }
 
-    /// Sends a request and waits for the head of its answer.
+    /// Sends a request and waits for the head of its answer; the content is then to be had from [`Lease::poll_content`].
     ///
     /// # Errors
     ///
     /// [`SendFault`], which says what may be sent again without harm.
-    pub async fn send(&mut self, request: Request<B>) -> Result<Exchanged, SendFault<B>> {
+    pub async fn send(&mut self, request: Request<B>) -> Result<Response<()>, SendFault<B>> {
         match &mut self.0 {
             Lent::Http1(lease) => lease.send(request).await,
             Lent::Http2(lease) => lease.send(request).await,
+        }
+    }
+
+    /// Waits for the next part of the answer's content, be it trailers; `None` at its end.
+    pub fn poll_content(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ExchangeFault>>> {
+        match &mut self.0 {
+            Lent::Http1(lease) => lease.poll_content(context),
+            Lent::Http2(lease) => lease.poll_content(context),
+        }
+    }
+
+    /// Whether nothing more of the answer can come.
+    pub fn has_ended(&self) -> bool {
+        match &self.0 {
+            Lent::Http1(lease) => lease.has_ended(),
+            Lent::Http2(lease) => lease.has_ended(),
+        }
+    }
+
+    /// How much of the answer's content is still to come, if that is known.
+    pub fn size(&self) -> SizeHint {
+        match &self.0 {
+            Lent::Http1(lease) => lease.size(),
+            Lent::Http2(lease) => lease.size(),
         }
     }
 

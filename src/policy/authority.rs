@@ -23,10 +23,12 @@ impl<'a> Authority<'a> {
             let port = if after.is_empty() { None } else { port(after.strip_prefix(':')?)? };
             return Some(Self { host: ipv6(address)?.into(), port });
         }
-        let (name, port) = match text.split_once(':') {
-            Some((name, digits)) => (name, port(digits)?),
-            None => (text, None),
-        };
+        // Too short for a search that looks at several bytes at a time to pay.
+        let (name, port) =
+            match text.bytes().position(|byte| byte == b':').and_then(|colon| text.split_at_checked(colon)) {
+                Some((name, rest)) => (name, port(rest.strip_prefix(':')?)?),
+                None => (text, None),
+            };
         Some(Self { host: host_name(name)?, port })
     }
 
@@ -57,17 +59,50 @@ fn ipv6(address: &str) -> Option<String> {
 /// are read differently by different upstreams.
 pub(super) fn host_name(text: &str) -> Option<Cow<'_, str>> {
     let name = text.strip_suffix('.').unwrap_or(text);
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    if name.is_empty() || name.len() > MOST_HOST_BYTES || !name.bytes().all(fits) {
+    if name.len() > MOST_HOST_BYTES {
         return None;
     }
-    if name.split('.').any(|label| label.is_empty() || label.len() > MOST_LABEL_BYTES) {
+    let (mut label_bytes, mut seen) = (0, 0);
+    for byte in name.bytes() {
+        let kind = KINDS.get(usize::from(byte)).unwrap_or(&kind::FOREIGN);
+        seen |= kind;
+        label_bytes += 1;
+        if *kind == kind::DOT {
+            if !(2..=MOST_LABEL_BYTES + 1).contains(&label_bytes) {
+                return None;
+            }
+            label_bytes = 0;
+        }
+    }
+    if seen & kind::FOREIGN != 0 || !(1..=MOST_LABEL_BYTES).contains(&label_bytes) {
         return None;
     }
-    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Some(name.to_ascii_lowercase().into())
-    } else {
-        Some(name.into())
+    if seen & kind::CAPITAL != 0 { Some(name.to_ascii_lowercase().into()) } else { Some(name.into()) }
+}
+
+/// What a byte is in a host name, as bits, so that one pass tells all.
+mod kind {
+    pub(super) const CAPITAL: u8 = 1;
+    pub(super) const DOT: u8 = 2;
+    pub(super) const FOREIGN: u8 = 4;
+}
+
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let (mut left, mut byte): (&mut [u8], u8) = (&mut kinds, 0);
+    while let Some((kind, rest)) = left.split_first_mut() {
+        *kind = kind_of(byte);
+        (left, byte) = (rest, byte.wrapping_add(1));
+    }
+    kinds
+};
+
+const fn kind_of(byte: u8) -> u8 {
+    match byte {
+        b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => 0,
+        b'A'..=b'Z' => kind::CAPITAL,
+        b'.' => kind::DOT,
+        _ => kind::FOREIGN,
     }
 }
 
@@ -95,8 +130,19 @@ mod tests {
     }
 
     #[test]
+    fn rfc1035_2_3_4_labels_and_names_may_be_as_long_as_that() {
+        let label = "a".repeat(MOST_LABEL_BYTES);
+        let name = ["a"; 127].join(".");
+        assert_eq!(name.len(), MOST_HOST_BYTES);
+        for host in [format!("{label}.test"), format!("test.{label}"), label, name] {
+            assert_eq!(Authority::parse(&host).map(|authority| authority.host.into_owned()), Some(host));
+        }
+    }
+
+    #[test]
     fn what_is_no_authority_is_refused() {
         let long_label = format!("{}.test", "a".repeat(64));
+        let long_end = format!("test.{}", "a".repeat(64));
         let long_name = ["a"; 128].join(".");
         for text in [
             "",
@@ -129,6 +175,7 @@ mod tests {
             "a\\b",
             "*.a",
             &long_label,
+            &long_end,
             &long_name,
         ] {
             assert_eq!(Authority::parse(text), None, "{text}");

@@ -85,7 +85,7 @@ pub use explanation::Explanation;
 pub use find::ReadingTrace;
 pub use host::{HostFault, HostPattern};
 pub use lint::Warning;
-pub use message::screen_fields;
+pub use message::{Screening, screen_fields};
 #[cfg(any(test, fuzzing))]
 pub use plain_template::{Pattern, fold_case};
 pub use readings::Readings;

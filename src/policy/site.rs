@@ -110,8 +110,11 @@ impl Hosts {
         if let Some(site) = self.exact.get(host) {
             return Some(*site);
         }
+        if self.wildcards.is_empty() {
+            return self.hostless;
+        }
         let mut name = host;
-        while let (false, Some((_, parent))) = (self.wildcards.is_empty(), name.split_once('.')) {
+        while let Some((_, parent)) = name.split_once('.') {
             if let Some(site) = self.wildcards.get(parent) {
                 return Some(*site);
             }

@@ -120,20 +120,40 @@ mod sign {
     pub(super) const UNPRINTABLE: u8 = 128;
 }
 
+/// The sign of each byte, wherever it stands.
+const SIGNS: [u8; 256] = {
+    let mut signs = [0; 256];
+    let (mut left, mut byte): (&mut [u8], u8) = (&mut signs, 0);
+    while let Some((sign, rest)) = left.split_first_mut() {
+        *sign = sign_of(byte);
+        (left, byte) = (rest, byte.wrapping_add(1));
+    }
+    signs
+};
+
+const fn sign_of(byte: u8) -> u8 {
+    match byte {
+        b'%' => sign::PERCENT,
+        b';' => sign::SEMICOLON,
+        b'\\' => sign::BACKSLASH,
+        b'.' => sign::DOT,
+        b'A'..=b'Z' => sign::CAPITAL,
+        b'!'..=b'~' => 0,
+        _ => sign::UNPRINTABLE,
+    }
+}
+
 fn signs(path: &str) -> u8 {
     let (mut seen, mut after_slash) = (0, false);
     for byte in path.bytes() {
-        seen |= match byte {
-            b'%' => sign::PERCENT,
-            b';' => sign::SEMICOLON,
-            b'\\' => sign::BACKSLASH,
-            b'/' if after_slash => sign::EMPTY_SEGMENT,
-            b'.' if after_slash => sign::LEADING_DOT | sign::DOT,
-            b'.' => sign::DOT,
-            b'A'..=b'Z' => sign::CAPITAL,
-            b'!'..=b'~' => 0,
-            _ => sign::UNPRINTABLE,
-        };
+        seen |= SIGNS.get(usize::from(byte)).unwrap_or(&sign::UNPRINTABLE);
+        if after_slash {
+            seen |= match byte {
+                b'/' => sign::EMPTY_SEGMENT,
+                b'.' => sign::LEADING_DOT,
+                _ => 0,
+            };
+        }
         after_slash = byte == b'/';
     }
     seen

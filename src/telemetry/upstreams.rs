@@ -1,7 +1,7 @@
 //! What is counted of upstreams.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
@@ -9,9 +9,12 @@ use super::connection_labels::UpstreamFailure;
 use super::families::{Families, REQUEST_SECONDS, increase};
 use super::labels::{Children, ClosedLabel, Source};
 
-/// The counters of one upstream; clones count together.
+/// The counters of one upstream; clones count together, and are cheap.
 #[derive(Clone, Debug)]
-pub struct UpstreamMetrics {
+pub struct UpstreamMetrics(Arc<UpstreamCounters>);
+
+#[derive(Debug)]
+struct UpstreamCounters {
     connections: IntGauge,
     failures: Children<UpstreamFailure, IntCounter>,
 }
@@ -19,12 +22,12 @@ pub struct UpstreamMetrics {
 impl UpstreamMetrics {
     /// Adds to the number of open connections to the upstream.
     pub fn connections(&self, change: i64) {
-        self.connections.add(change);
+        self.0.connections.add(change);
     }
 
     /// Counts one exchange that failed.
     pub fn failure(&self, kind: UpstreamFailure) {
-        increase(self.failures.get(kind));
+        increase(self.0.failures.get(kind));
     }
 }
 
@@ -63,10 +66,10 @@ impl UpstreamFamilies {
 
     pub(super) fn of(&self, name: &str) -> UpstreamMetrics {
         self.names().insert(name.to_owned());
-        UpstreamMetrics {
+        UpstreamMetrics(Arc::new(UpstreamCounters {
             connections: self.connections.with_label_values(&[name]),
             failures: Children::of(|kind| self.failures.with_label_values(&[name, kind])),
-        }
+        }))
     }
 
     /// How long requests to an upstream took; the name is empty for requests that met no route.

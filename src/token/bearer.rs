@@ -2,31 +2,98 @@
 
 use std::fmt;
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 
 use super::digest::TokenDigest;
 use super::fault::CredentialFault;
+
+/// The scheme of RFC 6750 §2.1.
+const SCHEME: &[u8] = b"Bearer";
+
+/// What a peer shows as its token, before anybody has looked whether it is one. Its Debug prints `…`.
+#[derive(Clone, Copy)]
+pub struct BearerCredentials<'a>(&'a [u8]);
 
 /// A token as one peer showed it: one b64token, not longer than the limit. Its Debug prints `…`.
 #[derive(Clone, Copy)]
 pub struct BearerToken<'a>(&'a str);
 
-impl<'a> BearerToken<'a> {
-    /// Takes the token from the one `Authorization` field; `limit` is in bytes. Body and query are never read.
+/// A token with its digest, which is computed when this is made.
+#[derive(Clone, Copy, Debug)]
+pub struct DigestedToken<'a> {
+    token: BearerToken<'a>,
+    digest: TokenDigest,
+}
+
+impl<'a> BearerCredentials<'a> {
+    /// Takes what the one `Authorization` field shows; `limit` is in bytes. Body and query are never read.
     ///
     /// # Errors
     ///
-    /// [`CredentialFault::NoToken`] without the field or with another scheme, [`CredentialFault::MultipleTokens`] with
-    /// several fields of any scheme, [`CredentialFault::TokenTooLarge`] beyond `limit`, and
-    /// [`CredentialFault::MalformedToken`] if not exactly one b64token follows the scheme `Bearer`.
+    /// [`CredentialFault::NoToken`] without the field, [`CredentialFault::MultipleTokens`] with several fields of any scheme,
+    /// and those of [`BearerCredentials::from_value`].
     pub fn from_fields(fields: &'a HeaderMap, limit: usize) -> Result<Self, CredentialFault> {
         let mut values = fields.get_all(AUTHORIZATION).iter();
         let value = values.next().ok_or(CredentialFault::NoToken)?;
         if values.next().is_some() {
             return Err(CredentialFault::MultipleTokens);
         }
-        Self::from_value(value.as_bytes(), limit)
+        Self::from_value(value, limit)
+    }
+
+    /// Takes what the value of the one `Authorization` field shows; `limit` is in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialFault::NoToken`] with another scheme than `Bearer`, [`CredentialFault::TokenTooLarge`] beyond `limit`, and
+    /// [`CredentialFault::MalformedToken`] if no space follows the scheme.
+    pub fn from_value(value: &'a HeaderValue, limit: usize) -> Result<Self, CredentialFault> {
+        Self::read(value.as_bytes(), limit)
+    }
+
+    /// The bytes behind the scheme and its spaces, at most as many as the limit allowed: a secret.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Reads the token.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialFault::MalformedToken`] if it is not exactly one b64token.
+    pub fn token(self) -> Result<BearerToken<'a>, CredentialFault> {
+        if !is_b64token(self.0) {
+            return Err(CredentialFault::MalformedToken);
+        }
+        std::str::from_utf8(self.0).map(BearerToken).map_err(|_| CredentialFault::MalformedToken)
+    }
+
+    fn read(value: &'a [u8], limit: usize) -> Result<Self, CredentialFault> {
+        // RFC 9110 §11.1: the scheme is a token, compared without case.
+        let (scheme, rest) = value.split_at_checked(SCHEME.len()).ok_or(CredentialFault::NoToken)?;
+        // RFC 6750 §2.1: credentials = "Bearer" 1*SP b64token.
+        let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+        let (_, token) = rest.split_at_checked(spaces).ok_or(CredentialFault::MalformedToken)?;
+        let goes_on = spaces == 0 && token.first().is_some_and(|byte| is_tchar(*byte));
+        if goes_on || !scheme.eq_ignore_ascii_case(SCHEME) {
+            return Err(CredentialFault::NoToken);
+        }
+        if token.len() > limit {
+            return Err(CredentialFault::TokenTooLarge);
+        }
+        if spaces == 0 { Err(CredentialFault::MalformedToken) } else { Ok(Self(token)) }
+    }
+}
+
+impl<'a> BearerToken<'a> {
+    /// Takes the token from the one `Authorization` field; `limit` is in bytes. Body and query are never read.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`BearerCredentials::from_fields`] and of [`BearerCredentials::token`].
+    pub fn from_fields(fields: &'a HeaderMap, limit: usize) -> Result<Self, CredentialFault> {
+        BearerCredentials::from_fields(fields, limit)?.token()
     }
 
     /// Takes a token that came otherwise than in a field, such as the parameter of RFC 7662 §2.1; `limit` is in bytes.
@@ -56,24 +123,29 @@ impl<'a> BearerToken<'a> {
     pub fn digest(&self) -> TokenDigest {
         TokenDigest::of(self.0.as_bytes())
     }
+}
 
-    fn from_value(value: &'a [u8], limit: usize) -> Result<Self, CredentialFault> {
-        // RFC 9110 §11.1: the scheme is a token, compared without case.
-        let scheme_length = value.iter().take_while(|byte| is_tchar(**byte)).count();
-        let (scheme, rest) = value.split_at_checked(scheme_length).ok_or(CredentialFault::NoToken)?;
-        if !scheme.eq_ignore_ascii_case(b"Bearer") {
-            return Err(CredentialFault::NoToken);
-        }
-        // RFC 6750 §2.1: credentials = "Bearer" 1*SP b64token.
-        let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
-        let (_, token) = rest.split_at_checked(spaces).ok_or(CredentialFault::MalformedToken)?;
-        if token.len() > limit {
-            return Err(CredentialFault::TokenTooLarge);
-        }
-        if spaces == 0 || !is_b64token(token) {
-            return Err(CredentialFault::MalformedToken);
-        }
-        std::str::from_utf8(token).map(Self).map_err(|_| CredentialFault::MalformedToken)
+impl<'a> DigestedToken<'a> {
+    /// The token.
+    pub fn token(&self) -> BearerToken<'a> {
+        self.token
+    }
+
+    /// Its digest.
+    pub fn digest(&self) -> TokenDigest {
+        self.digest
+    }
+}
+
+impl<'a> From<BearerToken<'a>> for DigestedToken<'a> {
+    fn from(token: BearerToken<'a>) -> Self {
+        Self { token, digest: token.digest() }
+    }
+}
+
+impl fmt::Debug for BearerCredentials<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BearerCredentials(…)")
     }
 }
 
@@ -105,7 +177,6 @@ fn is_b64token_byte(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
     use proptest::prelude::*;
 
     use super::CredentialFault::{MalformedToken, MultipleTokens, NoToken, TokenTooLarge};
@@ -121,7 +192,7 @@ mod tests {
 
     #[test]
     fn rfc_6750_section_2_1_one_field() {
-        let rows: [(&str, &[u8], Result<&str, CredentialFault>); 30] = [
+        let rows: [(&str, &[u8], Result<&str, CredentialFault>); 32] = [
             ("scheme Bearer", b"Bearer a.b.c", Ok("a.b.c")),
             ("scheme bearer", b"bearer a.b.c", Ok("a.b.c")),
             ("scheme BEARER", b"BEARER a.b.c", Ok("a.b.c")),
@@ -134,6 +205,8 @@ mod tests {
             ("DPoP", b"DPoP a.b.c", Err(NoToken)),
             ("no scheme", b"a.b.c", Err(NoToken)),
             ("no space", b"Bearera.b.c", Err(NoToken)),
+            ("a longer scheme", b"Bearer-2 a.b.c", Err(NoToken)),
+            ("a shorter scheme", b"Beare a.b.c", Err(NoToken)),
             ("space first", b" Bearer a.b.c", Err(NoToken)),
             ("scheme alone", b"Bearer", Err(MalformedToken)),
             ("scheme and a space", b"Bearer ", Err(MalformedToken)),
@@ -177,6 +250,7 @@ mod tests {
         let mut fields = HeaderMap::new();
         fields.insert(AUTHORIZATION, HeaderValue::from_static("Bearer secret"));
         assert_eq!(format!("{:?}", BearerToken::from_fields(&fields, 100).unwrap()), "BearerToken(…)");
+        assert_eq!(format!("{:?}", BearerCredentials::from_fields(&fields, 100).unwrap()), "BearerCredentials(…)");
     }
 
     proptest! {
@@ -193,7 +267,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_answered(value in proptest::collection::vec(any::<u8>(), 0..40)) {
-            let _ = BearerToken::from_value(&value, 20);
+            let _ = BearerCredentials::read(&value, 20).and_then(BearerCredentials::token);
         }
 
         #[test]

@@ -6,9 +6,13 @@ use aws_lc_rs::digest;
 
 /// The SHA-256 digest of a token: the key of the memory of verified tokens.
 ///
-/// `Display` and `Debug` show its first 16 hexadecimal digits, which are `token_id` in logs and tell nothing of the token.
+/// `Display` and `Debug` show its [`TokenId`], which tells nothing of the token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenDigest([u8; 32]);
+
+/// The first 8 bytes of a token's digest: `token_id` in logs, where `Display` shows them as 16 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TokenId(u64);
 
 impl TokenDigest {
     /// Digests the token as it was shown.
@@ -20,15 +24,27 @@ impl TokenDigest {
         Self(bytes)
     }
 
-    /// Writes the first 16 hexadecimal digits, lower case: `token_id` in logs.
-    pub fn id(&self) -> String {
-        self.to_string()
+    /// What logs call the token.
+    pub fn id(&self) -> TokenId {
+        TokenId(self.0.first_chunk().map_or(0, |first| u64::from_be_bytes(*first)))
+    }
+}
+
+impl fmt::Display for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokenId({self})")
     }
 }
 
 impl fmt::Display for TokenDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().take(8).try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.id().fmt(f)
     }
 }
 
@@ -45,7 +61,8 @@ mod tests {
     #[test]
     fn shows_sixteen_digits_of_sha_256() {
         // FIPS 180-4's sample: SHA-256("abc") begins so.
-        assert_eq!(TokenDigest::of(b"abc").id(), "ba7816bf8f01cfea");
+        assert_eq!(TokenDigest::of(b"abc").id().to_string(), "ba7816bf8f01cfea");
+        assert_eq!(format!("{:?}", TokenDigest::of(b"abc").id()), "TokenId(ba7816bf8f01cfea)");
         assert_eq!(format!("{:?}", TokenDigest::of(b"abc")), "TokenDigest(ba7816bf8f01cfea)");
     }
 

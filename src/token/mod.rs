@@ -56,8 +56,8 @@ mod shape_tests;
 pub(crate) mod testing;
 
 pub use algorithm::{Algorithm, AlgorithmSet};
-pub use bearer::BearerToken;
-pub use digest::TokenDigest;
+pub use bearer::{BearerCredentials, BearerToken, DigestedToken};
+pub use digest::{TokenDigest, TokenId};
 pub use fault::{CredentialFault, Outage, TokenFault};
 pub use introspection::IntrospectionFault;
 pub(crate) use json::{Json, Repeats};

@@ -72,28 +72,13 @@ impl Tracer {
 
     /// Finds the place of a request in a trace: in that of its `traceparent`, which then says whether it is recorded, or in a new one,
     /// of which a share is. `is_trusted` says whether the peer is one of the listener's trusted peers; `number` gives random numbers.
-    pub fn begin(&self, fields: &HeaderMap, is_trusted: bool, mut number: impl FnMut() -> u64) -> Begun {
+    pub fn begin(&self, fields: &HeaderMap, is_trusted: bool, number: impl FnMut() -> u64) -> Begun {
         let believed = match self.settings.parents {
             Parents::All => true,
             Parents::Trusted => is_trusted,
             Parents::None => false,
         };
-        match TraceContext::read(fields).filter(|_| believed) {
-            Some(parent) => {
-                let span = if parent.sampled { SpanId::random(number()) } else { parent.span };
-                Begun {
-                    context: TraceContext { span, ..parent },
-                    parent: Some(parent.span),
-                    state: TraceState::of(fields),
-                }
-            }
-            None => {
-                let trace = TraceId::random(number(), number());
-                let sampled = trace.low() >> 1 < self.threshold;
-                let context = TraceContext { trace, span: SpanId::random(number()), sampled };
-                Begun { context, parent: None, state: TraceState::Absent }
-            }
-        }
+        Begun::of(fields, believed, self.threshold, number)
     }
 
     /// Hands over what was recorded of a request. Nothing is waited for: where there is no room it is dropped, and counted.
@@ -128,6 +113,24 @@ impl Drop for Tracer {
 }
 
 impl Begun {
+    /// Goes on with the trace that the fields name, if they are believed, or begins another, of which a share of `threshold` in 2⁶³ is
+    /// recorded.
+    pub fn of(fields: &HeaderMap, believed: bool, threshold: u64, mut number: impl FnMut() -> u64) -> Self {
+        match TraceContext::read(fields).filter(|_| believed) {
+            Some(parent) => {
+                let span = if parent.sampled { SpanId::random(number()) } else { parent.span };
+                let context = TraceContext { span, ..parent };
+                Self { context, parent: Some(parent.span), state: TraceState::of(fields) }
+            }
+            None => {
+                let trace = TraceId::random(number(), number());
+                let sampled = trace.low() >> 1 < threshold;
+                let context = TraceContext { trace, span: SpanId::random(number()), sampled };
+                Self { context, parent: None, state: TraceState::Absent }
+            }
+        }
+    }
+
     /// Tells an upstream, in the fields of its request, that it is called by `span`. A trace that is not recorded is passed on as it
     /// came: its caller's span is the nearest one that there will be.
     pub fn tell(&self, span: SpanId, fields: &mut HeaderMap) {

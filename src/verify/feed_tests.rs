@@ -6,20 +6,19 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::budget::FairShare;
 use super::feed::Feed;
 use super::feed_reader::FeedReader;
 use super::issuer::Issuer;
 use super::issuers::Issuers;
 use super::refusal::{Provenance, Refusal};
 use super::settings::{IssuerSettings, RevocationSettings};
-use super::testing::{World, from_file, set_of, until};
+use super::testing::{World, from_file, set_of, show, until};
 use super::verifier::Verifier;
 use crate::net::fetch_testing::{Behaviour, Server};
 use crate::net::{Credentials, Polled};
 use crate::telemetry::FetchResult;
-use crate::token::testing::{ISSUER, NOW, Signer, fields, rules, verify};
-use crate::token::{BearerToken, Outage, TokenFault, TrustedIssuer};
+use crate::token::testing::{ISSUER, NOW, Signer, rules, verify};
+use crate::token::{Outage, TokenFault, TrustedIssuer};
 
 const MAX_STALE: Duration = Duration::from_secs(60);
 const REVOKED: Result<Provenance, Refusal> = Err(Refusal::Fault(TokenFault::Revoked));
@@ -205,12 +204,7 @@ impl Gateway {
     }
 
     async fn outcome(&self, token: &str) -> Result<Provenance, Refusal> {
-        let fields = fields(token);
-        let token = BearerToken::from_fields(&fields, 65_536).unwrap();
-        self.verifier
-            .verify(&self.issuers, token, &FairShare::default(), |_| false)
-            .await
-            .map(|(_, provenance)| provenance)
+        show(&self.verifier, &self.issuers, token, |_| false).await.map(|(_, provenance)| provenance)
     }
 
     /// Waits until a reading that began after this call has ended.

@@ -3,11 +3,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::budget::FairShare;
 use super::issuers::Issuers;
 use super::refusal::{Provenance, Refusal};
 use super::settings::{ClientAuthentication, ClientProof, ClientSecret, IntrospectionSettings, IssuerSettings};
-use super::testing::{World, from_file, set_of};
+use super::testing::{World, from_file, set_of, show};
 use super::verifier::Verifier;
 use crate::net::fetch_testing::{Behaviour, Server};
 use crate::token::testing::{AUDIENCE, ISSUER, NOW, Signer, fields};
@@ -51,12 +50,7 @@ impl Asking {
     }
 
     async fn show(&self, token: &str) -> Result<Provenance, Refusal> {
-        let fields = fields(token);
-        let token = BearerToken::from_fields(&fields, 65_536).unwrap();
-        self.verifier
-            .verify(&self.issuers, token, &FairShare::default(), |_| false)
-            .await
-            .map(|(_, provenance)| provenance)
+        show(&self.verifier, &self.issuers, token, |_| false).await.map(|(_, provenance)| provenance)
     }
 
     fn pass(&self, seconds: u64) {

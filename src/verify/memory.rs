@@ -10,7 +10,7 @@ use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
 
 use super::introspection::milliseconds;
-use crate::token::{TokenDigest, VerificationKey, VerifiedToken};
+use crate::token::{TokenDigest, TokenId, VerificationKey, VerifiedToken};
 
 /// A verified token and the caller's note on it.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Remembered<N> {
     pub token: VerifiedToken,
     /// What the caller keeps beside them; it dies with them.
     pub note: N,
+    /// What logs call it.
+    pub id: TokenId,
     /// The generation of its issuer.
     pub(super) issuer: u64,
     /// The generation of the issuer's latest revocations that were seen not to name the token; 0 before any.
@@ -168,9 +170,9 @@ mod tests {
         }
 
         fn insert(&mut self, number: usize, scope: &str) {
-            let remembered =
-                Rc::new(Remembered { token: token(scope), note: (), issuer: 1, revocations: Cell::new(0) });
-            self.memory.insert(digest(number), remembered, self.origin.clone());
+            let (digest, revocations) = (digest(number), Cell::new(0));
+            let remembered = Remembered { token: token(scope), note: (), id: digest.id(), issuer: 1, revocations };
+            self.memory.insert(digest, Rc::new(remembered), self.origin.clone());
         }
 
         fn has(&self, number: usize) -> bool {

@@ -11,7 +11,8 @@
 //!
 //! [`Verifier`] belongs to one worker. It remembers facts about tokens, never a verdict, under their SHA-256 digest, and
 //! checks on every hit what may have changed: times, issuer, key, revocations. Its budget bounds the share of a worker's time that the
-//! signatures of unknown tokens may take.
+//! signatures of unknown tokens may take. A token that is shown again and again is known by its bytes, which are kept for a few
+//! seconds beside its digest.
 //!
 //! A token that is no JWT is shown to the one issuer that introspects such tokens (RFC 7662): one question at a time about one
 //! token, a bounded number about all, and its answer is remembered for a while.
@@ -33,7 +34,9 @@ mod introspection;
 mod issuer;
 mod issuers;
 mod key_set;
+mod lately_shown;
 mod memory;
+mod recognize;
 mod refresh;
 mod refusal;
 mod refused;

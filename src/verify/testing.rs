@@ -1,17 +1,18 @@
 //! Issuers, servers and tokens for the tests of this room.
 
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{IssuerSettings, Issuers, KeyAddress, KeySource};
+use super::{FairShare, IssuerSettings, Issuers, KeyAddress, KeySource, Provenance, Refusal, Remembered, Verifier};
 use crate::clock::Clock;
 use crate::net::fetch_testing::{Behaviour, Server};
 use crate::telemetry::Metrics;
-use crate::token::IssuerRules;
-use crate::token::testing::{ISSUER, Signer, now, rules};
+use crate::token::testing::{ISSUER, Signer, fields, now, rules};
+use crate::token::{BearerCredentials, IssuerRules};
 
 /// A clock that stands at [`now`] and fresh metrics.
 pub(super) struct World {
@@ -89,6 +90,21 @@ pub(super) fn timed(
 
 pub(super) fn named(settings: IssuerSettings, issuer: &str) -> IssuerSettings {
     IssuerSettings { rules: IssuerRules { issuer: issuer.into(), ..settings.rules }, ..settings }
+}
+
+/// Shows a token as the gateway does: what is recognized is not verified.
+pub(super) async fn show<N: Default>(
+    verifier: &Verifier<N>,
+    issuers: &Issuers,
+    token: &str,
+    acts_alone: impl Fn(&str) -> bool,
+) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
+    let fields = fields(token);
+    let shown = BearerCredentials::from_fields(&fields, 65_536).unwrap();
+    match verifier.recognize(issuers, shown, &acts_alone) {
+        Some(recognized) => Ok((recognized, Provenance::Cached)),
+        None => verifier.verify(issuers, shown.token().unwrap(), &FairShare::default(), acts_alone).await,
+    }
 }
 
 /// Waits for a condition, at most ten seconds.

@@ -14,6 +14,7 @@ use super::introspection::milliseconds;
 use super::issuer::{Issuer, Refetch};
 use super::issuers::Issuers;
 use super::key_set::{Candidates, Selection};
+use super::lately_shown::LatelyShown;
 use super::memory::{Basis, Memory, Origin, Remembered};
 use super::refusal::{Provenance, Refusal};
 use super::refused::Refused;
@@ -21,7 +22,7 @@ use super::unknown_keys::UnknownKeys;
 use crate::clock::Clock;
 use crate::telemetry::{CacheResult, Metrics};
 use crate::token::{
-    BearerToken, JwtParts, KeyId, TokenDigest, TokenFault, UnverifiedToken, VerificationKey, VerifiedToken,
+    DigestedToken, JwtParts, KeyId, TokenDigest, TokenFault, UnverifiedToken, VerificationKey, VerifiedToken,
 };
 
 /// So many requests of one worker may wait for a refetch at once.
@@ -32,6 +33,7 @@ const MOST_WAITING: usize = 1024;
 /// `N` is what the caller keeps beside a remembered token.
 pub struct Verifier<N> {
     memory: RefCell<Memory<N>>,
+    pub(super) lately_shown: RefCell<LatelyShown>,
     /// Tokens that their issuer refused when it was asked.
     pub(super) refused: RefCell<Refused>,
     /// Questions to issuers that are under way.
@@ -43,7 +45,7 @@ pub struct Verifier<N> {
     /// Requests that wait for a refetch.
     waiting: Cell<usize>,
     pub(super) clock: Clock,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl<N> Verifier<N> {
@@ -52,6 +54,7 @@ impl<N> Verifier<N> {
     pub fn new(capacity: usize, share: f64, clock: Clock, metrics: Arc<Metrics>) -> Self {
         Self {
             memory: RefCell::new(Memory::new(capacity)),
+            lately_shown: RefCell::new(LatelyShown::new()),
             refused: RefCell::new(Refused::new()),
             flights: Flights::new(),
             unknown_keys: RefCell::default(),
@@ -82,14 +85,14 @@ impl<N: Default> Verifier<N> {
     ///
     /// [`Refusal::Fault`] with the first check that fails, [`Refusal::Unavailable`] if the issuer's keys, its answer or its
     /// revocations are not to be had, [`Refusal::Overloaded`] if too many unknown tokens are being checked.
-    pub async fn verify(
+    pub async fn verify<'t>(
         &self,
         issuers: &Issuers,
-        token: BearerToken<'_>,
+        token: impl Into<DigestedToken<'t>>,
         fair_share: &FairShare,
         acts_alone: impl Fn(&str) -> bool,
     ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
-        let (remembered, provenance) = self.facts(issuers, token, fair_share, acts_alone).await?;
+        let (remembered, provenance) = self.facts(issuers, token.into(), fair_share, acts_alone).await?;
         // INVARIANT: after everything else, so that no way to the facts leads around it. A token that is revoked stays
         // remembered: its next showing costs no signature.
         self.admit(issuers, &remembered)?;
@@ -113,7 +116,7 @@ impl<N: Default> Verifier<N> {
     }
 
     /// Refuses a token that its issuer has revoked, and one of which nobody can know.
-    fn admit(&self, issuers: &Issuers, remembered: &Remembered<N>) -> Result<(), Refusal> {
+    pub(super) fn admit(&self, issuers: &Issuers, remembered: &Remembered<N>) -> Result<(), Refusal> {
         let issuer = issuers.of_generation(remembered.issuer).ok_or(TokenFault::UnknownIssuer)?;
         let Some(feed) = &issuer.feed else { return Ok(()) };
         feed.admit(&remembered.token, &remembered.revocations, self.clock.now())
@@ -123,15 +126,19 @@ impl<N: Default> Verifier<N> {
     async fn facts(
         &self,
         issuers: &Issuers,
-        token: BearerToken<'_>,
+        token: DigestedToken<'_>,
         fair_share: &FairShare,
         acts_alone: impl Fn(&str) -> bool,
     ) -> Result<(Rc<Remembered<N>>, Provenance), Refusal> {
-        let digest = token.digest();
+        let (token, digest) = (token.token(), token.digest());
         let recalled = self.recall(issuers, &digest, &acts_alone);
         self.metrics.token_lookup(recalled.result());
         match recalled {
-            Recalled::Good(remembered) => return Ok((remembered, Provenance::Cached)),
+            Recalled::Good(remembered) => {
+                // Only a token that is shown again: what is shown once, and whatever is refused, takes no slot.
+                self.lately_shown.borrow_mut().keep(token.as_str(), digest);
+                return Ok((remembered, Provenance::Cached));
+            }
             Recalled::Due(remembered, origin) => {
                 return self.confirm(issuers, token, digest, remembered, origin, &acts_alone).await;
             }
@@ -169,23 +176,31 @@ impl<N: Default> Verifier<N> {
         digest: &TokenDigest,
         acts_alone: impl Fn(&str) -> bool,
     ) -> Recalled<N> {
+        let recalled = self.look(issuers, digest, acts_alone);
+        if matches!(recalled, Recalled::Stale) {
+            self.forget(digest);
+        }
+        recalled
+    }
+
+    /// Finds a remembered token and checks again what may have changed since.
+    pub(super) fn look(
+        &self,
+        issuers: &Issuers,
+        digest: &TokenDigest,
+        acts_alone: impl Fn(&str) -> bool,
+    ) -> Recalled<N> {
         let (memory, now) = (self.memory.borrow(), self.clock.now());
         let Some((remembered, origin)) = memory.find(digest) else { return Recalled::Missing };
-        if holds(&remembered.token, origin, issuers, now, acts_alone) {
-            let remembered = remembered.clone();
-            return if origin.is_due(now) {
-                Recalled::Due(remembered, origin.clone())
-            } else {
-                Recalled::Good(remembered)
-            };
+        if !holds(&remembered.token, origin, issuers, now, acts_alone) {
+            return Recalled::Stale;
         }
-        // The guard must go before the memory is changed.
-        drop(memory);
-        self.forget(digest);
-        Recalled::Stale
+        let remembered = remembered.clone();
+        if origin.is_due(now) { Recalled::Due(remembered, origin.clone()) } else { Recalled::Good(remembered) }
     }
 
     pub(super) fn forget(&self, digest: &TokenDigest) {
+        self.lately_shown.borrow_mut().forget(digest);
         self.change_memory(|memory| memory.remove(digest));
     }
 
@@ -196,7 +211,7 @@ impl<N: Default> Verifier<N> {
 
     pub(super) fn remember(&self, digest: TokenDigest, token: VerifiedToken, origin: Origin) -> Rc<Remembered<N>> {
         let (issuer, revocations) = (origin.issuer, Cell::new(0));
-        let remembered = Rc::new(Remembered { token, note: N::default(), issuer, revocations });
+        let remembered = Rc::new(Remembered { token, note: N::default(), id: digest.id(), issuer, revocations });
         self.change_memory(|memory| memory.insert(digest, remembered.clone(), origin));
         remembered
     }
@@ -266,7 +281,7 @@ pub(super) enum Recalled<N> {
     Good(Rc<Remembered<N>>),
     /// It may still be believed, and its issuer is to be asked again.
     Due(Rc<Remembered<N>>, Origin),
-    /// Something has passed; it is forgotten.
+    /// Something has passed.
     Stale,
     Missing,
 }

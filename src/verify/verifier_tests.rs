@@ -3,16 +3,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::budget::FairShare;
 use super::issuers::Issuers;
 use super::memory::Remembered;
 use super::refusal::{Provenance, Refusal};
 use super::settings::IssuerSettings;
-use super::testing::{World, from_file, from_url, named, ready, serving, set_of, timed, until};
+use super::testing::{World, from_file, from_url, named, ready, serving, set_of, show, timed, until};
 use super::verifier::Verifier;
 use crate::net::fetch_testing::{Behaviour, Server};
-use crate::token::testing::{ISSUER, NOW, Signer, absent, fields, rules};
-use crate::token::{Algorithm, BearerToken, IssuerRules, Outage, TokenFault};
+use crate::token::testing::{ISSUER, NOW, Signer, absent, rules};
+use crate::token::{Algorithm, IssuerRules, Outage, TokenFault};
 
 type Outcome = Result<(Rc<Remembered<u32>>, Provenance), Refusal>;
 
@@ -21,9 +20,7 @@ fn verifier(world: &World, share: f64) -> Verifier<u32> {
 }
 
 async fn check(verifier: &Verifier<u32>, issuers: &Issuers, token: &str) -> Outcome {
-    let fields = fields(token);
-    let token = BearerToken::from_fields(&fields, 65_536).unwrap();
-    verifier.verify(issuers, token, &FairShare::default(), |client| client == "robot").await
+    show(verifier, issuers, token, |client| client == "robot").await
 }
 
 /// Where the facts came from, or why there are none.
@@ -154,9 +151,7 @@ async fn the_right_to_act_alone_is_checked_again_on_every_hit() {
     let token = signer.token(&[], &[("sub", absent()), ("client_id", json!("robot"))]);
     assert_eq!(outcome(&verifier, &issuers, &token).await, Ok(Provenance::Jwt));
     assert_eq!(outcome(&verifier, &issuers, &token).await, Ok(Provenance::Cached));
-    let fields = fields(&token);
-    let shown = BearerToken::from_fields(&fields, 65_536).unwrap();
-    let refused = verifier.verify(&issuers, shown, &FairShare::default(), |_| false).await.map(|_| ());
+    let refused = show(&verifier, &issuers, &token, |_| false).await.map(|_| ());
     assert_eq!(refused, Err(Refusal::Fault(TokenFault::BadClaims)));
 }
 

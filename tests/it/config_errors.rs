@@ -35,6 +35,42 @@ fn every_fault_is_shown_with_its_place_and_a_hint() {
     assert!(differing.is_empty(), "UPDATE_GOLDEN=1 takes these over:\n{}", differing.join("\n"));
 }
 
+/// One fault of a whole section is told once, and not again by everything that needed the section.
+#[test]
+fn a_section_of_the_example_that_is_misspelt_or_of_another_kind_is_one_fault() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("deploy/example/scopegate.yaml");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::copy(root.join("routes.yaml"), folder.path().join("routes.yaml")).unwrap();
+    let text = fs::read_to_string(root.join("deploy/example/scopegate.yaml")).unwrap();
+    let mut sections: Vec<String> = Vec::new();
+    for line in text.lines() {
+        match sections.last_mut() {
+            Some(section) if line.starts_with([' ', '#']) || line.is_empty() => *section += &format!("{line}\n"),
+            Some(_) | None => sections.push(format!("{line}\n")),
+        }
+    }
+    let sections = sections.iter().filter(|section| !section.starts_with('#'));
+    let sections: Vec<(&str, &str)> = sections.map(|section| section.split_once(':').unwrap()).collect();
+    assert_eq!(sections.len(), 7, "{sections:?}");
+    for (broken, (key, value)) in sections.iter().enumerate() {
+        let misspelt = format!("{}{}", &key[..1], &key[2..]);
+        let kinds = [(*key, " oops\n"), (*key, "\n"), (&misspelt, *value)];
+        for (key, value) in kinds {
+            let with = |(at, section): (usize, &(&str, &str))| {
+                let (key, value) = if at == broken { (key, value) } else { *section };
+                format!("{key}:{value}")
+            };
+            fs::write(&file, sections.iter().enumerate().map(with).collect::<String>()).unwrap();
+            assert!(config::is_gateway_file(&file).unwrap(), "{key}:{value}");
+            let faults = config::load_gateway(&file).unwrap_err();
+            let [fault] = faults.as_slice() else { panic!("{key}:{value} is {} faults", faults.len()) };
+            assert!(fault.message.contains(&format!("`{key}`")), "{}", fault.message);
+        }
+    }
+}
+
 #[test]
 fn every_diagnostic_serialises_with_its_place() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden/config");

@@ -112,9 +112,13 @@ impl Stage {
 /// A head as it is forwarded, from its first line to the content; `start` ends where the gateway's own fields begin.
 fn forwarded(start: &str, content: &str) -> String {
     let host = if start.contains("API.test") { "API.test" } else { "api.test" };
+    // What frames the content comes last.
+    let is_framing = |line: &&str| line.starts_with("content-length") || line.starts_with("transfer-encoding");
+    let (framing, start): (Vec<_>, Vec<_>) = start.split_inclusive("\r\n").partition(is_framing);
+    let (framing, start) = (framing.concat(), start.concat());
     format!(
         "{start}x-forwarded-for: 127.0.0.1\r\nx-forwarded-proto: http\r\nx-forwarded-host: {host}\r\nvia: 2.0 scopegate\r\n\
-         scopegate-access: public\r\nscopegate-route: /open/{{name}}\r\n\r\n{content}"
+         scopegate-access: public\r\nscopegate-route: /open/{{name}}\r\n{framing}\r\n{content}"
     )
 }
 

@@ -306,8 +306,10 @@ fn tunnels_do_not_take_the_places_of_other_requests() {
     let gateway =
         started("connections: {max: 1, queue: 0}", "workers: 1\nlimits: {requests_in_flight: 1}").start(&upstream);
     let _tunnels: Vec<_> = (0..5).map(|number| open(&gateway, &format!("/open/{number}"), "")).collect();
-    assert_eq!(tunnels(&gateway), 5.0);
-    assert_eq!(gateway.metric("scopegate_upstream_connections", &[]), 5.0);
+    eventually("all of them", || {
+        let connections = gateway.metric("scopegate_upstream_connections", &[]);
+        (tunnels(&gateway) == 5.0 && connections == 5.0).then_some(())
+    });
     assert_eq!(gateway.client().request("GET", "/open/x", "").status, 200);
 }
 

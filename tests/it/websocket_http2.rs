@@ -165,6 +165,8 @@ async fn what_may_not_become_a_tunnel_is_refused() {
     let mut client = gateway.client();
     assert_eq!(client.request("CONNECT", "api.test:80", "").status, 400);
     assert!(client.is_closed(), "what comes next was meant for a tunnel");
+    let has_no_path = |line: &serde_json::Value| line["method"] == "CONNECT" && line.get("path").is_none();
+    eventually("a record without a path", || gateway.log().into_iter().find(has_no_path));
     assert_eq!(upstream.connections(), 0);
 }
 
