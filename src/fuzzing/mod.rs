@@ -34,6 +34,7 @@ mod corpus_tests;
 
 pub use crate::config::fuzz_yaml as yaml;
 pub use crate::gateway::fuzz_request_fields as request_fields;
+pub use crate::net::fuzz_answer as answer;
 pub use host::host;
 pub use introspection::introspection;
 pub use key_set::key_set;
@@ -47,7 +48,8 @@ pub use trace_context::trace_context;
 pub type Body = fn(&[u8]);
 
 /// Every body by the name of its target, which is also that of its folder in `fuzz/corpus/`.
-pub const TARGETS: [(&str, Body); 10] = [
+pub const TARGETS: [(&str, Body); 11] = [
+    ("answer", answer),
     ("host", host),
     ("introspection", introspection),
     ("key_set", key_set),

@@ -1,7 +1,8 @@
 //! Sockets: listeners, TLS, workers, deadlines, upstream connections, tunnels, drain.
 //!
 //! This room moves bytes and bounds how long and how many. It knows the connections of HTTP/1.1 (RFC 9112 §9) and HTTP/2
-//! (RFC 9113) through hyper, and nothing of tokens, scopes or routes: what a request means is decided above, in `gateway`.
+//! (RFC 9113), and nothing of tokens, scopes or routes: what a request means is decided above, in `gateway`. hyper speaks with peers, and
+//! HTTP/2 with upstreams; HTTP/1.1 with upstreams is written and read here.
 //!
 //! * [`Listener`] opens one `SO_REUSEPORT` socket for each worker, so that the kernel spreads connections and no two workers
 //!   share one, or takes over sockets that another process has opened ([`receive_descriptor`], [`passed_sockets`]).
@@ -18,6 +19,8 @@
 //! * [`serve_router()`] serves what stands beside the data plane, on a runtime of its own: the admin listener, the authorization server.
 //! * [`Schedule`] says when something is asked for again, and [`Polled`] describes what is asked for every few seconds.
 
+#[cfg(any(test, fuzzing))]
+mod answer_fuzzing;
 mod attempts;
 mod bind;
 mod connect;
@@ -85,6 +88,8 @@ mod warm;
 mod watch;
 mod worker;
 
+#[cfg(any(test, fuzzing))]
+pub use answer_fuzzing::answer as fuzz_answer;
 pub use bind::Listener;
 pub use connect::{ConnectFault, Endpoint};
 pub use drain::{Drain, Drained};

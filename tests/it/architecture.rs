@@ -20,7 +20,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("pages", &[]),
     ("authorization_server", &["scope", "token", "net", "clock", "telemetry", "store", "pages"]),
-    ("fuzzing", &["scope", "token", "policy", "traces", "gateway", "config"]),
+    ("fuzzing", &["scope", "token", "policy", "traces", "net", "gateway", "config"]),
     ("sample_api", &[]),
     (
         "config",
